@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/core/float_buffer.hpp"
+#include "src/core/shape.hpp"
+#include "src/model/initializer.hpp"
+#include "src/model/regularizer.hpp"
+
+namespace lockstep {
+
+/// One weight tensor of a layer. The numbers live in the network's ParameterArena.
+struct Parameter {
+  std::string name;  ///< Keras's: "kernel", "bias"
+  Shape shape;
+  std::shared_ptr<const Initializer> initializer;
+  Regularizer regularizer;
+  bool trainable = true;
+
+  std::int64_t offset = 0;    ///< of the first element, in floats from the start of the arena
+  std::span<float> value = {};     ///< element_count(shape) floats, row-major
+  std::span<float> gradient = {};  ///< of the same length; empty if not trainable
+};
+
+/// All parameters of a network in one buffer and all gradients in a second one, so that broadcast,
+/// update, hash and checkpoint are loops over one span. Trainable parameters come first, in the
+/// order of the layers; every tensor starts on a 64-byte boundary, and the gaps stay zero.
+///
+/// The gradient buffer has a header of kHeader floats in front: numbers that a step adds up over
+/// all ranks beside the gradients (they travel in the same message as the first layer's).
+class ParameterArena {
+ public:
+  static constexpr std::int64_t kHeader = 16;  ///< floats
+
+  ParameterArena() = default;
+  /// Plans the offsets, allocates zeroed memory and sets the views of `parameters`, which must
+  /// outlive the arena.
+  explicit ParameterArena(std::vector<Parameter*> parameters);
+
+  std::int64_t size() const { return size_; }                      ///< floats, gaps included
+  std::int64_t trainable_size() const { return trainable_size_; }  ///< floats, gaps included
+  std::span<float> values() { return values_.span(); }
+  std::span<const float> values() const { return values_.span(); }
+
+  /// trainable_size() floats; element i is the derivative by values()[i].
+  std::span<float> gradients() { return header_and_gradients().subspan(kHeader); }
+  std::span<float> header() { return header_and_gradients().first(kHeader); }
+  std::span<float> header_and_gradients() { return gradients_.span(); }
+
+  /// In the order of the layers, trainable and frozen alike (Keras: get_weights() of layers
+  /// that have no state without gradients).
+  std::span<Parameter* const> parameters() const { return parameters_; }
+
+ private:
+  std::vector<Parameter*> parameters_;
+  std::int64_t size_ = 0;
+  std::int64_t trainable_size_ = 0;
+  FloatBuffer values_;
+  FloatBuffer gradients_;
+};
+
+}  // namespace lockstep

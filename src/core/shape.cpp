@@ -1,0 +1,35 @@
+#include "src/core/shape.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "src/core/error.hpp"
+
+namespace lockstep {
+
+std::int64_t element_count(const Shape& shape) {
+  for (const std::int64_t extent : shape) {
+    check(extent >= 0, ExitCode::kBadData, "[shape] expected extents of at least 0, got {}",
+          to_string(shape));
+  }
+  // However large the others are.
+  if (std::ranges::find(shape, 0) != shape.end()) return 0;
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    check(!__builtin_mul_overflow(count, extent, &count), ExitCode::kBadData,
+          "[shape] expected fewer than 2^63 elements, got {}", to_string(shape));
+  }
+  return count;
+}
+
+std::string to_string(const Shape& shape) {
+  return fmt::format("({})", fmt::join(shape, ", "));
+}
+
+std::string to_string_batched(const Shape& shape) {
+  if (shape.empty()) return "(None,)";
+  return fmt::format("(None, {})", fmt::join(shape, ", "));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,96 @@
+#include "src/kernels/gemm.hpp"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+
+// OpenBLAS's own calls; another CBLAS lacks them.
+extern "C" {
+__attribute__((weak)) char* openblas_get_corename(void);
+__attribute__((weak)) void openblas_set_num_threads(int);
+}
+
+namespace lockstep {
+namespace {
+
+int blas_int(std::int64_t extent) {
+  if (extent > std::numeric_limits<int>::max())
+    throw std::overflow_error("matrix extent does not fit the BLAS's int");
+  return static_cast<int>(extent);
+}
+
+/// OpenBLAS has a second, up to twice as fast path for products of at most this many
+/// multiplications (interface/gemm.c, SkylakeX): larger ones are cut so that they take it, if the
+/// pieces stay thick enough.
+constexpr std::int64_t kSmallProduct = 1'000'000;
+constexpr std::int64_t kThinnestPiece = 8;
+
+/// The largest multiple of kThinnestPiece of the cut extent for which a piece is small; the whole
+/// extent if there is none.
+std::int64_t piece(std::int64_t extent, std::int64_t other_extents) {
+  const std::int64_t fitting = kSmallProduct / std::max<std::int64_t>(other_extents, 1);
+  const std::int64_t thick = fitting / kThinnestPiece * kThinnestPiece;
+  return thick == 0 || extent <= thick ? extent : thick;
+}
+
+void sgemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, std::int64_t m, std::int64_t n,
+           std::int64_t k, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {
+  cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, blas_int(m), blas_int(n), blas_int(k), 1.0f,
+              a.data, blas_int(std::max<std::int64_t>(a.columns, 1)), b.data,
+              blas_int(std::max<std::int64_t>(b.columns, 1)), beta, c.data,
+              blas_int(std::max<std::int64_t>(c.columns, 1)));
+}
+
+template <class T>
+MatrixView<T> rows_of(MatrixView<T> matrix, std::int64_t first, std::int64_t count) {
+  return {matrix.row(first), count, matrix.columns};
+}
+
+/// Cuts the rows of a and c.
+void multiply_by_row_pieces(CBLAS_TRANSPOSE transpose_b, std::int64_t n, ConstMatrix a,
+                            ConstMatrix b, Matrix c) {
+  if (a.rows == 0 || n == 0) return;
+  const std::int64_t rows = piece(a.rows, n * a.columns);
+  for (std::int64_t i = 0; i < a.rows; i += rows) {
+    const std::int64_t count = std::min(rows, a.rows - i);
+    sgemm(CblasNoTrans, transpose_b, count, n, a.columns, rows_of(a, i, count), b, 0.0f,
+          rows_of(c, i, count));
+  }
+}
+
+}  // namespace
+
+void multiply(ConstMatrix a, ConstMatrix b, Matrix c) {
+  multiply_by_row_pieces(CblasNoTrans, b.columns, a, b, c);
+}
+
+void multiply_transposed_b(ConstMatrix a, ConstMatrix b, Matrix c) {
+  multiply_by_row_pieces(CblasTrans, b.rows, a, b, c);
+}
+
+void multiply_transposed_a(ConstMatrix a, ConstMatrix b, Matrix c) {
+  if (a.rows == 0) std::fill_n(c.data, c.size(), 0.0f);
+  const std::int64_t rows = piece(a.rows, a.columns * b.columns);
+  for (std::int64_t i = 0; i < a.rows; i += rows) {
+    const std::int64_t count = std::min(rows, a.rows - i);
+    sgemm(CblasTrans, CblasNoTrans, a.columns, b.columns, count, rows_of(a, i, count),
+          rows_of(b, i, count), i == 0 ? 0.0f : 1.0f, c);
+  }
+}
+
+std::string blas_kernel() {
+  return openblas_get_corename ? openblas_get_corename() : "";
+}
+
+std::string blas_description() {
+  return openblas_get_corename ? "OpenBLAS " + blas_kernel() : "CBLAS";
+}
+
+void set_blas_threads(int threads) {
+  if (openblas_set_num_threads) openblas_set_num_threads(threads);
+}
+
+}  // namespace lockstep

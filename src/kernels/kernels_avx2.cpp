@@ -1,0 +1,2 @@
+#define LOCKSTEP_VARIANT avx2
+#include "src/kernels/kernels.inc"

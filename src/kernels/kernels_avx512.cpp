@@ -1,0 +1,2 @@
+#define LOCKSTEP_VARIANT avx512
+#include "src/kernels/kernels.inc"

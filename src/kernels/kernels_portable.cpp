@@ -1,0 +1,2 @@
+#define LOCKSTEP_VARIANT portable
+#include "src/kernels/kernels.inc"

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/layers/layer.hpp"
+#include "src/layers/layer_config.hpp"
+
+namespace lockstep {
+
+/// Keras's class names of the layers that Lockstep has.
+const std::vector<std::string>& layer_class_names();
+
+/// The one place that knows all layer classes: a layer from Keras's class name and config (of
+/// Keras 2 or 3), with Keras's defaults for what is missing. Throws the config's error for a class,
+/// key or value that Lockstep lacks. Accepted without effect: a Dropout's seed (the run's seed and
+/// the layer's position decide) and `batch_input_shape` (what a model makes of it is up to the
+/// model).
+std::unique_ptr<Layer> make_layer(const std::string& class_name, LayerConfig& config);
+
+}  // namespace lockstep

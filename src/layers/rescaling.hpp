@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "src/layers/layer.hpp"
+
+namespace lockstep {
+
+/// y = x * scale + offset, in float32.
+class Rescaling final : public Layer {
+ public:
+  explicit Rescaling(double scale, double offset = 0.0) : scale_(scale), offset_(offset) {}
+
+  std::string class_name() const override { return "Rescaling"; }
+  Shape build(const Shape& input) override { return input; }
+  void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
+  void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
+                std::span<const float> kept) override;
+  nlohmann::ordered_json config() const override;
+
+ private:
+  double scale_;
+  double offset_;
+};
+
+}  // namespace lockstep

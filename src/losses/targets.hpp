@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "src/core/matrix.hpp"
+
+namespace lockstep {
+
+/// How a loss wants y: as class indices, or as numbers of the output's shape.
+enum class TargetKind { kClasses, kValues };
+
+/// The targets of a batch; one of the two is set. A "position" is one row of the output seen as
+/// (positions, K): a sample, or a time step of a sample.
+struct Targets {
+  std::span<const std::int32_t> classes;  ///< (positions), each in [0, K)
+  ConstMatrix values;                     ///< (positions, K)
+};
+
+}  // namespace lockstep

@@ -1,0 +1,179 @@
+#include "src/model/layers_text.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "src/core/printable.hpp"
+#include "src/layers/make_layer.hpp"
+#include "src/model/layer_source.hpp"
+#include "src/model/python_call.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+
+/// A class as one writes it in Python, with the order of its positional arguments.
+struct Signature {
+  std::string name;
+  std::string class_name;
+  std::vector<std::string> arguments;
+};
+
+const std::vector<Signature>& layer_signatures() {
+  static const std::vector<std::string> dense = {"units",
+                                                 "activation",
+                                                 "use_bias",
+                                                 "kernel_initializer",
+                                                 "bias_initializer",
+                                                 "kernel_regularizer",
+                                                 "bias_regularizer",
+                                                 "activity_regularizer",
+                                                 "kernel_constraint",
+                                                 "bias_constraint"};
+  static const std::vector<Signature> signatures = {
+      {"Input", "InputLayer", {"shape"}},
+      {"InputLayer", "InputLayer", {"shape"}},
+      {"Dense", "Dense", dense},
+      {"Activation", "Activation", {"activation"}},
+      {"Flatten", "Flatten", {"data_format"}},
+      {"Reshape", "Reshape", {"target_shape"}},
+      {"Rescaling", "Rescaling", {"scale", "offset"}},
+      {"Dropout", "Dropout", {"rate", "noise_shape", "seed"}}};
+  return signatures;
+}
+
+/// Initializers and regularizers, which stand as arguments.
+const std::vector<Signature>& object_signatures() {
+  static const std::vector<Signature> signatures = [] {
+    std::vector<Signature> all = {
+        {"l1", "L1", {"l1"}},
+        {"l2", "L2", {"l2"}},
+        {"l1_l2", "L1L2", {"l1", "l2"}},
+        {"L1", "L1", {"l1"}},
+        {"L2", "L2", {"l2"}},
+        {"L1L2", "L1L2", {"l1", "l2"}},
+        {"Zeros", "Zeros", {}},
+        {"Ones", "Ones", {}},
+        {"Constant", "Constant", {"value"}},
+        {"Identity", "Identity", {"gain"}},
+        {"VarianceScaling", "VarianceScaling", {"scale", "mode", "distribution", "seed"}},
+        {"RandomUniform", "RandomUniform", {"minval", "maxval", "seed"}},
+        {"RandomNormal", "RandomNormal", {"mean", "stddev", "seed"}},
+        {"TruncatedNormal", "TruncatedNormal", {"mean", "stddev", "seed"}},
+        {"Orthogonal", "Orthogonal", {"gain", "seed"}}};
+    for (const char* name :
+         {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"})
+      all.push_back({name, name, {"seed"}});
+    return all;
+  }();
+  return signatures;
+}
+
+const Signature& find_signature(const PythonCall& call, const std::vector<Signature>& signatures,
+                                const std::string& kind) {
+  std::vector<std::string> names;
+  for (const Signature& signature : signatures) {
+    if (signature.name == call.name) return signature;
+    names.push_back(signature.name);
+  }
+  fail(ExitCode::kUsage, "[layers] column {}: expected {} ({}), got '{}'{}", call.column, kind,
+       fmt::join(names, ", "), printable(call.name, 80), did_you_mean(call.name, names));
+}
+
+/// The argument's name by its position or keyword.
+std::string argument_name(const Signature& signature, const PythonArgument& argument,
+                          std::size_t position, const std::vector<std::string>& keywords) {
+  std::vector<std::string> known = signature.arguments;
+  if (argument.keyword.empty()) {
+    check(position < known.size(), ExitCode::kUsage,
+          "[layers] column {}: expected at most {} positional arguments of {}, got one more",
+          argument.column, known.size(), signature.name);
+    return known[position];
+  }
+  known.insert(known.end(), keywords.begin(), keywords.end());
+  check(std::ranges::find(known, argument.keyword) != known.end(), ExitCode::kUsage,
+        "[layers] column {}: expected an argument of {} ({}), got '{}'{}", argument.column,
+        signature.name, fmt::join(known, ", "), printable(argument.keyword, 80),
+        did_you_mean(argument.keyword, known));
+  return argument.keyword;
+}
+
+ordered_json to_json(const PythonValue& value);
+
+/// {"class_name", "config"} of an initializer or a regularizer.
+ordered_json object_to_json(const PythonCall& call) {
+  const Signature& signature =
+      find_signature(call, object_signatures(), "an initializer or a regularizer");
+  ordered_json config = ordered_json::object();
+  for (std::size_t i = 0; i < call.arguments.size(); ++i)
+    config[argument_name(signature, call.arguments[i], i, {})] = to_json(call.arguments[i].value);
+  return {{"class_name", signature.class_name}, {"config", config}};
+}
+
+ordered_json to_json(const PythonValue& value) {
+  return value.call ? object_to_json(*value.call) : value.json;
+}
+
+/// (28, 28), or 784 for (784,), with the batch axis in front.
+ordered_json batched(const ordered_json& shape) {
+  ordered_json json = ordered_json::array({nullptr});
+  if (!shape.is_array()) return ordered_json::array({nullptr, shape});
+  json.insert(json.end(), shape.begin(), shape.end());
+  return json;
+}
+
+/// What an argument's name is in a config, and where and how the user wrote it.
+struct Written {
+  std::size_t column;
+  std::string name;
+};
+
+LayerSource to_source(const PythonCall& call) {
+  static const std::vector<std::string> kCommon = {"name", "trainable", "dtype", "input_shape",
+                                                   "input_dim"};
+  const Signature& signature = find_signature(call, layer_signatures(), "a layer");
+  LayerSource source{signature.class_name, ordered_json::object(), {}};
+  std::map<std::string, Written> written;
+  for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+    const PythonArgument& argument = call.arguments[i];
+    const std::string name = argument_name(signature, argument, i, kCommon);
+    const bool is_input = name == "shape" || name == "input_shape" || name == "input_dim";
+    const std::string key = is_input ? "batch_input_shape" : name;
+    check(!written.contains(key), ExitCode::kUsage,
+          "[layers] column {}: expected '{}' once, got it twice", argument.column, name);
+    const ordered_json value = to_json(argument.value);
+    source.config[key] = is_input ? batched(value) : value;
+    written[key] = {argument.column, name};
+  }
+  source.locate = [written, call = signature.name, column = call.column](const std::string& key) {
+    const auto argument = written.find(key);
+    if (key.empty()) return fmt::format("[layers] column {}: {}", column, call);
+    if (argument == written.end())
+      return fmt::format("[layers] column {}: {}: {}", column, call,
+                         key == "batch_input_shape" ? "shape" : key);
+    return fmt::format("[layers] column {}: {}: {}", argument->second.column, call,
+                       argument->second.name);
+  };
+  return source;
+}
+
+}  // namespace
+
+Sequential model_from_layers_text(const std::string& text) {
+  std::vector<LayerSource> sources;
+  for (const PythonCall& call : parse_python_calls(text)) {
+    LayerSource source = to_source(call);
+    check(sources.empty() || !source.config.contains("batch_input_shape") ||
+              source.class_name == "InputLayer",
+          ExitCode::kUsage,
+          "{}: expected an input shape in the first layer only, got one in layer {}",
+          source.locate("batch_input_shape"), sources.size() + 1);
+    sources.push_back(std::move(source));
+  }
+  check(sources.size() <= kMaxLayers, ExitCode::kUsage,
+        "[layers] expected at most {} layers, got {}", kMaxLayers, sources.size());
+  return model_from_sources("sequential", sources, {}, ExitCode::kUsage);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,64 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/layers/reshaping.hpp"
+#include "src/model/model_json.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json batched(const Shape& shape) {
+  ordered_json json = ordered_json::array({nullptr});
+  for (const std::int64_t extent : shape) json.push_back(extent);
+  return json;
+}
+
+/// Keras 2's order of keys.
+ordered_json input_layer_to_json(const Shape& shape, const std::string& name) {
+  return {{"class_name", "InputLayer"},
+          {"config",
+           {{"batch_input_shape", batched(shape)},
+            {"dtype", "float32"},
+            {"sparse", false},
+            {"ragged", false},
+            {"name", name}}}};
+}
+
+ordered_json layer_to_json(const Layer& layer, const Shape* input) {
+  ordered_json config = {
+      {"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
+  if (input) config["batch_input_shape"] = batched(*input);
+  const ordered_json own = layer.config();
+  for (const auto& [key, value] : own.items()) config[key] = value;
+  return {{"class_name", layer.class_name()}, {"config", std::move(config)}};
+}
+
+/// Keras 2's name of the InputLayer that it puts in front of a layer.
+std::string implied_input_name(const Sequential& model) {
+  std::string name = model.layers().front()->name() + "_input";
+  while (std::ranges::any_of(model.layers(), [&](const auto& l) { return l->name() == name; }))
+    name += "_1";
+  return name;
+}
+
+}  // namespace
+
+ordered_json model_to_json(const Sequential& model) {
+  check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
+        model.name());
+  const Shape& input = model.input_shape();
+  ordered_json layers = ordered_json::array();
+  std::size_t first = 0;
+  if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
+  layers.push_back(input_layer_to_json(
+      input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
+  for (std::size_t i = first; i < model.layers().size(); ++i)
+    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr));
+  return {{"class_name", "Sequential"},
+          {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,174 @@
+#include "src/model/sequential.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/core/hash.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Keras's default name of a class: "InputLayer" -> "input_layer".
+std::string snake_case(const std::string& class_name) {
+  std::string snake;
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    const auto letter = static_cast<unsigned char>(class_name[i]);
+    if (std::isupper(letter) && i > 0) snake += '_';
+    snake += static_cast<char>(std::tolower(letter));
+  }
+  return snake;
+}
+
+}  // namespace
+
+Sequential::Sequential(std::string name) : name_(std::move(name)) {}
+Sequential::~Sequential() = default;
+Sequential::Sequential(Sequential&&) noexcept = default;
+Sequential& Sequential::operator=(Sequential&&) noexcept = default;
+
+void Sequential::add(std::unique_ptr<Layer> layer) {
+  check(!built_, ExitCode::kUsage, "[{}] layers are added before build()", name_);
+  const auto taken = [this](const std::string& name) {
+    return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
+  };
+  if (layer->name().empty()) {
+    const std::string base = snake_case(layer->class_name());
+    std::string name = base;
+    for (int i = 1; taken(name); ++i) name = fmt::format("{}_{}", base, i);
+    layer->set_name(name);
+  }
+  check(!taken(layer->name()), ExitCode::kBadData,
+        "[{}] expected every layer to have a name of its own, got '{}' twice", name_,
+        layer->name());
+  layer->set_index(static_cast<std::int64_t>(layers_.size()));
+  layers_.push_back(std::move(layer));
+}
+
+void Sequential::build(const Shape& input) {
+  check(!built_, ExitCode::kUsage, "[{}] is built already", name_);
+  check(!layers_.empty(), ExitCode::kBadData, "[{}] expected at least one layer, got none", name_);
+  shapes_ = {input};
+  std::vector<Parameter*> parameters;
+  for (const auto& layer : layers_) {
+    shapes_.push_back(layer->build(shapes_.back()));
+    for (Parameter& parameter : layer->parameters()) {
+      parameter.trainable = layer->trainable();
+      parameters.push_back(&parameter);
+    }
+  }
+  arena_ = ParameterArena(std::move(parameters));
+  built_ = true;
+}
+
+void Sequential::initialize(std::uint64_t seed) {
+  std::uint32_t index = 0;
+  for (Parameter* parameter : arena_.parameters()) {
+    const RandomStream random(seed, Purpose::kInitializer, 0, index++);
+    parameter->initializer->fill(parameter->value, parameter->shape, random);
+  }
+}
+
+void Sequential::compile(const nlohmann::ordered_json& optimizer,
+                         const nlohmann::ordered_json& loss,
+                         const nlohmann::ordered_json& metrics) {
+  check(built_, ExitCode::kUsage, "[{}] expected build() before compile()", name_);
+  optimizer_ = make_optimizer(optimizer);
+  loss_ = make_loss(loss);
+  metrics_.clear();
+  for (const auto& metric : metrics)
+    metrics_.push_back(make_metric(metric, output_columns(), loss_->target_kind()));
+  fused_ = loss_->fuses(layers_.back()->final_activation());
+  layers_.back()->leave_activation_to_loss(fused_);
+}
+
+void Sequential::compile(const std::string& optimizer, const std::string& loss,
+                         std::initializer_list<std::string> metrics) {
+  compile(nlohmann::ordered_json(optimizer), nlohmann::ordered_json(loss),
+          nlohmann::ordered_json(std::vector<std::string>(metrics)));
+}
+
+Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& pass,
+                           bool until_logits) const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i]->passes_through()) continue;
+    layers_[i]->forward(pass, workspace.view(i, rows), workspace.view(i + 1, rows),
+                        workspace.kept(i, rows));
+  }
+  const Matrix output = workspace.output(rows);
+  if (fused_ && !until_logits)
+    activate(layers_.back()->final_activation(), output.with_columns(output_columns()));
+  return output;
+}
+
+void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& pass,
+                          const LayerDone& layer_done) {
+  const std::size_t first = first_trained_layer();
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    if (i >= first && !layers_[i]->passes_through()) {
+      const Matrix dx = i > first ? workspace.gradient(i, rows) : Matrix{};
+      layers_[i]->backward(pass, workspace.view(i, rows), workspace.view(i + 1, rows),
+                           workspace.gradient(i + 1, rows), dx, workspace.kept(i, rows));
+    }
+    if (layer_done) layer_done(i);
+  }
+}
+
+std::size_t Sequential::first_trained_layer() const {
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    if (layers_[i]->trainable() && !layers_[i]->parameters().empty()) return i;
+  return layers_.size();
+}
+
+bool Sequential::regularized() const {
+  return std::ranges::any_of(arena_.parameters(),
+                             [](const Parameter* p) { return p->regularizer.active(); });
+}
+
+double Sequential::regularization_penalty() const {
+  double sum = 0;
+  for (const Parameter* parameter : arena_.parameters())
+    if (parameter->regularizer.active()) sum += parameter->regularizer.penalty(parameter->value);
+  return sum;
+}
+
+void Sequential::add_regularization_gradient(std::int64_t first, std::int64_t last) {
+  for (Parameter* parameter : arena_.parameters()) {
+    if (!parameter->trainable || !parameter->regularizer.active()) continue;
+    const auto count = static_cast<std::int64_t>(parameter->value.size());
+    const std::int64_t from = std::clamp<std::int64_t>(first - parameter->offset, 0, count);
+    const std::int64_t to = std::clamp<std::int64_t>(last - parameter->offset, from, count);
+    const auto start = static_cast<std::size_t>(from);
+    const auto length = static_cast<std::size_t>(to - from);
+    parameter->regularizer.add_gradient(parameter->value.subspan(start, length),
+                                        parameter->gradient.subspan(start, length));
+  }
+}
+
+std::int64_t Sequential::output_columns() const {
+  return output_shape().empty() ? 1 : output_shape().back();
+}
+
+std::int64_t Sequential::output_positions() const {
+  const std::int64_t columns = output_columns();
+  return columns == 0 ? 0 : element_count(output_shape()) / columns;
+}
+
+std::int64_t Sequential::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Parameter* parameter : arena_.parameters())
+    count += static_cast<std::int64_t>(parameter->value.size());
+  return count;
+}
+
+std::string Sequential::weights_sha256() const {
+  static_assert(std::endian::native == std::endian::little);
+  Sha256 hash;
+  for (const Parameter* parameter : arena_.parameters())
+    hash.add(std::as_bytes(std::span<const float>(parameter->value)));
+  return to_hex(hash.digest());
+}
+
+}  // namespace lockstep

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Keras 2's model.summary() table: layer (type), output shape, parameters, totals.
+std::string summary(const Sequential& model);
+
+}  // namespace lockstep

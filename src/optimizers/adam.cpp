@@ -1,0 +1,50 @@
+#include "src/optimizers/adam.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "src/optimizers/power.hpp"
+
+namespace lockstep {
+
+Adam::Adam(std::unique_ptr<Schedule> schedule, Settings settings)
+    : Optimizer(std::move(schedule)),
+      settings_(settings),
+      scalars_{0, static_cast<float>(1 - settings.beta_1), static_cast<float>(1 - settings.beta_2),
+               static_cast<float>(settings.epsilon)} {}
+
+void Adam::prepare(float rate, std::int64_t t) {
+  const double correction =
+      std::sqrt(1 - power(settings_.beta_2, t)) / (1 - power(settings_.beta_1, t));
+  scalars_.alpha = static_cast<float>(static_cast<double>(rate) * correction);
+}
+
+void Adam::update(const UpdateSpan& span) const {
+  const auto n = static_cast<std::int64_t>(span.values.size());
+  float* m = span.slots[0].data();
+  float* v = span.slots[1].data();
+  if (settings_.amsgrad) {
+    kernels().adam_amsgrad(span.values.data(), span.gradients.data(), m, v, span.slots[2].data(), n,
+                           scalars_);
+  } else {
+    kernels().adam(span.values.data(), span.gradients.data(), m, v, n, scalars_);
+  }
+}
+
+std::vector<std::string> Adam::slot_names() const {
+  if (settings_.amsgrad) return {"m", "v", "vhat"};
+  return {"m", "v"};
+}
+
+nlohmann::ordered_json Adam::to_json() const {
+  return {{"class_name", "Adam"},
+          {"config",
+           {{"name", "Adam"},
+            {"learning_rate", schedule().to_json()},
+            {"beta_1", settings_.beta_1},
+            {"beta_2", settings_.beta_2},
+            {"epsilon", settings_.epsilon},
+            {"amsgrad", settings_.amsgrad}}}};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "src/kernels/kernels.hpp"
+#include "src/optimizers/optimizer.hpp"
+
+namespace lockstep {
+
+/// Adam (Kingma and Ba, arXiv 1412.6980) in Keras's form: epsilon is added to the root of the
+/// uncorrected v, the "epsilon hat" of the paper (keras-semantics 4.3).
+/// Slots: m, v, and vhat for AMSGrad.
+class Adam final : public Optimizer {
+ public:
+  struct Settings {
+    double beta_1 = 0.9;
+    double beta_2 = 0.999;
+    double epsilon = 1e-7;
+    bool amsgrad = false;
+  };
+  Adam(std::unique_ptr<Schedule> schedule, Settings settings);
+
+  std::string class_name() const override { return "Adam"; }
+  nlohmann::ordered_json to_json() const override;
+  std::vector<std::string> slot_names() const override;
+  void update(const UpdateSpan& span) const override;
+
+ protected:
+  void prepare(float rate, std::int64_t t) override;
+
+ private:
+  Settings settings_;
+  AdamScalars scalars_;
+};
+
+}  // namespace lockstep

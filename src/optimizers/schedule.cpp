@@ -1,0 +1,218 @@
+#include "src/optimizers/schedule.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <optional>
+#include <vector>
+
+#include "src/core/elementary.hpp"
+#include "src/core/error.hpp"
+#include "src/core/keras_config.hpp"
+#include "src/optimizers/power.hpp"
+
+namespace lockstep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// In the form that Keras 2 and Keras 3 both read (keras-semantics 6.1.9).
+Json keras_json(const char* class_name, Json config) {
+  return {{"module", "keras.optimizers.schedules"},
+          {"class_name", class_name},
+          {"config", std::move(config)},
+          {"registered_name", nullptr}};
+}
+
+class Constant final : public Schedule {
+ public:
+  explicit Constant(double rate) : rate_(rate) {}
+  double rate(std::int64_t) const override { return rate_; }
+  Json to_json() const override { return rate_; }
+
+ private:
+  double rate_;
+};
+
+/// initial * decay_rate^(step / decay_steps), the exponent floored if `staircase`.
+class ExponentialDecay final : public Schedule {
+ public:
+  explicit ExponentialDecay(ConfigReader& config);
+  double rate(std::int64_t step) const override {
+    if (staircase_) return initial_ * power(decay_rate_, step / decay_steps_);
+    const double exponent = static_cast<double>(step) / static_cast<double>(decay_steps_);
+    return initial_ * elementary::exp(exponent * elementary::log(decay_rate_));
+  }
+  Json to_json() const override {
+    return keras_json("ExponentialDecay", {{"initial_learning_rate", initial_},
+                                           {"decay_steps", decay_steps_},
+                                           {"decay_rate", decay_rate_},
+                                           {"staircase", staircase_},
+                                           {"name", name_}});
+  }
+
+ private:
+  double initial_;
+  std::int64_t decay_steps_;
+  double decay_rate_;
+  bool staircase_;
+  Json name_;
+};
+
+/// values[i], where i boundaries lie below the step.
+class PiecewiseConstantDecay final : public Schedule {
+ public:
+  explicit PiecewiseConstantDecay(ConfigReader& config);
+  double rate(std::int64_t step) const override {
+    const auto below = std::ranges::lower_bound(boundaries_, static_cast<double>(step));
+    return values_[static_cast<std::size_t>(below - boundaries_.begin())];
+  }
+  Json to_json() const override {
+    return keras_json("PiecewiseConstantDecay",
+                      {{"boundaries", boundaries_json_}, {"values", values_}, {"name", name_}});
+  }
+
+ private:
+  std::vector<double> boundaries_;
+  Json boundaries_json_;  // integers stay integers
+  std::vector<double> values_;
+  Json name_;
+};
+
+/// Half a cosine from the initial rate to alpha times it, after a linear warm-up from the initial
+/// rate to the target if there is a target. decay_steps do not include the warm-up.
+class CosineDecay final : public Schedule {
+ public:
+  explicit CosineDecay(ConfigReader& config);
+  double rate(std::int64_t step) const override {
+    if (!warmup_target_) return decayed(initial_, step);
+    if (step >= warmup_steps_) return decayed(*warmup_target_, step - warmup_steps_);
+    return initial_ + (*warmup_target_ - initial_) * static_cast<double>(step) /
+                          static_cast<double>(warmup_steps_);
+  }
+  Json to_json() const override;
+
+ private:
+  double decayed(double from, std::int64_t step) const {
+    const double progress =
+        static_cast<double>(std::min(step, decay_steps_)) / static_cast<double>(decay_steps_);
+    const double cosine = (1 + elementary::cos(std::numbers::pi * progress)) / 2;
+    return from * ((1 - alpha_) * cosine + alpha_);
+  }
+
+  double initial_;
+  std::int64_t decay_steps_;
+  double alpha_;
+  std::optional<double> warmup_target_;
+  std::int64_t warmup_steps_;
+  Json name_;
+};
+
+// --- From JSON ---
+
+double checked_rate(double rate, std::string_view where) {
+  check(rate >= 0 && rate <= std::numeric_limits<float>::max(), ExitCode::kBadData,
+        "[{}] expected a learning rate of at least 0, got {}", where, rate);
+  return rate;
+}
+
+std::int64_t read_decay_steps(ConfigReader& config) {
+  const std::int64_t steps = config.integer("decay_steps");
+  check(steps >= 1, ExitCode::kBadData, "[{}] expected \"decay_steps\" of at least 1, got {}",
+        config.where(), steps);
+  return steps;
+}
+
+Json read_name(ConfigReader& config) {
+  const Json* name = config.find("name");
+  return name == nullptr ? Json() : *name;
+}
+
+std::vector<double> read_numbers(ConfigReader& config, const char* key) {
+  const Json& json = config.require(key);
+  const bool numbers =
+      json.is_array() && std::ranges::all_of(json, [](const Json& x) { return x.is_number(); });
+  check(numbers, ExitCode::kBadData, "[{}] expected \"{}\" to be a list of numbers, got {}",
+        config.where(), key, short_text(json));
+  return json.get<std::vector<double>>();
+}
+
+ExponentialDecay::ExponentialDecay(ConfigReader& config)
+    : initial_(checked_rate(config.number("initial_learning_rate"), config.where())),
+      decay_steps_(read_decay_steps(config)),
+      decay_rate_(config.number("decay_rate")),
+      staircase_(config.flag("staircase", false)),
+      name_(read_name(config)) {
+  check(decay_rate_ > 0, ExitCode::kBadData, "[{}] expected \"decay_rate\" above 0, got {}",
+        config.where(), decay_rate_);
+}
+
+PiecewiseConstantDecay::PiecewiseConstantDecay(ConfigReader& config)
+    : boundaries_(read_numbers(config, "boundaries")),
+      boundaries_json_(config.require("boundaries")),
+      values_(read_numbers(config, "values")),
+      name_(read_name(config)) {
+  check(std::ranges::is_sorted(boundaries_), ExitCode::kBadData,
+        "[{}] expected \"boundaries\" in ascending order, got {}", config.where(),
+        short_text(boundaries_json_));
+  check(values_.size() == boundaries_.size() + 1, ExitCode::kBadData,
+        "[{}] expected {} \"values\" for {} boundaries, got {}", config.where(),
+        boundaries_.size() + 1, boundaries_.size(), values_.size());
+  for (const double value : values_) checked_rate(value, config.where());
+}
+
+CosineDecay::CosineDecay(ConfigReader& config)
+    : initial_(checked_rate(config.number("initial_learning_rate"), config.where())),
+      decay_steps_(read_decay_steps(config)),
+      alpha_(config.number("alpha", 0.0)),
+      warmup_steps_(config.integer("warmup_steps", 0)),
+      name_(read_name(config)) {
+  const Json* target = config.find("warmup_target");
+  if (target != nullptr && !target->is_null())
+    warmup_target_ = checked_rate(config.number("warmup_target"), config.where());
+  check(warmup_steps_ >= 0, ExitCode::kBadData,
+        "[{}] expected \"warmup_steps\" of at least 0, got {}", config.where(), warmup_steps_);
+}
+
+Json CosineDecay::to_json() const {
+  Json config = {{"initial_learning_rate", initial_},
+                 {"decay_steps", decay_steps_},
+                 {"alpha", alpha_},
+                 {"name", name_}};
+  // Keras before 2.13 does not know the warm-up.
+  if (warmup_target_) {
+    config["warmup_target"] = *warmup_target_;
+    config["warmup_steps"] = warmup_steps_;
+  }
+  return keras_json("CosineDecay", std::move(config));
+}
+
+template <class S>
+std::unique_ptr<Schedule> make(const KerasObject& object) {
+  ConfigReader config(object.name, object.config);
+  auto schedule = std::make_unique<S>(config);
+  config.finish();
+  return schedule;
+}
+
+}  // namespace
+
+std::unique_ptr<Schedule> constant_rate(double rate) {
+  return std::make_unique<Constant>(checked_rate(rate, "learning_rate"));
+}
+
+std::unique_ptr<Schedule> make_schedule(const Json& json) {
+  if (json.is_number()) return constant_rate(json.get<double>());
+  const KerasObject object = keras_object(json, "learning_rate");
+  if (object.name == "ExponentialDecay") return make<ExponentialDecay>(object);
+  if (object.name == "PiecewiseConstantDecay") return make<PiecewiseConstantDecay>(object);
+  if (object.name == "CosineDecay") return make<CosineDecay>(object);
+  fail(
+      ExitCode::kBadData,
+      "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay or CosineDecay, "
+      "got '{}'",
+      object.name);
+}
+
+}  // namespace lockstep

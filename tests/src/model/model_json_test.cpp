@@ -1,0 +1,354 @@
+#include "src/model/model_json.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "tests/src/model/expect_error.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+// The complete example of keras-semantics 6.1.6, as Keras 2 writes the reference network.
+constexpr const char* kReference = R"json(
+{"class_name": "Sequential",
+ "config": {
+  "name": "sequential",
+  "layers": [
+   {"class_name": "InputLayer",
+    "config": {"batch_input_shape": [null, 784], "dtype": "float32", "sparse": false, "ragged": false, "name": "dense_input"}},
+   {"class_name": "Dense",
+    "config": {"name": "dense", "trainable": true, "dtype": "float32", "batch_input_shape": [null, 784],
+     "units": 64, "activation": "relu", "use_bias": true,
+     "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": null}},
+     "bias_initializer": {"class_name": "Zeros", "config": {}},
+     "kernel_regularizer": null, "bias_regularizer": null, "activity_regularizer": null,
+     "kernel_constraint": null, "bias_constraint": null}},
+   {"class_name": "Dense",
+    "config": {"name": "dense_1", "trainable": true, "dtype": "float32",
+     "units": 32, "activation": "relu", "use_bias": true,
+     "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": null}},
+     "bias_initializer": {"class_name": "Zeros", "config": {}},
+     "kernel_regularizer": null, "bias_regularizer": null, "activity_regularizer": null,
+     "kernel_constraint": null, "bias_constraint": null}},
+   {"class_name": "Dense",
+    "config": {"name": "dense_2", "trainable": true, "dtype": "float32",
+     "units": 10, "activation": "softmax", "use_bias": true,
+     "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": null}},
+     "bias_initializer": {"class_name": "Zeros", "config": {}},
+     "kernel_regularizer": null, "bias_regularizer": null, "activity_regularizer": null,
+     "kernel_constraint": null, "bias_constraint": null}}
+  ]}})json";
+
+// The form of keras-semantics 6.2, as Keras 3 writes it.
+constexpr const char* kKeras3 = R"json(
+{"module": "keras", "class_name": "Sequential",
+ "config": {"name": "sequential", "trainable": true,
+   "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": null},
+   "layers": [
+    {"module": "keras.layers", "class_name": "InputLayer",
+     "config": {"batch_shape": [32, 28, 28], "dtype": "float32", "sparse": false, "ragged": false, "name": "input_layer", "optional": false}, "registered_name": null},
+    {"module": "keras.layers", "class_name": "Rescaling",
+     "config": {"name": "rescaling", "trainable": true, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": null},
+       "scale": 0.00392156862745098, "offset": 0}, "registered_name": null, "build_config": {"input_shape": [null, 28, 28]}},
+    {"module": "keras.layers", "class_name": "Flatten",
+     "config": {"name": "flatten", "trainable": true, "dtype": "float32", "data_format": "channels_last"}, "registered_name": null},
+    {"module": "keras.layers", "class_name": "Reshape",
+     "config": {"name": "reshape", "trainable": true, "dtype": "float32", "target_shape": {"class_name": "__tuple__", "items": [4, -1]}}, "registered_name": null},
+    {"module": "keras.layers", "class_name": "Dense",
+     "config": {"name": "dense", "trainable": false, "dtype": "float32",
+       "units": 8, "activation": {"module": "builtins", "class_name": "function", "config": "silu", "registered_name": "silu"}, "use_bias": false,
+       "kernel_initializer": {"module": "keras.initializers", "class_name": "HeNormal", "config": {"seed": null}, "registered_name": null},
+       "bias_initializer": {"module": "keras.initializers", "class_name": "Zeros", "config": {}, "registered_name": null},
+       "kernel_regularizer": {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}, "registered_name": null},
+       "bias_regularizer": null, "kernel_constraint": null, "bias_constraint": null, "quantization_config": null},
+     "registered_name": null, "build_config": {"input_shape": [null, 4, 196]}},
+    {"module": "keras.layers", "class_name": "Dropout",
+     "config": {"name": "dropout", "trainable": true, "dtype": "float32", "rate": 0.25, "seed": 42, "noise_shape": null}, "registered_name": null},
+    {"module": "keras.layers", "class_name": "Activation",
+     "config": {"name": "activation", "trainable": true, "dtype": "float32", "activation": "softmax"}, "registered_name": null}
+   ],
+   "build_input_shape": [null, 28, 28]},
+ "registered_name": null,
+ "build_config": {"input_shape": [null, 28, 28]},
+ "compile_config": {"optimizer": "adam"}})json";
+
+/// The reference network's JSON with one change.
+ordered_json changed(const char* pointer, const ordered_json& value) {
+  ordered_json json = ordered_json::parse(kReference);
+  json[ordered_json::json_pointer(pointer)] = value;
+  return json;
+}
+
+void expect_refused(const ordered_json& json, const std::string& message) {
+  expect_error(
+      ExitCode::kBadData, [&] { model_from_json(json); }, HasSubstr(message));
+}
+
+void expect_text_refused(const std::string& text, const std::string& message) {
+  expect_error(
+      ExitCode::kBadData, [&] { model_from_json_text(text); }, HasSubstr(message));
+}
+
+TEST(ModelJson, Keras2ReferenceNetworkRoundTripsToTheSameText) {
+  const Sequential model = model_from_json_text(kReference);
+
+  EXPECT_TRUE(model.built());
+  EXPECT_EQ(model.input_shape(), Shape{784});
+  EXPECT_EQ(model.parameter_count(), 52650);
+  EXPECT_EQ(model_to_json(model).dump(), ordered_json::parse(kReference).dump());
+}
+
+TEST(ModelJson, ReadsWhatKeras3Writes) {
+  const Sequential model = model_from_json_text(kKeras3);
+
+  EXPECT_EQ(model.layers().size(), 7u);
+  EXPECT_EQ(model.input_shape(), (Shape{28, 28}));
+  EXPECT_EQ(model.output_shape(), (Shape{4, 8}));
+  EXPECT_FALSE(model.layers()[4]->trainable());
+  EXPECT_EQ(model.layers()[4]->parameters().size(), 1u);
+  EXPECT_FALSE(model.layers()[4]->parameters()[0].trainable);
+  EXPECT_EQ(model.layers()[4]->parameters()[0].regularizer.l2, 0.5f);
+}
+
+TEST(ModelJson, Keras3ModelIsWrittenAsKeras2Model) {
+  const ordered_json written = model_to_json(model_from_json_text(kKeras3));
+  const ordered_json& layers = written["config"]["layers"];
+
+  EXPECT_EQ(layers[0]["config"]["batch_input_shape"], ordered_json::parse("[null, 28, 28]"));
+  EXPECT_EQ(layers[0]["config"]["name"], "input_layer");
+  EXPECT_EQ(layers[4]["config"]["activation"], "swish");
+  EXPECT_EQ(layers[4]["config"]["trainable"], false);
+  EXPECT_EQ(layers[4]["config"]["kernel_initializer"],
+            ordered_json::parse(R"({"class_name": "HeNormal", "config": {"seed": null}})"));
+  EXPECT_EQ(model_to_json(model_from_json(written)), written);
+}
+
+TEST(ModelJson, BuildsWithoutAnInputLayerFromTheFirstLayersShape) {
+  ordered_json json = ordered_json::parse(kReference);
+  json["config"]["layers"].erase(0);
+
+  const Sequential model = model_from_json(json);
+
+  EXPECT_EQ(model.layers().size(), 3u);
+  EXPECT_EQ(model_to_json(model), ordered_json::parse(kReference));
+}
+
+TEST(ModelJson, StaysUnbuiltIfNothingSaysTheInputShape) {
+  ordered_json json = ordered_json::parse(kReference);
+  json["config"]["layers"].erase(0);
+  json["config"]["layers"][0]["config"].erase("batch_input_shape");
+
+  Sequential model = model_from_json(json);
+  EXPECT_FALSE(model.built());
+  expect_error(
+      ExitCode::kUsage, [&] { model_to_json(model); }, HasSubstr("expected build()"));
+
+  json["config"]["build_input_shape"] = {nullptr, 784};
+  EXPECT_TRUE(model_from_json(json).built());
+}
+
+TEST(ModelJson, ReadsTheLayerListOfOldKerasAndMissingKeysByDefault) {
+  const Sequential model = model_from_json_text(
+      R"({"class_name": "Sequential", "config": [
+          {"class_name": "Dense", "config": {"units": 3, "batch_input_shape": [null, 5]}}]})");
+
+  EXPECT_EQ(model.parameter_count(), 18);
+  EXPECT_EQ(model.layers()[0]->name(), "dense");
+}
+
+TEST(ModelJson, FrozenModelFreezesItsLayers) {
+  const Sequential model = model_from_json(changed("/config/trainable", false));
+
+  for (const auto& layer : model.layers()) EXPECT_FALSE(layer->trainable());
+}
+
+TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
+  const ordered_json max_norm = {{"class_name", "MaxNorm"}, {"config", {{"max_value", 2}}}};
+
+  expect_refused(changed("/config/layers/2/config/kernel_constraint", max_norm),
+                 "model JSON: config.layers[2] (dense_1): kernel_constraint: expected null, got "
+                 "MaxNorm");
+  expect_refused(changed("/config/layers/2/config/activity_regularizer", "l2"),
+                 "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
+  expect_refused(changed("/config/layers/1/class_name", "Conv2D"),
+                 "config.layers[1] (dense): class_name: expected one of InputLayer, Dense, "
+                 "Activation, Flatten, Reshape, Rescaling, Dropout, got 'Conv2D'");
+  expect_refused(changed("/config/layers/1/class_name", "dense"), "did you mean 'Dense'?");
+  expect_refused(changed("/config/layers/3/config/activation", "hard_sigmoid"),
+                 "config.layers[3] (dense_2): activation: expected one of linear, relu");
+  expect_refused(changed("/config/layers/3/config/activation", max_norm),
+                 "activation: expected the name of an activation, got MaxNorm");
+  expect_refused(changed("/config/layers/3/config/unit", 7),
+                 "config.layers[3] (dense_2): unit: expected no such key, got 7; did you mean "
+                 "'units'?");
+  expect_refused(changed("/config/layers/1/config/kernel_initializer", "my_init"),
+                 "config.layers[1] (dense): kernel_initializer: expected one of");
+  expect_refused(changed("/config/layers/1/config/kernel_regularizer", "orthogonal_regularizer"),
+                 "config.layers[1] (dense): kernel_regularizer: expected one of");
+  expect_refused(changed("/config/layers/1/config/dtype", "float16"),
+                 "dtype: expected float32, got 'float16'");
+  expect_refused(changed("/config/layers/1/config/dtype",
+                         {{"class_name", "DTypePolicy"}, {"config", {{"name", "mixed_bfloat16"}}}}),
+                 "dtype: expected float32, got 'mixed_bfloat16'");
+  expect_refused(changed("/config/layers/0/config/sparse", true),
+                 "config.layers[0] (dense_input): sparse: expected false, got true");
+  expect_refused(changed("/class_name", "Functional"),
+                 "model JSON: class_name: expected 'Sequential', got Functional");
+  expect_refused(changed("/config/layers/1/registered_name", "my_package>Dense"),
+                 "config.layers[1].registered_name: expected null");
+  expect_refused(changed("/config/layers/1/module", "my_package"),
+                 "config.layers[1].module: expected a module of Keras, got 'my_package'");
+  expect_refused(changed("/config/layers/1/inbound_nodes", {1}),
+                 "config.layers[1].inbound_nodes: expected no such key, got [1]");
+  expect_refused(changed("/config/sharding", "model"),
+                 "config.sharding: expected no such key, got 'model'");
+  expect_refused(changed("/extra", 1), "model JSON: extra: expected no such key, got 1");
+}
+
+TEST(ModelJson, RefusesWrongValuesByPlace) {
+  expect_refused(changed("/config/layers/1/config/units", "64"),
+                 "config.layers[1] (dense): units: expected an integer from 1 to 2147483647, got "
+                 "'64'");
+  expect_refused(changed("/config/layers/1/config/units", 64.5), "got 64.5");
+  expect_refused(changed("/config/layers/1/config/units", 0), "units: expected an integer");
+  expect_refused(changed("/config/layers/1/config/units", 18446744073709551615u),
+                 "units: expected an integer from 1 to 2147483647, got 18446744073709551615");
+  expect_refused(changed("/config/layers/1/config/use_bias", 1),
+                 "use_bias: expected true or false, got 1");
+  expect_refused(changed("/config/layers/1/config", {1, 2}),
+                 "config.layers[1]: expected an object, got [1, 2]");
+  expect_refused(changed("/config/layers", ordered_json::array()),
+                 "config.layers: expected a list of layers, got []");
+  expect_refused(changed("/config/layers", nullptr), "config.layers: expected a list of layers");
+  expect_refused(changed("/config/layers/0/config/batch_input_shape", {nullptr, nullptr}),
+                 "batch_input_shape: expected extents from 1 to 2147483647, got null");
+  expect_refused(changed("/config/build_input_shape", {nullptr, 783}),
+                 "expected (None, 783) as the model was built for, got (None, 784)");
+  expect_refused(changed("/config/layers/2", 1), "config.layers[2]: expected an object, got 1");
+  expect_text_refused("[]", "model JSON: expected an object, got []");
+  expect_text_refused("{}", "model JSON: class_name: expected 'Sequential', got nothing");
+}
+
+TEST(ModelJson, RefusesAnInputLayerBehindOthers) {
+  ordered_json json = ordered_json::parse(kReference);
+  json["config"]["layers"][2] = json["config"]["layers"][0];
+  json["config"]["layers"][2]["config"]["name"] = "late";
+
+  expect_refused(json, "config.layers[2] (late): expected InputLayer in front of all layers only");
+}
+
+TEST(ModelJson, RefusesTwoLayersOfOneName) {
+  expect_refused(changed("/config/layers/2/config/name", "dense"),
+                 "config.layers[2] (dense): name: expected every layer to have a name of its own, "
+                 "got 'dense' twice");
+}
+
+TEST(ModelJson, RefusesShapesThatDoNotFitByPlace) {
+  ordered_json json = ordered_json::parse(kReference);
+  json["config"]["layers"][2] = {{"class_name", "Reshape"},
+                                 {"config", {{"name", "grid"}, {"target_shape", {7, 9}}}}};
+
+  expect_refused(json,
+                 "config.layers[2] (grid): expected an input of as many elements as (7, 9), "
+                 "got (None, 64)");
+}
+
+TEST(ModelJson, RefusesAThousandMillionUnitsBeforeAllocating) {
+  expect_refused(changed("/config/layers/1/config/units", 1000000000),
+                 "config.layers[1] (dense): expected at most 2147483647 parameters in all, got "
+                 "784000000000 for the kernel (784, 1000000000) alone");
+  ordered_json wide = changed("/config/layers/0/config/batch_input_shape",
+                              {nullptr, 2000000000, 2000000000, 2000000000});
+  expect_refused(wide, "batch_input_shape: expected fewer than 2^63 elements");
+}
+
+TEST(ModelJson, CountsTheParametersOfAllLayers) {
+  ordered_json json = ordered_json::parse(kReference);
+  for (const int i : {1, 2, 3}) json["config"]["layers"][i]["config"]["units"] = 40000;
+
+  expect_refused(json,
+                 "config.layers[3] (dense_2): expected at most 2147483647 parameters in all, "
+                 "got 1600000000 for the kernel (40000, 40000) alone");
+}
+
+TEST(ModelJson, SyntaxErrorsNameLineAndColumn) {
+  expect_text_refused("", "model JSON: line 1, column 1: syntax error");
+  expect_text_refused("{\"class_name\": \"Sequential\",\n \"config\": {]}",
+                      "model JSON: line 2, column 13: syntax error");
+  expect_text_refused("{\"a\": 1e999}", "model JSON: number overflow");
+  expect_text_refused("{\"a\": NaN}", "model JSON: line 1, column 7: syntax error");
+  expect_text_refused(std::string("{\0}", 3), "model JSON: line 1, column 2: syntax error");
+  expect_text_refused("{\"\xff\": 1}", "model JSON: line 1, column 3: syntax error");
+}
+
+TEST(ModelJson, RefusesAKeyThatStandsTwice) {
+  expect_text_refused(R"({"class_name": "Sequential", "class_name": "Model"})",
+                      "expected every key of an object once, got 'class_name' twice");
+}
+
+TEST(ModelJson, RefusesDeepNesting) {
+  expect_text_refused("{\n\"config\": " + std::string(100000, '['),
+                      "model JSON: line 2, column 74: expected at most 64 levels of nesting");
+  ordered_json deep = 1;
+  for (int i = 0; i < 1000; ++i) deep = ordered_json::array({std::move(deep)});
+  expect_refused(deep, "expected at most 64 levels of nesting");
+}
+
+TEST(ModelJson, BracketsInStringsAreNoNesting) {
+  const std::string name = "\"" + std::string(100, '[') + "\\\"\"";
+  expect_text_refused("{\"class_name\": " + name + "}", "expected 'Sequential', got [[[");
+}
+
+TEST(ModelJson, RefusesHugeObjectsAndLists) {
+  std::string keys = "{\"k\": 0";
+  for (int i = 0; i < 2000; ++i) keys += fmt::format(", \"k{}\": 0", i);
+  expect_text_refused(keys + "}", "expected at most 1000 keys in an object");
+
+  ordered_json json = ordered_json::parse(kReference);
+  json["config"]["layers"] = std::vector<int>(20000, 1);
+  expect_refused(json, "config.layers: expected at most 10000 layers, got 20000");
+}
+
+TEST(ModelJson, MessagesHoldNoControlCharacters) {
+  const std::string evil("de\0nse\x1b[31m\xc2\x9b\n", 14);
+  const char* const places[] = {
+      "/class_name",
+      "/config/name",
+      "/config/layers/1/class_name",
+      "/config/layers/1/registered_name",
+      "/config/layers/1/config/name",
+      "/config/layers/1/config/activation",
+      "/config/layers/1/config/dtype",
+      "/config/layers/1/config/units",
+      "/config/layers/1/config/kernel_initializer",
+      "/config/layers/1/config/kernel_regularizer",
+  };
+  for (const char* place : places) expect_refused(changed(place, evil), "\\x1b[31m");
+  expect_refused(changed("/config/layers/1/config/kernel_initializer",
+                         {{"class_name", "Zeros"}, {"config", {{evil, 1}}}}),
+                 "[31m");
+
+  ordered_json key = ordered_json::parse(kReference);
+  key["config"]["layers"][1]["config"][evil] = 1;
+  expect_refused(key, "(dense): de\\x00nse\\x1b[31m\\xc2\\x9b\\x0a: expected no such key");
+  expect_text_refused("{\"class_name\": \"a\x1b[31m\"}", "line 1, column 18: syntax error");
+}
+
+TEST(ModelJson, LongTextIsCutInMessages) {
+  try {
+    model_from_json(changed("/config/layers/1/config/activation", std::string(1000000, 'x')));
+    FAIL() << "expected an Error";
+  } catch (const Error& error) {
+    EXPECT_LT(std::string(error.what()).size(), 1000u);
+  }
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,283 @@
+#include "src/optimizers/optimizer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "src/core/random.hpp"
+#include "tests/src/model/expect_error.hpp"
+
+namespace lockstep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::HasSubstr;
+
+std::unique_ptr<Optimizer> from(const char* class_name, const char* config) {
+  return make_optimizer({{"class_name", class_name}, {"config", Json::parse(config)}});
+}
+
+/// Parameters with their slots, updated through spans that are cut every `cut` elements.
+struct State {
+  State(const Optimizer& optimizer, std::vector<float> start)
+      : values(std::move(start)),
+        slots(optimizer.slot_names().size(), std::vector<float>(values.size())) {}
+
+  void step(Optimizer& optimizer, const std::vector<float>& gradients, std::size_t cut = 1 << 20) {
+    optimizer.begin_step();
+    for (std::size_t first = 0; first < values.size(); first += cut) {
+      const std::size_t count = std::min(cut, values.size() - first);
+      UpdateSpan span;
+      span.values = std::span(values).subspan(first, count);
+      span.gradients = std::span(gradients).subspan(first, count);
+      for (std::size_t k = 0; k < slots.size(); ++k)
+        span.slots[k] = std::span(slots[k]).subspan(first, count);
+      optimizer.update(span);
+    }
+  }
+
+  std::vector<float> values;
+  std::vector<std::vector<float>> slots;
+};
+
+// keras-semantics 8.1.
+struct Vector {
+  const char* title;
+  const char* class_name;
+  const char* config;
+  std::array<double, 2> after_1;
+  std::array<double, 2> after_2;
+};
+const Vector kVectors[] = {
+    {"Sgd", "SGD", "{}", {0.999, -1.998}, {0.9995, -2.001}},
+    {"SgdMomentum", "SGD", R"({"momentum": 0.9})", {0.999, -1.998}, {0.9986, -1.9992}},
+    {"SgdNesterov",
+     "SGD",
+     R"({"momentum": 0.9, "nesterov": true})",
+     {0.9981, -1.9962},
+     {0.99824, -2.00028}},
+    {"Adam", "Adam", "{}", {0.999000032, -1.999000016}, {0.998733702, -1.999247715}},
+    {"AdamLargeEpsilon",
+     "Adam",
+     R"({"epsilon": 1e-2})",
+     {0.999759747, -1.999612574},
+     {0.999690199, -1.999744527}},
+};
+
+class KerassVectors : public testing::TestWithParam<Vector> {};
+
+TEST_P(KerassVectors, AreMatchedAfterOneAndTwoSteps) {
+  const auto optimizer = from(GetParam().class_name, GetParam().config);
+  State state(*optimizer, {1, -2});
+  state.step(*optimizer, {0.1f, -0.2f});
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state.values[i], GetParam().after_1[i], 2e-7);
+  state.step(*optimizer, {-0.05f, 0.3f});
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(state.values[i], GetParam().after_2[i], 3e-7);
+}
+
+INSTANTIATE_TEST_SUITE_P(Optimizers, KerassVectors, testing::ValuesIn(kVectors),
+                         [](const auto& info) { return info.param.title; });
+
+TEST(Adam, NameAloneHasKerassDefaults) {
+  EXPECT_EQ(make_optimizer("adam")->to_json().dump(),
+            R"({"class_name":"Adam","config":{"name":"Adam","learning_rate":0.001,"beta_1":0.9,)"
+            R"("beta_2":0.999,"epsilon":1e-07,"amsgrad":false}})");
+  EXPECT_EQ(make_optimizer("adam")->slot_names(), (std::vector<std::string>{"m", "v"}));
+}
+
+TEST(Adam, AmsgradDividesByTheLargestVSoFar) {
+  const auto plain = from("Adam", "{}");
+  const auto amsgrad = from("Adam", R"({"amsgrad": true})");
+  EXPECT_EQ(amsgrad->slot_names(), (std::vector<std::string>{"m", "v", "vhat"}));
+  State with(*amsgrad, {1});
+  State without(*plain, {1});
+  // v grows in the first step: no difference. Then it shrinks.
+  with.step(*amsgrad, {2});
+  without.step(*plain, {2});
+  EXPECT_EQ(with.values, without.values);
+  const float largest = with.slots[1][0];
+  with.step(*amsgrad, {0});
+  without.step(*plain, {0});
+  EXPECT_LT(with.slots[1][0], largest);
+  EXPECT_EQ(with.slots[2][0], largest);
+  const double alpha = 0.001 * std::sqrt(1 - 0.999 * 0.999) / (1 - 0.9 * 0.9);
+  const double m = 0.1 * 2 * 0.9;
+  const double v = 0.001 * 4;
+  EXPECT_NEAR(with.values[0], 0.999 - alpha * m / (std::sqrt(v) + 1e-7), 2e-7);
+  EXPECT_GT(with.values[0], without.values[0]);
+}
+
+TEST(Adam, MatchesAnEvaluationInDoubleOverManySteps) {
+  const auto optimizer = make_optimizer("adam");
+  State state(*optimizer, {0.5f});
+  double w = 0.5;
+  double m = 0;
+  double v = 0;
+  for (int t = 1; t <= 1000; ++t) {
+    const float gradient = std::sin(static_cast<float>(t));
+    state.step(*optimizer, {gradient});
+    const double g = gradient;
+    m += (g - m) * 0.1;
+    v += (g * g - v) * 0.001;
+    const double alpha = 0.001 * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t));
+    w -= alpha * m / (std::sqrt(v) + 1e-7);
+  }
+  EXPECT_NEAR(state.values[0], w, 1e-5);
+  EXPECT_EQ(optimizer->iterations(), 1000);
+}
+
+TEST(Sgd, HasASlotOnlyWithMomentum) {
+  EXPECT_TRUE(make_optimizer("sgd")->slot_names().empty());
+  EXPECT_EQ(from("SGD", R"({"momentum": 0.5})")->slot_names(),
+            (std::vector<std::string>{"momentum"}));
+}
+
+TEST(Optimizer, AnyCutOfTheParametersGivesTheSameBits) {
+  const RandomStream random(3, Purpose::kSynthetic, 0);
+  constexpr std::size_t kCount = 10007;
+  std::vector<float> start(kCount);
+  std::vector<float> gradients(kCount);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    start[i] = static_cast<float>(random.normal(i));
+    gradients[i] = static_cast<float>(random.normal(kCount + i));
+  }
+  for (const auto& [name, config] :
+       {std::pair{"SGD", "{}"}, std::pair{"SGD", R"({"momentum": 0.9})"},
+        std::pair{"SGD", R"({"momentum": 0.9, "nesterov": true})"}, std::pair{"Adam", "{}"},
+        std::pair{"Adam", R"({"amsgrad": true})"}}) {
+    const auto whole = from(name, config);
+    State expected(*whole, start);
+    for (int step = 0; step < 3; ++step) expected.step(*whole, gradients);
+    for (const std::size_t cut : {1u, 7u, 16u, 4096u, 5001u}) {
+      const auto optimizer = from(name, config);
+      State state(*optimizer, start);
+      for (int step = 0; step < 3; ++step) state.step(*optimizer, gradients, cut);
+      EXPECT_EQ(state.values, expected.values) << name << config << cut;
+      EXPECT_EQ(state.slots, expected.slots) << name << config << cut;
+    }
+  }
+}
+
+TEST(Optimizer, AnEmptySpanIsNothing) {
+  for (const char* name : {"adam", "sgd"}) {
+    const auto optimizer = make_optimizer(name);
+    optimizer->begin_step();
+    optimizer->update({});
+    EXPECT_EQ(optimizer->iterations(), 1);
+  }
+}
+
+TEST(Optimizer, TheFirstStepUsesTheRateOfStepZero) {
+  const auto optimizer = from("SGD", R"({"learning_rate":
+      {"class_name": "PiecewiseConstantDecay",
+       "config": {"boundaries": [0, 1], "values": [0.5, 0.25, 0.125]}}})");
+  State state(*optimizer, {0});
+  std::vector<float> moves;
+  for (int step = 0; step < 3; ++step) {
+    const float before = state.values[0];
+    EXPECT_EQ(optimizer->learning_rate(), optimizer->schedule().rate(step));
+    state.step(*optimizer, {-1});
+    moves.push_back(state.values[0] - before);
+  }
+  EXPECT_EQ(moves, (std::vector<float>{0.5f, 0.25f, 0.125f}));
+}
+
+TEST(Optimizer, GoesOnFromGivenIterationsAndSlots) {
+  const std::vector<float> gradients{0.5f, -1.5f, 2};
+  const auto first = make_optimizer("adam");
+  State expected(*first, {1, 2, 3});
+  for (int step = 0; step < 2; ++step) expected.step(*first, gradients);
+  const auto resumed = make_optimizer("adam");
+  resumed->set_iterations(first->iterations());
+  State state = expected;
+  expected.step(*first, gradients);
+  state.step(*resumed, gradients);
+  EXPECT_EQ(state.values, expected.values);
+  EXPECT_EQ(resumed->iterations(), 3);
+}
+
+TEST(Optimizer, AConstantRateCanBeSet) {
+  const auto optimizer = make_optimizer("sgd");
+  optimizer->set_learning_rate(0.5);
+  EXPECT_EQ(optimizer->learning_rate(), 0.5);
+  State state(*optimizer, {1});
+  state.step(*optimizer, {1});
+  EXPECT_EQ(state.values[0], 0.5f);
+  EXPECT_EQ(optimizer->to_json()["config"]["learning_rate"], 0.5);
+}
+
+TEST(Optimizer, AScheduleCannotBeOverridden) {
+  const auto optimizer = from("SGD", R"({"learning_rate": {"class_name": "CosineDecay",
+      "config": {"initial_learning_rate": 0.1, "decay_steps": 10}}})");
+  expect_error(
+      ExitCode::kUsage, [&] { optimizer->set_learning_rate(0.5); },
+      HasSubstr("[SGD] expected a constant learning rate, which can be set, got a "
+                "schedule: \"CosineDecay\""));
+}
+
+TEST(MakeOptimizer, RoundTripsThroughJson) {
+  for (const char* text :
+       {R"({"class_name":"SGD","config":{"name":"SGD","learning_rate":0.01,"momentum":0.0,)"
+        R"("nesterov":false}})",
+        R"({"class_name":"SGD","config":{"name":"SGD","learning_rate":1.0,"momentum":0.9,)"
+        R"("nesterov":true}})",
+        R"({"class_name":"Adam","config":{"name":"Adam","learning_rate":0.01,"beta_1":0.5,)"
+        R"("beta_2":0.75,"epsilon":0.001,"amsgrad":true}})"}) {
+    EXPECT_EQ(make_optimizer(Json::parse(text))->to_json().dump(), text);
+  }
+  const auto scheduled = from("Adam", R"({"learning_rate": {"class_name": "ExponentialDecay",
+      "config": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}}})");
+  const Json written = scheduled->to_json();
+  EXPECT_EQ(make_optimizer(written)->to_json(), written);
+  EXPECT_EQ(make_optimizer(written)->schedule().rate(10), scheduled->schedule().rate(10));
+}
+
+TEST(MakeOptimizer, ReadsWhatEveryKerasWrites) {
+  const Json tensorflow_2_12 = Json::parse(
+      R"({"class_name": "Custom>Adam", "config": {
+          "name": "Adam", "weight_decay": null, "clipnorm": null, "global_clipnorm": null,
+          "clipvalue": null, "use_ema": false, "ema_momentum": 0.99,
+          "ema_overwrite_frequency": null, "jit_compile": true, "is_legacy_optimizer": false,
+          "learning_rate": 0.0010000000474974513, "beta_1": 0.8, "beta_2": 0.999,
+          "epsilon": 1e-07, "amsgrad": false}})");
+  EXPECT_EQ(make_optimizer(tensorflow_2_12)->to_json()["config"]["beta_1"], 0.8);
+  const Json keras_3 = Json::parse(
+      R"({"module": "keras.optimizers", "class_name": "Adam", "registered_name": null, "config": {
+          "name": "adam", "learning_rate": 0.001, "weight_decay": null, "clipnorm": null,
+          "global_clipnorm": null, "clipvalue": null, "use_ema": false, "ema_momentum": 0.99,
+          "ema_overwrite_frequency": null, "loss_scale_factor": null,
+          "gradient_accumulation_steps": null, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07,
+          "amsgrad": false}})");
+  EXPECT_EQ(make_optimizer(keras_3)->to_json(), make_optimizer("adam")->to_json());
+  EXPECT_EQ(from("SGD", R"({"lr": 0.5, "decay": 0.0})")->learning_rate(), 0.5);
+}
+
+TEST(MakeOptimizer, RefusesByNameWhatLockstepLacks) {
+  expect_error(
+      ExitCode::kBadData, [] { make_optimizer("rmsprop"); },
+      HasSubstr("[optimizer] expected one of adam, sgd, got 'rmsprop'"));
+  const auto refused = [](const char* class_name, const char* config, const char* message) {
+    expect_error(
+        ExitCode::kBadData, [&] { from(class_name, config); }, HasSubstr(message));
+  };
+  refused("Adam", R"({"clipnorm": 1.0})",
+          R"([adam] expected "clipnorm" to be null (Lockstep has no other), got 1.0)");
+  refused("SGD", R"({"clipvalue": 1.0})", R"([sgd] expected "clipvalue" to be null)");
+  refused("Adam", R"({"global_clipnorm": 1})", R"("global_clipnorm")");
+  refused("Adam", R"({"weight_decay": 0.004})", R"("weight_decay")");
+  refused("Adam", R"({"use_ema": true})", R"("use_ema" to be false)");
+  refused("Adam", R"({"decay": 0.1})", R"("decay")");
+  refused("Adam", R"({"gradient_accumulation_steps": 4})", R"("gradient_accumulation_steps")");
+  refused("Adam", R"({"momentum": 0.9})", R"(got "momentum": 0.9)");
+  refused("SGD", R"({"beta_1": 0.9})", R"(got "beta_1": 0.9)");
+  refused("Adam", R"({"beta_1": 1})", R"("beta_1" in [0, 1), got 1)");
+  refused("Adam", R"({"epsilon": -1})", R"("epsilon" of at least 0, got -1)");
+  refused("SGD", R"({"momentum": 1.5})", R"("momentum" in [0, 1], got 1.5)");
+  refused("SGD", R"({"nesterov": 1})", R"("nesterov" to be true or false, got 1)");
+  refused("SGD", R"({"learning_rate": -1})", "at least 0, got -1");
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,137 @@
+#include "src/optimizers/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/src/model/expect_error.hpp"
+
+namespace lockstep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::HasSubstr;
+
+std::unique_ptr<Schedule> schedule(const std::string& class_name, const char* config) {
+  return make_schedule({{"class_name", class_name}, {"config", Json::parse(config)}});
+}
+
+TEST(Schedule, ANumberIsConstant) {
+  const auto constant = make_schedule(0.25);
+  EXPECT_EQ(constant->rate(0), 0.25);
+  EXPECT_EQ(constant->rate(1'000'000'000), 0.25);
+  EXPECT_EQ(constant->to_json().dump(), "0.25");
+  EXPECT_EQ(make_schedule(1)->to_json().dump(), "1.0");  // Keras 3 wants a float
+  EXPECT_EQ(constant_rate(0)->rate(3), 0.0);
+}
+
+TEST(ExponentialDecay, FallsSmoothlyOrInStairs) {
+  const auto smooth =
+      schedule("ExponentialDecay",
+               R"({"initial_learning_rate": 0.1, "decay_steps": 100, "decay_rate": 0.25})");
+  EXPECT_EQ(smooth->rate(0), 0.1);
+  EXPECT_NEAR(smooth->rate(50), 0.05, 1e-15);
+  EXPECT_NEAR(smooth->rate(100), 0.025, 1e-15);
+  EXPECT_NEAR(smooth->rate(150), 0.0125, 1e-15);
+  const auto stairs = schedule("ExponentialDecay",
+                               R"({"initial_learning_rate": 0.1, "decay_steps": 100,
+                                   "decay_rate": 0.25, "staircase": true})");
+  EXPECT_EQ(stairs->rate(99), 0.1);
+  EXPECT_EQ(stairs->rate(100), 0.1 * 0.25);
+  EXPECT_EQ(stairs->rate(199), 0.1 * 0.25);
+  EXPECT_EQ(stairs->rate(300), 0.1 * 0.25 * 0.25 * 0.25);
+}
+
+TEST(PiecewiseConstantDecay, ChangesAfterItsBoundaries) {
+  const auto steps = schedule("PiecewiseConstantDecay",
+                              R"({"boundaries": [100, 110], "values": [1.0, 0.5, 0.1]})");
+  EXPECT_EQ(steps->rate(0), 1.0);
+  EXPECT_EQ(steps->rate(100), 1.0);
+  EXPECT_EQ(steps->rate(101), 0.5);
+  EXPECT_EQ(steps->rate(110), 0.5);
+  EXPECT_EQ(steps->rate(111), 0.1);
+  const auto none = schedule("PiecewiseConstantDecay", R"({"boundaries": [], "values": [0.3]})");
+  EXPECT_EQ(none->rate(7), 0.3);
+}
+
+TEST(CosineDecay, GivesKerassNumbers) {
+  const auto cosine = schedule(
+      "CosineDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 100, "alpha": 0.1})");
+  EXPECT_NEAR(cosine->rate(0), 0.1, 1e-12);
+  EXPECT_NEAR(cosine->rate(50), 0.055, 1e-12);
+  EXPECT_NEAR(cosine->rate(100), 0.01, 1e-12);
+  EXPECT_NEAR(cosine->rate(100'000), 0.01, 1e-12);
+}
+
+TEST(CosineDecay, WarmsUpBeforeItsDecaySteps) {
+  const auto warm = schedule("CosineDecay",
+                             R"({"initial_learning_rate": 0.0, "decay_steps": 100,
+                                 "warmup_target": 0.1, "warmup_steps": 10})");
+  EXPECT_EQ(warm->rate(0), 0.0);
+  EXPECT_NEAR(warm->rate(5), 0.05, 1e-12);
+  EXPECT_NEAR(warm->rate(9), 0.09, 1e-12);
+  EXPECT_NEAR(warm->rate(10), 0.1, 1e-12);
+  EXPECT_NEAR(warm->rate(60), 0.05, 1e-12);
+  EXPECT_NEAR(warm->rate(110), 0, 1e-12);
+  EXPECT_NEAR(warm->rate(1000), 0, 1e-12);
+}
+
+TEST(CosineDecay, HasNoWarmUpWithoutATarget) {
+  const auto cold = schedule("CosineDecay",
+                             R"({"initial_learning_rate": 0.1, "decay_steps": 100,
+                                 "warmup_target": null, "warmup_steps": 10})");
+  EXPECT_NEAR(cold->rate(50), 0.05, 1e-12);
+}
+
+TEST(Schedule, RoundTripsThroughJson) {
+  for (const char* text :
+       {R"({"module":"keras.optimizers.schedules","class_name":"ExponentialDecay","config":)"
+        R"({"initial_learning_rate":0.1,"decay_steps":100,"decay_rate":0.96,"staircase":true,)"
+        R"("name":null},"registered_name":null})",
+        R"({"module":"keras.optimizers.schedules","class_name":"PiecewiseConstantDecay","config":)"
+        R"({"boundaries":[10,20.5],"values":[1.0,0.5,0.25],"name":"mine"},"registered_name":null})",
+        R"({"module":"keras.optimizers.schedules","class_name":"CosineDecay","config":)"
+        R"({"initial_learning_rate":0.1,"decay_steps":100,"alpha":0.5,"name":null},)"
+        R"("registered_name":null})",
+        R"({"module":"keras.optimizers.schedules","class_name":"CosineDecay","config":)"
+        R"({"initial_learning_rate":0.0,"decay_steps":100,"alpha":0.0,"name":null,)"
+        R"("warmup_target":0.1,"warmup_steps":10},"registered_name":null})"}) {
+    EXPECT_EQ(make_schedule(Json::parse(text))->to_json().dump(), text);
+  }
+}
+
+TEST(Schedule, RefusesByNameWhatLockstepLacks) {
+  const auto refused = [](const char* text, const char* message) {
+    expect_error(
+        ExitCode::kBadData, [&] { make_schedule(Json::parse(text)); }, HasSubstr(message));
+  };
+  refused(R"({"class_name": "PolynomialDecay", "config": {}})",
+          "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay or "
+          "CosineDecay, got 'PolynomialDecay'");
+  refused("-0.1", "at least 0, got -0.1");
+  refused("1e300", "expected a learning rate");
+  refused("true", "got true");
+  const auto refused_in = [](const char* class_name, const char* config, const char* message) {
+    expect_error(
+        ExitCode::kBadData, [&] { schedule(class_name, config); }, HasSubstr(message));
+  };
+  refused_in("ExponentialDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 5})",
+             R"([ExponentialDecay] expected the setting "decay_rate")");
+  refused_in("ExponentialDecay",
+             R"({"initial_learning_rate": 0.1, "decay_steps": 0, "decay_rate": 0.5})",
+             R"("decay_steps" of at least 1, got 0)");
+  refused_in("ExponentialDecay",
+             R"({"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0})",
+             R"("decay_rate" above 0, got 0)");
+  refused_in("PiecewiseConstantDecay", R"({"boundaries": [1, 2], "values": [1, 2]})",
+             R"(expected 3 "values" for 2 boundaries, got 2)");
+  refused_in("PiecewiseConstantDecay", R"({"boundaries": [2, 1], "values": [1, 2, 3]})",
+             R"("boundaries" in ascending order, got [2,1])");
+  refused_in("PiecewiseConstantDecay", R"({"boundaries": 2, "values": [1, 2, 3]})",
+             R"("boundaries" to be a list of numbers, got 2)");
+  refused_in("CosineDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 9, "t_mul": 2})",
+             R"(got "t_mul": 2)");
+}
+
+}  // namespace
+}  // namespace lockstep
