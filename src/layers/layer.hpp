@@ -59,7 +59,8 @@ class Layer {
   void set_name(std::string name) { name_ = std::move(name); }
   bool trainable() const { return trainable_; }
   void set_trainable(bool trainable) { trainable_ = trainable; }  ///< Before build().
-  /// Position in the network; keys the layer's random numbers.
+  /// Position among the layers that compute something; keys the layer's random numbers. (An
+  /// InputLayer or Flatten more or less changes nothing.)
   void set_index(std::int64_t index) { index_ = index; }
   std::int64_t index() const { return index_; }
 

@@ -4,6 +4,7 @@
 
 #include "src/layers/make_layer.hpp"
 #include "src/layers/reshaping.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {
@@ -25,16 +26,7 @@ void check_build(const Sequential& model, const std::vector<LayerSource>& source
     layer->set_name(model.layers()[i]->name());
     config.convert("", [&] {
       shape = layer->build(shape);
-      for (const Parameter& parameter : layer->parameters()) {
-        const std::int64_t count = element_count(parameter.shape);
-        check(count <= kMaxElements - parameters, ExitCode::kBadData,
-              "expected at most {} parameters in all, got {} for the {} {} alone", kMaxElements,
-              count, parameter.name, to_string(parameter.shape));
-        parameters += count;
-      }
-      const std::int64_t outputs = element_count(shape);
-      check(outputs <= kMaxElements, ExitCode::kBadData,
-            "expected at most {} outputs a sample, got {}", kMaxElements, outputs);
+      check_size(*layer, shape, parameters);
     });
   }
 }

@@ -17,10 +17,6 @@ struct LayerSource {
   LayerConfig::Locate locate;
 };
 
-/// The largest network: this many parameters, and as many elements between two layers.
-inline constexpr std::int64_t kMaxElements = (std::int64_t{1} << 31) - 1;
-inline constexpr std::size_t kMaxLayers = 10000;
-
 /// Makes the layers and builds the model if an InputLayer in front, the first layer's
 /// `batch_input_shape` or else `input` gives the input shape. What cannot be built, or is too
 /// large, throws an error of this code with the place of the layer, before memory is allocated.

@@ -7,6 +7,7 @@
 #include "src/layers/make_layer.hpp"
 #include "src/model/layer_source.hpp"
 #include "src/model/python_call.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {

@@ -4,6 +4,7 @@
 #include "src/core/printable.hpp"
 #include "src/model/layer_source.hpp"
 #include "src/model/model_json.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "src/core/error.hpp"
 #include "src/core/hash.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {
@@ -43,7 +44,8 @@ void Sequential::add(std::unique_ptr<Layer> layer) {
   check(!taken(layer->name()), ExitCode::kBadData,
         "[{}] expected every layer to have a name of its own, got '{}' twice", name_,
         layer->name());
-  layer->set_index(static_cast<std::int64_t>(layers_.size()));
+  layer->set_index(
+      std::ranges::count_if(layers_, [](const auto& other) { return !other->passes_through(); }));
   layers_.push_back(std::move(layer));
 }
 
@@ -52,8 +54,10 @@ void Sequential::build(const Shape& input) {
   check(!layers_.empty(), ExitCode::kBadData, "[{}] expected at least one layer, got none", name_);
   shapes_ = {input};
   std::vector<Parameter*> parameters;
+  std::int64_t parameter_count = 0;
   for (const auto& layer : layers_) {
     shapes_.push_back(layer->build(shapes_.back()));
+    check_size(*layer, shapes_.back(), parameter_count);
     for (Parameter& parameter : layer->parameters()) {
       parameter.trainable = layer->trainable();
       parameters.push_back(&parameter);

@@ -71,6 +71,7 @@ TEST(CosineDecay, WarmsUpBeforeItsDecaySteps) {
   EXPECT_NEAR(warm->rate(5), 0.05, 1e-12);
   EXPECT_NEAR(warm->rate(9), 0.09, 1e-12);
   EXPECT_NEAR(warm->rate(10), 0.1, 1e-12);
+  EXPECT_NEAR(warm->rate(20), 0.09755282581, 1e-11);
   EXPECT_NEAR(warm->rate(60), 0.05, 1e-12);
   EXPECT_NEAR(warm->rate(110), 0, 1e-12);
   EXPECT_NEAR(warm->rate(1000), 0, 1e-12);

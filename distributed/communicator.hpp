@@ -1,0 +1,84 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// A group of ranks over a duplicate of the MPI communicator it is given, so that no message of ours
+/// meets one of the caller's. Every call but rank() and size() is collective: all ranks of the group
+/// must make it, in the same order. MPI's return codes are checked; a failure throws Error (74).
+/// Needs MPI_THREAD_FUNNELED. Must be destroyed before MPI_Finalize.
+class Communicator {
+ public:
+  /// Collective.
+  explicit Communicator(MPI_Comm communicator);
+  ~Communicator();
+  Communicator(Communicator&& other) noexcept;
+  Communicator& operator=(Communicator&& other) noexcept;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  bool is_root() const { return rank_ == 0; }
+
+  void barrier() const;
+
+  /// Rank 0's values on every rank.
+  void broadcast(std::span<std::byte> bytes) const;
+  template <class T>
+  void broadcast(std::span<T> values) const {
+    broadcast(std::as_writable_bytes(values));
+  }
+  std::string broadcast(const std::string& text) const;
+  bool broadcast(bool value) const;
+
+  /// Element-wise over all ranks, the same on every rank.
+  void all_sum(std::span<float> values) const;
+  void all_sum(std::span<double> values) const;
+  void all_sum(std::span<std::int64_t> values) const;
+  std::int64_t all_sum(std::int64_t value) const;
+  std::int64_t all_max(std::int64_t value) const;
+  std::int64_t all_min(std::int64_t value) const;
+
+  /// Every rank's text on every rank, in the order of ranks.
+  std::vector<std::string> all_gather(const std::string& text) const;
+  /// Every rank's bytes (each of its own length) one after the other on rank 0; empty elsewhere.
+  std::vector<std::byte> gather(std::span<const std::byte> bytes) const;
+
+  /// The ranks of the same host (those that can share memory), in the same order.
+  Communicator on_this_host() const;
+  /// The ranks that passed the same color.
+  Communicator split(int color) const;
+
+  MPI_Comm get() const { return communicator_; }
+
+ private:
+  Communicator() = default;
+  void adopt(MPI_Comm communicator);  ///< takes over its ownership
+
+  MPI_Comm communicator_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+/// A sum over all ranks under way: start with sum_in_place(), do other work, wait().
+class PendingSum {
+ public:
+  PendingSum() = default;
+  /// Collective. `values` must stay untouched until wait() returns.
+  PendingSum(const Communicator& communicator, std::span<float> values);
+  ~PendingSum();  ///< Waits.
+  PendingSum(PendingSum&& other) noexcept;
+  PendingSum& operator=(PendingSum&& other) noexcept;
+  void wait();
+
+ private:
+  MPI_Request request_ = MPI_REQUEST_NULL;
+};
+
+}  // namespace lockstep

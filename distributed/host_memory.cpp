@@ -1,0 +1,57 @@
+#include "distributed/host_memory.hpp"
+
+#include <exception>
+#include <utility>
+
+#include "distributed/agreement.hpp"
+
+namespace lockstep {
+
+HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
+    : host_(&host), exceptions_(std::uncaught_exceptions()) {
+  // The host's first rank holds the segment; the others map it.
+  const MPI_Aint own_bytes = host.is_root() ? static_cast<MPI_Aint>(bytes) : 0;
+  void* base = nullptr;
+  const int created =
+      MPI_Win_allocate_shared(own_bytes, 1, MPI_INFO_NULL, host.get(), &base, &window_);
+  const bool everywhere = host.all_min(created == MPI_SUCCESS ? 1 : 0) == 1;
+  if (everywhere) {
+    MPI_Aint size = 0;
+    int unit = 0;
+    if (MPI_Win_shared_query(window_, 0, &size, &unit, &base) != MPI_SUCCESS)
+      fail(ExitCode::kInputOutput, "[host memory] MPI_Win_shared_query failed");
+    bytes_ = {static_cast<std::byte*>(base), bytes};
+    return;
+  }
+  if (created == MPI_SUCCESS) MPI_Win_free(&window_);
+  window_ = MPI_WIN_NULL;
+  together(host, [&] { own_.resize(bytes); });
+  bytes_ = own_;
+}
+
+HostMemory::~HostMemory() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  // MPI_Win_free waits for the host's other ranks; a rank that leaves by an exception may be alone, and
+  // must get to where it can say so.
+  const bool leaves_by_exception = std::uncaught_exceptions() > exceptions_;
+  if (window_ != MPI_WIN_NULL && !finalized && !leaves_by_exception) MPI_Win_free(&window_);
+}
+
+HostMemory::HostMemory(HostMemory&& other) noexcept
+    : host_(other.host_),
+      exceptions_(std::uncaught_exceptions()),
+      window_(std::exchange(other.window_, MPI_WIN_NULL)),
+      own_(std::move(other.own_)),
+      bytes_(std::exchange(other.bytes_, {})) {}
+
+void HostMemory::synchronize() const {
+  if (window_ == MPI_WIN_NULL) return;
+  const int before = MPI_Win_sync(window_);
+  host_->barrier();
+  const int after = MPI_Win_sync(window_);
+  check(before == MPI_SUCCESS && after == MPI_SUCCESS, ExitCode::kInputOutput,
+        "[host memory] MPI_Win_sync failed");
+}
+
+}  // namespace lockstep

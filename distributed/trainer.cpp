@@ -1,0 +1,334 @@
+#include "distributed/trainer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "distributed/agreement.hpp"
+#include "distributed/replica_check.hpp"
+#include "distributed/setup_check.hpp"
+#include "src/core/fault.hpp"
+#include "src/core/flush_denormals.hpp"
+#include "src/core/hash.hpp"
+#include "src/model/model_json.hpp"
+
+namespace lockstep {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Non-blocking sums pay only where messages leave the host (measured: tests/benchmark).
+GradientSync::Overlap overlap_for(const Communicator& communicator) {
+  const bool one_host = communicator.on_this_host().size() == communicator.size();
+  return communicator.all_min(one_host ? 1 : 0) == 1 ? GradientSync::Overlap::kNone
+                                                     : GradientSync::Overlap::kDuringBackward;
+}
+
+std::string describe(const TrainOptions& o) {
+  return fmt::format(
+      "epochs {}, batch {}, validation split {}, validation batch {}, validation freq {}, shuffle "
+      "{}, steps per epoch {}, seed {}, initialize {}, bucket {}, replica check {}, validate on "
+      "root {}, verify data {}",
+      o.epochs, o.batch_size, o.validation_split, o.validation_batch_size, o.validation_freq,
+      o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.bucket_floats, o.check_replicas_every,
+      o.validate_on_root, o.verify_data);
+}
+
+void check_options(const TrainOptions& o) {
+  check_collectively(o.epochs >= 0, ExitCode::kUsage, "[trainer] expected epochs >= 0, got {}",
+                     o.epochs);
+  check_collectively(o.batch_size >= 1, ExitCode::kUsage,
+                     "[trainer] expected a batch size >= 1, got {}", o.batch_size);
+  check_collectively(o.validation_split >= 0 && o.validation_split < 1, ExitCode::kUsage,
+                     "[trainer] expected a validation split in [0, 1), got {}", o.validation_split);
+  check_collectively(o.validation_freq >= 1 && o.validation_batch_size >= 0 &&
+                         o.steps_per_epoch >= 0 && o.check_replicas_every >= 0 &&
+                         o.bucket_floats >= 1,
+                     ExitCode::kUsage, "[trainer] expected no negative options, got {}",
+                     describe(o));
+}
+
+std::string describe(const Sequential& model) {
+  const std::string config = model_to_json(model).dump() + training_config_to_json(model).dump();
+  const auto hash = fast_hash(std::as_bytes(std::span(config)));
+  return fmt::format("{} with {} parameters, hash {}", model.name(), model.parameter_count(),
+                     to_hex(std::as_bytes(std::span(hash))));
+}
+
+}  // namespace
+
+Trainer::Trainer(Sequential& model, Communicator communicator, TrainOptions options)
+    : model_(model), communicator_(std::move(communicator)), options_(options) {
+  check_options(options_);
+  check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
+                     "[trainer] expected a network that is built and compiled");
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::add_callback(std::shared_ptr<Callback> callback) {
+  callbacks_.push_back(std::move(callback));
+}
+
+// The whole algorithm: fit() -> train_epoch() -> train_step().
+
+History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
+  const FlushDenormals guard;
+  begin(data);
+  if (options_.verify_data)
+    check_same_everywhere(communicator_, "validation rows",
+                          validation ? hash_of(*validation) : "none");
+  if (validation) check_data(communicator_, model_, *validation, "validation x", "validation y");
+
+  // Rank 0 decides where the rows are cut: before shuffling, the last ones validate.
+  std::int64_t split = data.rows();
+  if (!validation && options_.validation_split > 0)
+    on_root(communicator_, [&] { split = training_rows(data.rows(), options_.validation_split); });
+  communicator_.broadcast(std::span(&split, 1));
+  const ArrayDataset train = data.slice(0, split);
+  const ArrayDataset held_out = validation ? *validation : data.slice(split, data.rows());
+
+  // One share of the largest batch is all that a rank ever works on at once.
+  const std::int64_t batch = std::min(options_.batch_size, train.rows());
+  const std::int64_t largest = (batch + communicator_.size() - 1) / communicator_.size();
+  order_ = std::make_unique<SampleOrder>(train.rows(), options_.shuffle, options_.seed);
+  workspace_ = std::make_unique<Workspace>(model_, largest, Workspace::Use::kTraining);
+  targets_ = std::make_unique<TargetLoader>(model_.loss().target_kind(), largest,
+                                            model_.output_positions(), model_.output_columns());
+  rows_.resize(static_cast<std::size_t>(largest));
+
+  for (const auto& callback : callbacks_) callback->on_train_begin(*this);
+  while (epoch_ < options_.epochs && !stop_) {
+    train_epoch(train);
+    if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
+    history_.push_back(report_);
+    ++epoch_;
+    for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
+    follow_root();
+  }
+  check_replicas(model_, slots(), communicator_, fmt::format("after epoch {}", epoch_));
+  for (const auto& callback : callbacks_) callback->on_train_end(*this);
+  return history_;
+}
+
+void Trainer::train_epoch(const ArrayDataset& train) {
+  const std::int64_t batches = (train.rows() + options_.batch_size - 1) / options_.batch_size;
+  const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
+  begin_report();
+  communicator_.barrier();
+  const double start = now();
+  for (std::int64_t step = 0; step < steps; ++step) {
+    // Batches are one stream over all passes: an epoch of fewer steps goes on where the last ended.
+    const std::int64_t in_stream = epoch_ * steps + step;
+    if (step == 0 || in_stream % batches == 0) order_->begin_epoch(in_stream / batches);
+    const std::int64_t first = in_stream % batches * options_.batch_size;
+    const Range global_batch{first, std::min(first + options_.batch_size, train.rows())};
+
+    train_step(train, global_batch);
+
+    add_to_report(global_batch.count(), now() - start, step + 1, steps);
+    const std::int64_t done = model_.optimizer().iterations();
+    if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
+      check_replicas(model_, slots(), communicator_, fmt::format("after step {}", done));
+  }
+  finish_report(now() - start);
+}
+
+void Trainer::train_step(const ArrayDataset& train, Range global_batch) {
+  // This rank's rows of the global batch; there may be none, and every formula below still holds.
+  const Range mine = share(global_batch.count(), communicator_.rank(), communicator_.size());
+  const std::span<std::int64_t> rows(rows_.data(), static_cast<std::size_t>(mine.count()));
+  for (std::int64_t i = 0; i < mine.count(); ++i)
+    rows[static_cast<std::size_t>(i)] = order_->row(global_batch.first + mine.first + i);
+  gather_rows(train.x, rows, workspace_->input(mine.count()));
+  fault_point("compute", communicator_.rank(), model_.optimizer().iterations());
+  const Targets targets = targets_->gather(train.y, rows);
+
+  // Forward. Losses and metrics are sums over rows, taken from the outputs before the update.
+  const Pass pass{.training = true,
+                  .seed = options_.seed,
+                  .step = model_.optimizer().iterations(),
+                  .first_row = mine.first};
+  const std::int64_t columns = model_.output_columns();
+  const Matrix outputs = model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true)
+                             .with_columns(columns);
+  const auto positions = static_cast<float>(global_batch.count() * model_.output_positions());
+  const std::span<float> travelling = model_.arena().header();
+  std::ranges::fill(travelling, 0.0f);
+  const auto account = [&](std::size_t i, double sum) {
+    sums_[i] += sum;
+    if (i < travelling.size()) travelling[i] = static_cast<float>(sum);
+  };
+  account(0, model_.loss().compute(outputs, targets,
+                                   workspace_->output_gradient(mine.count()).with_columns(columns),
+                                   1.0f / positions, model_.loss_is_fused()));
+  for (std::size_t i = 0; i < model_.metrics().size(); ++i)
+    account(i + 1, model_.metrics()[i]->sum(outputs, targets));
+  if (model_.regularized())
+    penalty_ += model_.regularization_penalty() * static_cast<double>(global_batch.count());
+
+  // Backward. Each layer's gradients leave as soon as they are complete; finish() returns when they are
+  // summed over all ranks and every replica has made the same update.
+  model_.backward(*workspace_, mine.count(), pass,
+                  [this](std::size_t layer) { sync_->layer_done(layer); });
+  fault_point("allreduce", communicator_.rank(), model_.optimizer().iterations());
+  sync_->finish();
+
+  // The loss travelled with the gradients: every rank sees the same sum.
+  check_collectively(std::isfinite(travelling[0]), ExitCode::kNumerical,
+                     "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "
+                     "learning rate, and look for extreme values in the data",
+                     model_.optimizer().iterations(), epoch_ + 1, travelling[0]);
+}
+
+void Trainer::validate(const ArrayDataset& validation) {
+  double start = now();
+  const Evaluation evaluation = lockstep::evaluate(
+      model_, communicator_, validation,
+      options_.validation_batch_size > 0 ? options_.validation_batch_size : options_.batch_size,
+      options_.validate_on_root);
+  report_.validation_loss = evaluation.loss;
+  report_.validation_metrics = evaluation.metrics;
+  report_.validation_seconds = now() - start;
+  communicator_.broadcast(std::span(&report_.validation_seconds, 1));
+}
+
+Evaluation Trainer::evaluate(const ArrayDataset& data) {
+  check_data(communicator_, model_, data, "x", "y");
+  return lockstep::evaluate(model_, communicator_, data, options_.batch_size);
+}
+
+/// Makes sure that all ranks set out from the same place.
+void Trainer::begin(const ArrayDataset& data) {
+  check_same_everywhere(communicator_, "training options", describe(options_));
+  check_same_everywhere(communicator_, "network", describe(model_));
+  if (options_.verify_data) check_same_everywhere(communicator_, "rows", hash_of(data));
+  check_collectively(data.rows() > 0, ExitCode::kBadData,
+                     "[trainer] expected at least one row to train on, got none");
+  check_data(communicator_, model_, data, "x", "y");
+
+  sync_ = std::make_unique<GradientSync>(model_, communicator_, options_.bucket_floats,
+                                         overlap_for(communicator_));
+  if (restored_) {
+    epoch_ = restored_->epoch;
+    stop_ = restored_->stopped;
+    history_ = std::move(restored_->history);
+    model_.optimizer().set_iterations(restored_->iterations);
+    sync_->restore_slots(restored_->slots);
+    for (const auto& [name, text] : restored_->callbacks)
+      for (const auto& callback : callbacks_)
+        if (callback->name() == name) callback->restore(text);
+    restored_.reset();
+  } else {
+    epoch_ = 0;
+    stop_ = false;
+    history_.clear();
+    model_.optimizer().set_iterations(0);
+    if (options_.initialize) model_.initialize(options_.seed);
+  }
+  communicator_.broadcast(model_.arena().values());
+}
+
+void Trainer::begin_report() {
+  report_ = {};
+  report_.epoch = epoch_ + 1;
+  for (const auto& metric : model_.metrics()) report_.metrics.emplace_back(metric->name(), 0.0);
+  sums_.assign(1 + model_.metrics().size(), 0.0);
+  running_.assign(sums_.size() + 1, 0.0);  // and the rows
+  penalty_ = 0;
+}
+
+/// Running means over all ranks, from the sums that travelled with the gradients.
+void Trainer::add_to_report(std::int64_t rows, double seconds, std::int64_t step,
+                            std::int64_t steps) {
+  running_.back() += static_cast<double>(rows);
+  if (callbacks_.empty()) return;
+  const std::span<const float> travelled = model_.arena().header();
+  for (std::size_t i = 0; i < std::min(sums_.size(), travelled.size()); ++i)
+    running_[i] += static_cast<double>(travelled[i]);
+  const double positions = running_.back() * static_cast<double>(model_.output_positions());
+  report_.loss = running_[0] / positions + penalty_ / running_.back();
+  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
+    report_.metrics[i].second = running_[i + 1] / positions;
+  const StepReport step_report{.epoch = epoch_ + 1,
+                               .step = step,
+                               .steps = steps,
+                               .rows = static_cast<std::int64_t>(running_.back()),
+                               .loss = report_.loss,
+                               .so_far = &report_,
+                               .seconds = seconds};
+  for (const auto& callback : callbacks_) callback->on_step_end(*this, step_report);
+}
+
+/// The epoch's exact means: the ranks' sums in double, added once.
+void Trainer::finish_report(double seconds) {
+  communicator_.all_sum(std::span(sums_));
+  communicator_.broadcast(std::span(&seconds, 1));
+  const double rows = running_.back();
+  const double positions = rows * static_cast<double>(model_.output_positions());
+  report_.loss = sums_[0] / positions + penalty_ / rows;
+  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
+    report_.metrics[i].second = sums_[i + 1] / positions;
+  const Optimizer& optimizer = model_.optimizer();
+  report_.learning_rate = optimizer.schedule().rate(optimizer.iterations() - 1);
+  report_.train_seconds = seconds;
+  report_.samples_per_second = seconds > 0 ? rows / seconds : 0;
+}
+
+/// What callbacks asked for counts on rank 0; all ranks do the same.
+void Trainer::follow_root() {
+  stop_ = communicator_.broadcast(stop_);
+  if (!communicator_.broadcast(wanted_rate_.has_value())) return;
+  double rate = wanted_rate_.value_or(0);
+  communicator_.broadcast(std::span(&rate, 1));
+  wanted_rate_.reset();
+  model_.optimizer().set_learning_rate(rate);
+}
+
+std::vector<std::span<const float>> Trainer::slots() const {
+  std::vector<std::span<const float>> slots;
+  for (std::size_t i = 0; i < sync_->slot_count(); ++i) slots.push_back(sync_->slot(i));
+  return slots;
+}
+
+void Trainer::save(const std::filesystem::path& path) {
+  const TrainingState now = state();
+  fault_point("save", communicator_.rank(), now.iterations);
+  on_root(communicator_, [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
+}
+
+TrainingState Trainer::state() {
+  check_collectively(sync_ != nullptr, ExitCode::kUsage,
+                     "[trainer] expected fit() before state() and save()");
+  TrainingState state;
+  state.epoch = epoch_;
+  state.stopped = stop_;
+  state.seed = options_.seed;
+  state.history = history_;
+  for (const auto& callback : callbacks_)
+    if (!callback->name().empty()) state.callbacks.emplace_back(callback->name(), callback->state());
+  state.iterations = model_.optimizer().iterations();
+  state.slots = sync_->gather_slots();
+  return state;
+}
+
+void Trainer::restore(TrainingState state) { restored_ = std::move(state); }
+
+bool Trainer::larger_is_better(const std::string& monitor) const {
+  const std::string name = monitor.starts_with("val_") ? monitor.substr(4) : monitor;
+  if (name == "loss") return false;
+  std::string known = "loss, val_loss";
+  for (const auto& metric : model_.metrics()) {
+    if (metric->name() == name) return metric->larger_is_better();
+    known += fmt::format(", {0}, val_{0}", metric->name());
+  }
+  throw CollectiveError(
+      ExitCode::kUsage,
+      fmt::format("[callback] expected to monitor one of {}, got '{}'", known, monitor));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distributed/callback.hpp"
+#include "distributed/communicator.hpp"
+#include "distributed/evaluator.hpp"
+#include "distributed/gradient_sync.hpp"
+#include "distributed/training_state.hpp"
+#include "io/batch.hpp"
+#include "io/history.hpp"
+#include "io/sample_order.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Keras's arguments of fit(), with Keras's defaults, and what ranks add to them.
+struct TrainOptions {
+  std::int64_t epochs = 1;      ///< the last epoch to be done, counted from 1
+  std::int64_t batch_size = 32;  ///< samples per update, over all ranks together
+  double validation_split = 0;  ///< the last part of the rows validates
+  std::int64_t validation_batch_size = 0;  ///< rows per evaluated block; 0: batch_size
+  std::int64_t validation_freq = 1;        ///< validate after every so many epochs
+  bool shuffle = true;
+  std::int64_t steps_per_epoch = 0;  ///< 0: until the rows are used up
+  std::uint64_t seed = 0;
+  bool initialize = true;  ///< draw first weights; false: train on from the model's weights
+
+  std::int64_t bucket_floats = 1 << 20;      ///< gradients per message, at most (one layer at least)
+  std::int64_t check_replicas_every = 100;   ///< steps between comparisons of all replicas; 0: never
+  bool validate_on_root = false;  ///< rank 0 alone runs the validation passes: the same numbers, slower
+  bool verify_data = true;        ///< compare a hash of the rows over the ranks first
+};
+
+/// Data-parallel training of one network on all ranks of a communicator, in lockstep.
+///
+///   Trainer trainer(model, Communicator(MPI_COMM_WORLD), {.epochs = 5});
+///   History history = trainer.fit({x, y});
+///
+/// It prints nothing and touches neither signals nor the environment nor MPI_COMM_WORLD.
+class Trainer {
+ public:
+  /// Collective; takes the communicator over. The model must be compiled (Error 64 otherwise) and
+  /// outlive the trainer.
+  Trainer(Sequential& model, Communicator communicator, TrainOptions options);
+  ~Trainer();
+
+  void add_callback(std::shared_ptr<Callback> callback);
+
+  /// Trains until options.epochs, from the start or from a restored state. Collective; every rank
+  /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports, equal
+  /// on every rank (but for clocks: rank 0's). Throws on every rank: Error (64) options that do not fit,
+  /// (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that differ,
+  /// (78) ranks that passed different rows, options or networks.
+  History fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation = {});
+
+  /// Loss (regularisers included) and metrics, the same on any number of ranks. Collective.
+  Evaluation evaluate(const ArrayDataset& data);
+
+  // --- For callbacks, and between fits ---
+
+  void stop() { stop_ = true; }  ///< after this epoch; counts on rank 0
+  void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
+  /// Writes model, optimizer state and training state to a file, atomically. Collective.
+  void save(const std::filesystem::path& path);
+  /// Collective: on every rank, the whole state.
+  TrainingState state();
+  /// Goes on from there at the next fit(). The model must have the weights of that moment.
+  void restore(TrainingState state);
+
+  Sequential& model() { return model_; }
+  const Communicator& communicator() const { return communicator_; }
+  const TrainOptions& options() const { return options_; }
+  const History& history() const { return history_; }
+  /// Whether larger values of this report entry ("val_accuracy") are better; Error (64) if there is none.
+  bool larger_is_better(const std::string& monitor) const;
+
+ private:
+  void begin(const ArrayDataset& data);
+  void train_epoch(const ArrayDataset& train);
+  void train_step(const ArrayDataset& train, Range global_batch);
+  void validate(const ArrayDataset& validation);
+  void begin_report();
+  void finish_report(double seconds);
+  void add_to_report(std::int64_t rows, double seconds, std::int64_t step, std::int64_t steps);
+  void follow_root();
+  std::vector<std::span<const float>> slots() const;
+
+  Sequential& model_;
+  Communicator communicator_;
+  TrainOptions options_;
+  std::vector<std::shared_ptr<Callback>> callbacks_;
+
+  std::unique_ptr<GradientSync> sync_;
+  std::unique_ptr<SampleOrder> order_;
+  std::unique_ptr<Workspace> workspace_;
+  std::unique_ptr<TargetLoader> targets_;
+  std::vector<std::int64_t> rows_;  ///< this rank's rows of the current batch
+
+  std::int64_t epoch_ = 0;      ///< epochs done
+  std::vector<double> sums_;    ///< of this rank since the epoch began: loss, metrics
+  double penalty_ = 0;          ///< regularisers' penalty times rows, since the epoch began
+  std::vector<double> running_;  ///< over all ranks since the epoch began, in float32 steps
+  EpochReport report_;          ///< of the epoch under way
+  History history_;
+  bool stop_ = false;
+  std::optional<double> wanted_rate_;
+  std::optional<TrainingState> restored_;
+};
+
+}  // namespace lockstep

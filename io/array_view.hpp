@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "src/core/element_type.hpp"
+#include "src/core/shape.hpp"
+
+namespace lockstep {
+
+/// Rows of numbers in memory that somebody else owns: in a caller's array, or in a window that the
+/// ranks of a host share.
+struct ArrayView {
+  ElementType type = ElementType::kFloat32;
+  std::int64_t rows = 0;
+  Shape row_shape;  ///< of one row; empty: one number a row
+  const std::byte* data = nullptr;
+
+  std::int64_t row_elements() const { return element_count(row_shape); }
+  std::size_t row_bytes() const {
+    return static_cast<std::size_t>(row_elements()) * element_size(type);
+  }
+  const std::byte* row(std::int64_t i) const {
+    return data + static_cast<std::size_t>(i) * row_bytes();
+  }
+  bool empty() const { return data == nullptr; }
+  /// Rows [first, last) of it.
+  ArrayView slice(std::int64_t first, std::int64_t last) const {
+    return {type, last - first, row_shape, row(first)};
+  }
+};
+
+/// A view of a caller's numbers: `values` holds rows * element_count(row_shape) of them.
+template <class T>
+ArrayView array_view(std::span<const T> values, Shape row_shape) {
+  const std::int64_t elements = element_count(row_shape);
+  return {element_type_of<T>(),
+          elements == 0 ? 0 : static_cast<std::int64_t>(values.size()) / elements,
+          std::move(row_shape), reinterpret_cast<const std::byte*>(values.data())};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,64 @@
+#include "io/batch.hpp"
+
+#include <cstring>
+
+#include "src/core/error.hpp"
+#include "src/kernels/kernels.hpp"
+
+namespace lockstep {
+namespace {
+
+template <class T>
+const T* row_of(const ArrayView& source, std::int64_t row) {
+  return reinterpret_cast<const T*>(source.row(row));
+}
+
+}  // namespace
+
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out) {
+  const std::int64_t elements = out.columns;
+  with_element_type(source.type, [&]<class T>() {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const T* from = row_of<T>(source, rows[i]);
+      float* to = out.row(static_cast<std::int64_t>(i));
+      if constexpr (std::is_same_v<T, std::uint8_t>) {
+        kernels().bytes_to_floats(from, to, elements);
+      } else if constexpr (std::is_same_v<T, float>) {
+        std::memcpy(to, from, static_cast<std::size_t>(elements) * sizeof(float));
+      } else {
+        for (std::int64_t k = 0; k < elements; ++k) to[k] = static_cast<float>(from[k]);
+      }
+    }
+  });
+}
+
+TargetLoader::TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
+                           std::int64_t columns)
+    : kind_(kind), positions_(positions), columns_(columns) {
+  const auto most = static_cast<std::size_t>(max_rows * positions);
+  if (kind == TargetKind::kClasses) {
+    classes_.resize(most);
+  } else {
+    values_.resize(most * static_cast<std::size_t>(columns));
+  }
+}
+
+// Labels are converted as they are: find_bad_labels() has seen them before the first step.
+Targets TargetLoader::gather(const ArrayView& y, std::span<const std::int64_t> rows) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  if (kind_ == TargetKind::kValues) {
+    const Matrix values{values_.data(), count, positions_ * columns_};
+    gather_rows(y, rows, values);
+    return {{}, values.with_columns(columns_)};
+  }
+  with_element_type(y.type, [&]<class T>() {
+    std::int32_t* to = classes_.data();
+    for (const std::int64_t row : rows) {
+      const T* from = row_of<T>(y, row);
+      for (std::int64_t k = 0; k < positions_; ++k) *to++ = static_cast<std::int32_t>(from[k]);
+    }
+  });
+  return {std::span(classes_).first(rows.size() * static_cast<std::size_t>(positions_)), {}};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace lockstep {
+
+/// Which training row stands at which position of an epoch: a pure function of seed, epoch and
+/// number of rows, the same on every rank of any number of ranks.
+class SampleOrder {
+ public:
+  /// `rows` >= 1. Not shuffled: the identity.
+  SampleOrder(std::int64_t rows, bool shuffle, std::uint64_t seed);
+
+  /// Draws the permutation of an epoch (from 0): Fisher-Yates with counter-based numbers.
+  void begin_epoch(std::int64_t epoch);
+  std::int64_t row(std::int64_t position) const {
+    return shuffle_ ? order_[static_cast<std::size_t>(position)] : position;
+  }
+
+ private:
+  std::int64_t rows_;
+  bool shuffle_;
+  std::uint64_t seed_;
+  std::vector<std::int64_t> order_;
+};
+
+/// Rows [first, last) of `count` things that part `part` of `parts` takes:
+/// [floor(part * count / parts), floor((part + 1) * count / parts)). Parts may be empty.
+struct Range {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  std::int64_t count() const { return last - first; }
+};
+Range share(std::int64_t count, std::int64_t part, std::int64_t parts);
+
+/// floor(rows * (1 - validation_split)) in double, exactly as Keras cuts (keras-semantics 1.2):
+/// rows [0, result) train, [result, rows) validate. Throws Error (64) if either part were empty.
+std::int64_t training_rows(std::int64_t rows, double validation_split);
+
+}  // namespace lockstep

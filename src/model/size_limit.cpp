@@ -1,0 +1,20 @@
+#include "src/model/size_limit.hpp"
+
+#include "src/core/error.hpp"
+
+namespace lockstep {
+
+void check_size(const Layer& layer, const Shape& output, std::int64_t& parameters) {
+  for (const Parameter& parameter : layer.parameters()) {
+    const std::int64_t count = element_count(parameter.shape);
+    check(count <= kMaxElements - parameters, ExitCode::kBadData,
+          "[{}] expected at most {} parameters in all, got {} for the {} {} alone", layer.name(),
+          kMaxElements, count, parameter.name, to_string(parameter.shape));
+    parameters += count;
+  }
+  const std::int64_t outputs = element_count(output);
+  check(outputs <= kMaxElements, ExitCode::kBadData,
+        "[{}] expected at most {} outputs a sample, got {}", layer.name(), kMaxElements, outputs);
+}
+
+}  // namespace lockstep

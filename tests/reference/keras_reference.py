@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Lockstep and real Keras on the same files, both ways.
+
+    keras_reference.py write DIR DATA.h5
+        Trains the reference network a little with Keras 2 (tf_keras) and Keras 3 and writes, into DIR,
+        keras2.h5, keras3.h5 (whole models as Keras saves them), rows.h5 (x_test, y_test) and expected.json
+        (loss, accuracy and predictions that Keras computes). tests/reference/files was made so.
+
+    keras_reference.py check LOCKSTEP MODEL.h5 DATA.h5
+        Opens MODEL.h5, a file that Lockstep wrote, in both Kerases and compares their predictions with
+        those of `LOCKSTEP predict`, and their loss with that of `LOCKSTEP evaluate`, within 1e-5.
+
+Needs, from PyPI: tensorflow-cpu, tf_keras, h5py.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import h5py
+import keras
+import numpy as np
+import tf_keras
+
+KERASES = {"keras2": tf_keras, "keras3": keras}
+TOLERANCE = 1e-5
+
+
+def reference_network(k):
+    model = k.Sequential([k.layers.Input((784,)), k.layers.Dense(64, activation="relu"),
+                          k.layers.Dense(32, activation="relu"), k.layers.Dense(10, activation="softmax")])
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def write(directory, data):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with h5py.File(data) as file:
+        x = file["x_train"][:4000].reshape(-1, 784).astype(np.float32)
+        y = file["y_train"][:4000]
+        x_test, y_test = file["x_test"][:128].reshape(-1, 784), file["y_test"][:128]
+    with h5py.File(directory / "rows.h5", "w") as file:
+        file.create_dataset("x_test", data=x_test, compression="gzip", compression_opts=9)
+        file.create_dataset("y_test", data=y_test)
+    expected = {}
+    for name, k in KERASES.items():
+        k.utils.set_random_seed(1)
+        model = reference_network(k)
+        model.fit(x / 255, y, epochs=2, batch_size=32, verbose=0)
+        # Trained on pixels in [0, 1], evaluated on bytes: the first kernel takes the factor over.
+        kernel, bias = model.layers[0].get_weights()
+        model.layers[0].set_weights([kernel / 255, bias])
+        model.save(directory / f"{name}.h5")
+        loss, accuracy = model.evaluate(x_test.astype(np.float32), y_test, batch_size=128, verbose=0)
+        expected[name] = {"version": k.__version__, "loss": float(loss), "accuracy": float(accuracy),
+                          "predictions": model.predict(x_test[:4].astype(np.float32), verbose=0).tolist()}
+        print(f"{name} {k.__version__}: loss {loss:.7f}, accuracy {accuracy:.4f}")
+    (directory / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+def check(lockstep, model_path, data):
+    with h5py.File(data) as file:
+        x, y = file["x_test"][:].astype(np.float32), file["y_test"][:]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = pathlib.Path(scratch) / "predictions.h5"
+        subprocess.run([lockstep, "predict", model_path, "--data", data, "--out", out], check=True,
+                       stdout=subprocess.DEVNULL)
+        with h5py.File(out) as file:
+            ours = file["predictions"][:]
+    evaluation = json.loads(subprocess.run([lockstep, "evaluate", model_path, "--data", data, "--json"],
+                                           check=True, capture_output=True, text=True).stdout)
+    failed = 0
+    for name, k in KERASES.items():
+        model = k.models.load_model(model_path)
+        theirs = model.predict(x, batch_size=1000, verbose=0)
+        difference = float(np.abs(ours - theirs).max())
+        loss, accuracy = model.evaluate(x, y, batch_size=1000, verbose=0)
+        loss_difference = abs(evaluation["loss"] - loss)
+        state = model.optimizer.iterations.numpy() if model.optimizer is not None else None
+        good = difference <= TOLERANCE and loss_difference <= TOLERANCE * max(1, loss)
+        failed += not good
+        print(f"{name} {k.__version__}: {len(x)} predictions, largest difference {difference:.2e}; loss {loss:.7f} "
+              f"there, {evaluation['loss']:.7f} here; accuracy {accuracy:.4f} there, {evaluation['accuracy']:.4f} here; "
+              f"optimizer iterations {state}: {'ok' if good else 'DIFFERS'}")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    writing = commands.add_parser("write")
+    writing.add_argument("directory")
+    writing.add_argument("data")
+    checking = commands.add_parser("check")
+    checking.add_argument("lockstep")
+    checking.add_argument("model")
+    checking.add_argument("data")
+    args = parser.parse_args()
+    if args.command == "write":
+        write(args.directory, args.data)
+        return 0
+    return check(args.lockstep, args.model, args.data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test: the release build with Open MPI, the unit tests again under
+# AddressSanitizer and UBSan, and the collective and system tests again with MPICH. Without it that part is
+# reported as skipped. Ends with "N passed, N failed, N skipped".
+#
+#   tests/run.sh            everything
+#   tests/run.sh release    only these presets (release, asan, mpich)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD
+
+presets=("$@")
+[ ${#presets[@]} -gt 0 ] || presets=(release asan mpich)
+
+launch/setup.sh tests
+
+# What two presets compile alike is compiled once.
+options=()
+if command -v ccache >/dev/null; then
+  export CCACHE_DIR=$source/build-ccache
+  options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
+
+passed=0 failed=0 skipped=0
+skipped_names=()
+
+# Adds the counts of a JUnit file of CTest's.
+count() {
+  local header tests failures left_out
+  header=$(grep -m1 -A8 '<testsuite ' "$1" | tr '\n' ' ')
+  tests=$(sed -E 's/.* tests="([0-9]+)".*/\1/' <<<"$header")
+  failures=$(sed -E 's/.* failures="([0-9]+)".*/\1/' <<<"$header")
+  left_out=$(sed -E 's/.* skipped="([0-9]+)".*/\1/' <<<"$header")
+  passed=$((passed + tests - failures - left_out))
+  failed=$((failed + failures))
+  skipped=$((skipped + left_out))
+}
+
+# run_preset NAME [ctest arguments]
+run_preset() {
+  local preset=$1 junit=$source/build-$1/results.xml
+  shift
+  local log=build-$preset/build.log
+  printf '\n=== %s: build ===\n' "$preset"
+  mkdir -p "build-$preset"
+  cmake --preset "$preset" "${options[@]}" >"$log" 2>&1 || { cat "$log"; exit 1; }
+  cmake --build --preset "$preset" >>"$log" 2>&1 || { tail -n 60 "$log"; exit 1; }
+  if grep 'warning:' "$log"; then
+    echo "tests/run.sh: the build must be free of warnings"
+    exit 1
+  fi
+  printf '=== %s: test ===\n' "$preset"
+  rm -f "$junit"
+  ctest --preset "$preset" --output-junit "$junit" "$@" || true
+  count "$junit"
+}
+
+for preset in "${presets[@]}"; do
+  if [ "$preset" = mpich ] && ! command -v mpicc.mpich >/dev/null; then
+    skipped=$((skipped + 1))
+    skipped_names+=("mpich: mpicc.mpich is not installed")
+    continue
+  fi
+  run_preset "$preset"
+done
+
+printf '\n'
+for name in "${skipped_names[@]}"; do printf 'skipped: %s\n' "$name"; done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
