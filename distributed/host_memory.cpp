@@ -20,6 +20,10 @@ HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
     int unit = 0;
     if (MPI_Win_shared_query(window_, 0, &size, &unit, &base) != MPI_SUCCESS)
       fail(ExitCode::kInputOutput, "[host memory] MPI_Win_shared_query failed");
+    // MPI_Win_sync is allowed in an access epoch only: one that lasts as long as the window.
+    MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN);
+    if (MPI_Win_lock_all(MPI_MODE_NOCHECK, window_) != MPI_SUCCESS)
+      fail(ExitCode::kInputOutput, "[host memory] MPI_Win_lock_all failed");
     bytes_ = {static_cast<std::byte*>(base), bytes};
     return;
   }
@@ -35,7 +39,9 @@ HostMemory::~HostMemory() {
   // MPI_Win_free waits for the host's other ranks; a rank that leaves by an exception may be alone, and
   // must get to where it can say so.
   const bool leaves_by_exception = std::uncaught_exceptions() > exceptions_;
-  if (window_ != MPI_WIN_NULL && !finalized && !leaves_by_exception) MPI_Win_free(&window_);
+  if (window_ == MPI_WIN_NULL || finalized || leaves_by_exception) return;
+  MPI_Win_unlock_all(window_);
+  MPI_Win_free(&window_);
 }
 
 HostMemory::HostMemory(HostMemory&& other) noexcept

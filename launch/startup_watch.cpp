@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -28,6 +29,7 @@ constexpr int kPatience = 10;  // intervals with a rank missing: launching itsel
 
 /// /proc/<id>/stat: "id (name) state parent ...", where the name may hold anything.
 bool is_running_child(const std::filesystem::path& entry, int parent) {
+  if (!std::isdigit(static_cast<unsigned char>(entry.filename().string().front()))) return false;
   std::string line;
   std::getline(std::ifstream(entry / "stat"), line);
   const std::size_t name_end = line.rfind(')');

@@ -51,7 +51,8 @@ run_preset() {
   fi
   printf '=== %s: test ===\n' "$preset"
   rm -f "$junit"
-  ctest --preset "$preset" --output-junit "$junit" "$@" || true
+  # Tests of several ranks mostly wait, so more of them run at once than there are cores.
+  ctest --preset "$preset" --output-junit "$junit" -j $((3 * $(nproc))) "$@" || true
   count "$junit"
 }
 

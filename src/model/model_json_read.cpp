@@ -34,8 +34,9 @@ void check_nesting(const std::string& text) {
     } else if (letter == '"') {
       in_string = true;
     } else if (letter == '[' || letter == '{') {
-      check(++depth <= kMaxDepth, kCode, "model JSON: {}: expected at most {} levels of nesting",
-            position(text, i), kMaxDepth);
+      if (++depth > kMaxDepth)
+        fail(kCode, "model JSON: {}: expected at most {} levels of nesting", position(text, i),
+             kMaxDepth);
     } else if (letter == ']' || letter == '}') {
       --depth;
     }

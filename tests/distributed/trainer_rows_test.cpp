@@ -53,7 +53,7 @@ TEST(TrainerRows, TakesEveryRowOnceAnEpoch) {
 }
 
 TEST(TrainerRows, TakesBatchesOfEverySize) {
-  for (const std::int64_t batch : {1, 2, 4, 5, 10, 11})
+  for (const std::int64_t batch : {1, 4, 10, 11})
     expect_near(visits(11, {.epochs = 2, .batch_size = batch}), expected_visits(11, batch, 2, 0));
 }
 

@@ -57,7 +57,7 @@ TEST(Trainer, Learns) {
   const TinyData data = test::classified_rows(400, 4, 3);
   Sequential model = test::classifier(4, 16, 3);
   const History history =
-      Trainer(model, world(), {.epochs = 15, .batch_size = 8, .validation_split = 0.25})
+      Trainer(model, world(), {.epochs = 25, .batch_size = 32, .validation_split = 0.25})
           .fit(data.view());
   EXPECT_LT(history.back().loss, 0.5 * history.front().loss);
   EXPECT_GT(history.back().validation_metrics[0].second, 0.85);
