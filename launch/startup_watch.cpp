@@ -65,12 +65,14 @@ int local_ranks(const Environment& environment) {
 }
 
 int launcher_children(int process) {
-  constexpr std::array<std::string_view, 5> kLaunchers = {"mpirun", "orterun", "orted", "prted",
-                                                          "hydra_pmi_proxy"};
+  // As far as their names begin: Debian has mpirun.openmpi.
+  constexpr std::array<std::string_view, 6> kLaunchers = {"mpirun", "mpiexec", "orterun",
+                                                          "orted",  "prted",   "hydra_pmi_proxy"};
   const std::string directory = fmt::format("/proc/{}", process);
   std::string name;
   std::getline(std::ifstream(directory + "/comm"), name);
-  if (std::ranges::find(kLaunchers, name) == kLaunchers.end()) return -1;
+  if (std::ranges::none_of(kLaunchers, [&](auto known) { return name.starts_with(known); }))
+    return -1;
   int children = 0;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored))

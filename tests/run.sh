@@ -24,13 +24,14 @@ fi
 passed=0 failed=0 skipped=0
 skipped_names=()
 
-# Adds the counts of a JUnit file of CTest's.
+# attribute FILE NAME: a number of the first testsuite of CTest's JUnit file.
+attribute() { grep -om1 "$2=\"[0-9]*\"" "$1" | tr -dc 0-9; }
+
 count() {
-  local header tests failures left_out
-  header=$(grep -m1 -A8 '<testsuite ' "$1" | tr '\n' ' ')
-  tests=$(sed -E 's/.* tests="([0-9]+)".*/\1/' <<<"$header")
-  failures=$(sed -E 's/.* failures="([0-9]+)".*/\1/' <<<"$header")
-  left_out=$(sed -E 's/.* skipped="([0-9]+)".*/\1/' <<<"$header")
+  local tests failures left_out
+  tests=$(attribute "$1" tests)
+  failures=$(attribute "$1" failures)
+  left_out=$(attribute "$1" skipped)
   passed=$((passed + tests - failures - left_out))
   failed=$((failed + failures))
   skipped=$((skipped + left_out))

@@ -192,8 +192,9 @@ TEST(EarlyStopping, StopsARealTrainingOnAllRanksAtTheSameEpoch) {
 
 TEST(EarlyStopping, NeverStopsARealTrainingAtItsFirstEpoch) {
   // The validation loss is infinite from the start: no epoch is an improvement.
-  const test::TinyData data = test::unit_rows({1, 2, 3e38f});
-  Sequential model = test::linear_network(3, "mse", 0.0);
+  test::TinyData data = test::unit_rows({1, 2, 3});
+  std::fill(data.x.end() - 3, data.x.end(), 3e38f);
+  Sequential model = test::linear_network(3, "mse", 0.0, "ones");
   Trainer trainer(model, world(), {.epochs = 9, .validation_split = 0.3});
   trainer.add_callback(std::make_shared<EarlyStopping>(EarlyStopping::Options{.patience = 0}));
 
