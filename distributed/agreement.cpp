@@ -33,9 +33,10 @@ void agree(const Communicator& communicator, const Outcome& mine) {
   // The lowest rank that failed speaks for all.
   const int speaker =
       static_cast<int>(communicator.all_min(failed ? communicator.rank() : communicator.size()));
-  const auto messages = communicator.all_gather(
-      communicator.rank() == speaker ? fmt::format("{} {}", static_cast<int>(mine.code), mine.message)
-                                     : "");
+  const auto messages =
+      communicator.all_gather(communicator.rank() == speaker
+                                  ? fmt::format("{} {}", static_cast<int>(mine.code), mine.message)
+                                  : "");
   const std::string& spoken = messages[static_cast<std::size_t>(speaker)];
   const std::size_t space = spoken.find(' ');
   std::string text = spoken.substr(space + 1);
@@ -52,8 +53,7 @@ void together(const Communicator& communicator, const std::function<void()>& act
 void on_root(const Communicator& communicator, const std::function<void()>& action) {
   Outcome outcome;
   if (communicator.is_root()) outcome = outcome_of(action);
-  const int code = static_cast<int>(
-      communicator.all_max(static_cast<std::int64_t>(outcome.code)));
+  const int code = static_cast<int>(communicator.all_max(static_cast<std::int64_t>(outcome.code)));
   if (code == 0) return;
   throw CollectiveError(static_cast<ExitCode>(code), communicator.broadcast(outcome.message));
 }

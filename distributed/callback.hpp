@@ -11,18 +11,19 @@ class Trainer;
 
 /// How an epoch stands after a step: running means over all ranks since the epoch began.
 struct StepReport {
-  std::int64_t epoch = 0;           ///< from 1
-  std::int64_t step = 0;            ///< of this epoch, from 1
-  std::int64_t steps = 0;           ///< in this epoch
-  std::int64_t rows = 0;            ///< trained in this epoch, over all ranks
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< of this epoch, from 1
+  std::int64_t steps = 0;  ///< in this epoch
+  std::int64_t rows = 0;   ///< trained in this epoch, over all ranks
   double loss = 0;
   const EpochReport* so_far = nullptr;  ///< names and running means of the metrics
-  double seconds = 0;               ///< since the epoch began, rank 0's clock is the one that counts
+  double seconds = 0;  ///< since the epoch began, rank 0's clock is the one that counts
 };
 
-/// Where users hook in. Every hook is called on every rank with the same report (but for clocks), so a
-/// callback may decide by it; side effects (files, screen) belong to rank 0. What a callback asks of
-/// the trainer (Trainer::stop, set_learning_rate) counts on rank 0, whose wish all ranks follow.
+/// Where users hook in. Every hook is called on every rank with the same report (but for clocks),
+/// so a callback may decide by it; side effects (files, screen) belong to rank 0. What a callback
+/// asks of the trainer (Trainer::stop, set_learning_rate) counts on rank 0, whose wish all ranks
+/// follow.
 class Callback {
  public:
   virtual ~Callback() = default;

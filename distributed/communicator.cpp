@@ -86,7 +86,9 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
   return *this;
 }
 
-void Communicator::barrier() const { check_mpi(MPI_Barrier(communicator_), "MPI_Barrier"); }
+void Communicator::barrier() const {
+  check_mpi(MPI_Barrier(communicator_), "MPI_Barrier");
+}
 
 void Communicator::broadcast(std::span<std::byte> bytes) const {
   in_pieces(bytes, [&](std::byte* piece, int count) {
@@ -141,13 +143,13 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
             "MPI_Allgather");
   const std::vector<int> starts = displacements(lengths);
   std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), '\0');
-  check_mpi(MPI_Allgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(),
-                           starts.data(), MPI_CHAR, communicator_),
+  check_mpi(MPI_Allgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(), starts.data(),
+                           MPI_CHAR, communicator_),
             "MPI_Allgatherv");
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < lengths.size(); ++i)
-    texts.push_back(all.substr(static_cast<std::size_t>(starts[i]),
-                               static_cast<std::size_t>(lengths[i])));
+    texts.push_back(
+        all.substr(static_cast<std::size_t>(starts[i]), static_cast<std::size_t>(lengths[i])));
   return texts;
 }
 
@@ -205,6 +207,8 @@ PendingSum& PendingSum::operator=(PendingSum&& other) noexcept {
   return *this;
 }
 
-void PendingSum::wait() { check_mpi(MPI_Wait(&request_, MPI_STATUS_IGNORE), "MPI_Wait"); }
+void PendingSum::wait() {
+  check_mpi(MPI_Wait(&request_, MPI_STATUS_IGNORE), "MPI_Wait");
+}
 
 }  // namespace lockstep

@@ -10,10 +10,10 @@
 
 namespace lockstep {
 
-/// A group of ranks over a duplicate of the MPI communicator it is given, so that no message of ours
-/// meets one of the caller's. Every call but rank() and size() is collective: all ranks of the group
-/// must make it, in the same order. MPI's return codes are checked; a failure throws Error (74).
-/// Needs MPI_THREAD_FUNNELED. Must be destroyed before MPI_Finalize.
+/// A group of ranks over a duplicate of the MPI communicator it is given, so that no message of
+/// ours meets one of the caller's. Every call but rank() and size() is collective: all ranks of the
+/// group must make it, in the same order. MPI's return codes are checked; a failure throws Error
+/// (74). Needs MPI_THREAD_FUNNELED. Must be destroyed before MPI_Finalize.
 class Communicator {
  public:
   /// Collective.

@@ -77,10 +77,14 @@ void predict(const Sequential& model, const Communicator& communicator, const Ar
              std::int64_t block_rows, const PredictionSink& sink) {
   const FlushDenormals guard;
   const std::int64_t columns = element_count(model.output_shape());
-  // Per round each rank computes some consecutive blocks, at most 8 MiB of output.
-  constexpr std::int64_t kRoundFloats = 2 << 20;
+  // Per round each rank computes some consecutive blocks: at most 8 MiB of output a rank, and half
+  // a GiB of all, which is what one gather carries.
+  const std::int64_t round_floats =
+      std::min<std::int64_t>(2 << 20, (1 << 27) / communicator.size());
+  const std::int64_t row_floats = std::max<std::int64_t>(1, columns);
+  block_rows = std::clamp<std::int64_t>(round_floats / row_floats, 1, block_rows);
   const std::int64_t blocks_per_round =
-      std::max<std::int64_t>(1, kRoundFloats / std::max<std::int64_t>(1, block_rows * columns));
+      std::max<std::int64_t>(1, round_floats / (block_rows * row_floats));
   const std::int64_t round_rows = blocks_per_round * block_rows * communicator.size();
   Workspace workspace(model, block_rows, Workspace::Use::kInference);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(block_rows));

@@ -11,34 +11,36 @@
 
 namespace lockstep {
 
-/// A run of the gradient buffer (header included) that travels in one message: it may leave as soon as
-/// the gradients of `last_layer` and of all later layers are complete.
+/// A run of the gradient buffer (header included) that travels in one message: it may leave as soon
+/// as the gradients of `last_layer` and of all later layers are complete.
 struct Bucket {
   std::int64_t first = 0;  ///< floats from the start of header_and_gradients()
   std::int64_t last = 0;
   std::size_t last_layer = 0;  ///< the earliest layer in it
 };
 
-/// Cuts the gradient buffer, from its end (backward ends with the first layer), into buckets of at most
-/// `bucket_floats`, whole layers each. Every float is in exactly one bucket. A pure function.
+/// Cuts the gradient buffer, from its end (backward ends with the first layer), into buckets of at
+/// most `bucket_floats`, whole layers each. Every float is in exactly one bucket. A pure function.
 std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_floats);
 
-/// Makes the replicas one: sums the gradients over all ranks and updates the parameters, the same on
-/// every rank. Owns the optimizer's slots.
+/// Makes the replicas one: sums the gradients over all ranks and updates the parameters, the same
+/// on every rank. Owns the optimizer's slots.
 ///
-/// One step: backward calls layer_done() for each layer, then finish(). Collective, every rank the same.
+/// One step: backward calls layer_done() for each layer, then finish(). Collective, every rank the
+/// same.
 class GradientSync {
  public:
-  /// kDuringBackward starts a non-blocking sum for each bucket as it is complete, which pays between
-  /// hosts; on one host a blocking sum is faster (tests/benchmark). One bucket is always summed blocking.
+  /// kDuringBackward starts a non-blocking sum for each bucket as it is complete, which pays
+  /// between hosts; on one host a blocking sum is faster (tests/benchmark). One bucket is always
+  /// summed blocking.
   enum class Overlap { kNone, kDuringBackward };
 
   GradientSync(Sequential& model, const Communicator& communicator, std::int64_t bucket_floats,
                Overlap overlap);
 
   void layer_done(std::size_t layer);
-  /// Returns when every parameter is updated, and equal on every rank. The arena's header then holds
-  /// the sums over all ranks.
+  /// Returns when every parameter is updated, and equal on every rank. The arena's header then
+  /// holds the sums over all ranks.
   void finish();
 
   std::int64_t messages_started() const { return messages_; }  ///< since construction

@@ -1,14 +1,34 @@
 #include "distributed/host_memory.hpp"
 
+#include <sys/statvfs.h>
+
 #include <exception>
 #include <utility>
 
-#include "distributed/agreement.hpp"
+#include "src/core/error.hpp"
 
 namespace lockstep {
+namespace {
+
+/// Where MPI libraries put shared windows on Linux; elsewhere nothing is known, and it is tried.
+bool shared_memory_has_room(std::size_t bytes) {
+  constexpr std::uint64_t kSlack = 16 << 20;
+  struct statvfs room {};
+  if (statvfs("/dev/shm", &room) != 0) return true;
+  return room.f_bavail * static_cast<std::uint64_t>(room.f_frsize) >= bytes + kSlack;
+}
+
+}  // namespace
 
 HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
     : host_(&host), exceptions_(std::uncaught_exceptions()) {
+  // Open MPI's first rank fails alone if the segment does not fit, and the others wait for it: so
+  // it looks first.
+  if (!host.broadcast(shared_memory_has_room(bytes))) {
+    own_.resize(bytes);
+    bytes_ = own_;
+    return;
+  }
   // The host's first rank holds the segment; the others map it.
   const MPI_Aint own_bytes = host.is_root() ? static_cast<MPI_Aint>(bytes) : 0;
   void* base = nullptr;
@@ -29,15 +49,15 @@ HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
   }
   if (created == MPI_SUCCESS) MPI_Win_free(&window_);
   window_ = MPI_WIN_NULL;
-  together(host, [&] { own_.resize(bytes); });
+  own_.resize(bytes);
   bytes_ = own_;
 }
 
 HostMemory::~HostMemory() {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  // MPI_Win_free waits for the host's other ranks; a rank that leaves by an exception may be alone, and
-  // must get to where it can say so.
+  // MPI_Win_free waits for the host's other ranks; a rank that leaves by an exception may be alone,
+  // and must get to where it can say so.
   const bool leaves_by_exception = std::uncaught_exceptions() > exceptions_;
   if (window_ == MPI_WIN_NULL || finalized || leaves_by_exception) return;
   MPI_Win_unlock_all(window_);

@@ -10,12 +10,12 @@
 
 namespace lockstep {
 
-/// Memory that all ranks of a host see: one MPI-3 shared window. Where windows cannot be had each rank
-/// gets memory of its own, and shared() is false.
+/// Memory that all ranks of a host see: one MPI-3 shared window. Where windows cannot be had each
+/// rank gets memory of its own, and shared() is false.
 class HostMemory {
  public:
   /// Collective over `host`, which must be made by on_this_host() and outlive this object.
-  /// Throws Error (74) if there is not enough memory.
+  /// Throws std::bad_alloc, maybe on one rank alone, if there is not enough memory.
   HostMemory(const Communicator& host, std::size_t bytes);
   /// Collective; while an exception is under way it frees nothing and waits for nobody (the window
   /// then stays until MPI_Finalize).

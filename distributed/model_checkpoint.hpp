@@ -8,8 +8,8 @@
 
 namespace lockstep {
 
-/// Keras's ModelCheckpoint(save_best_only=True): saves the model when the monitored number is strictly
-/// better than ever before (keras-semantics 5.2). Rank 0 writes, atomically.
+/// Keras's ModelCheckpoint(save_best_only=True): saves the model when the monitored number is
+/// strictly better than ever before (keras-semantics 5.2). Rank 0 writes, atomically.
 class ModelCheckpoint final : public Callback {
  public:
   struct Options {

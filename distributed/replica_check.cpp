@@ -31,8 +31,7 @@ std::vector<Tensor> tensors_of(const Sequential& model,
       for (std::size_t i = 0; i < slots.size(); ++i)
         tensors.push_back(
             {fmt::format("{} ({} {})", name, model.optimizer().class_name(), slot_names[i]),
-             slots[i].subspan(static_cast<std::size_t>(parameter.offset),
-                              parameter.value.size())});
+             slots[i].subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size())});
     }
   }
   return tensors;

@@ -15,9 +15,8 @@ DatasetFile open_together(const Communicator& communicator, const std::filesyste
                           const std::string& dataset, bool trust) {
   std::optional<DatasetFile> file;
   together(communicator, [&] { file.emplace(path, dataset, trust); });
-  const auto descriptions = communicator.all_gather(
-      fmt::format("{} rows of {} {}", file->rows(), to_string(file->type()),
-                  to_string(file->row_shape())));
+  const auto descriptions = communicator.all_gather(fmt::format(
+      "{} rows of {} {}", file->rows(), to_string(file->type()), to_string(file->row_shape())));
   const std::string label = communicator.broadcast(file->label());
   for (std::size_t rank = 1; rank < descriptions.size(); ++rank)
     check_collectively(descriptions[rank] == descriptions[0], ExitCode::kDisagreement,
@@ -51,8 +50,7 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
   compare_over_hosts(communicator, host);
 }
 
-void ResidentArray::compare_over_hosts(const Communicator& communicator,
-                                       const Communicator& host) {
+void ResidentArray::compare_over_hosts(const Communicator& communicator, const Communicator& host) {
   if (host.size() == communicator.size() && memory_.shared()) return;
   std::array<std::uint64_t, 2> hash = fast_hash(memory_.bytes());
   std::array<std::uint64_t, 2> reference = hash;

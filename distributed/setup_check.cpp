@@ -20,9 +20,10 @@ void refuse(const Communicator& communicator, const Findings& mine, const std::s
   for (const std::string& text :
        communicator.all_gather(mine.count > 0 && mine.first_row == first ? mine.example : ""))
     if (example.empty()) example = text;
-  throw CollectiveError(ExitCode::kBadData,
-                        fmt::format("[data] {}: expected {}, got {} in {} value{}, the first one in row {}",
-                                    label, expected, example, count, count == 1 ? "" : "s", first));
+  throw CollectiveError(
+      ExitCode::kBadData,
+      fmt::format("[data] {}: expected {}, got {} in {} value{}, the first one in row {}", label,
+                  expected, example, count, count == 1 ? "" : "s", first));
 }
 
 }  // namespace
@@ -52,8 +53,7 @@ void check_data(const Communicator& communicator, const Sequential& model, const
     refuse(communicator, find_bad_labels(data.y, mine.first, mine.last, model.output_columns()),
            y_label, fmt::format("class indices from 0 to {}", model.output_columns() - 1));
   else
-    refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label,
-           "finite numbers");
+    refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label, "finite numbers");
 }
 
 std::string hash_of(const ArrayDataset& data) {

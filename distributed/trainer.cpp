@@ -45,11 +45,21 @@ void check_options(const TrainOptions& o) {
                      "[trainer] expected a batch size >= 1, got {}", o.batch_size);
   check_collectively(o.validation_split >= 0 && o.validation_split < 1, ExitCode::kUsage,
                      "[trainer] expected a validation split in [0, 1), got {}", o.validation_split);
-  check_collectively(o.validation_freq >= 1 && o.validation_batch_size >= 0 &&
-                         o.steps_per_epoch >= 0 && o.check_replicas_every >= 0 &&
-                         o.bucket_floats >= 1,
-                     ExitCode::kUsage, "[trainer] expected no negative options, got {}",
-                     describe(o));
+  check_collectively(
+      o.validation_freq >= 1 && o.validation_batch_size >= 0 && o.steps_per_epoch >= 0 &&
+          o.check_replicas_every >= 0 && o.bucket_floats >= 1,
+      ExitCode::kUsage, "[trainer] expected no negative options, got {}", describe(o));
+}
+
+std::string describe(const std::optional<TrainingState>& state) {
+  if (!state) return "none";
+  std::vector<std::uint64_t> hashes;
+  for (const auto& slot : state->slots)
+    hashes.push_back(fast_hash(std::as_bytes(std::span<const float>(slot)))[0]);
+  const std::string text = to_json_text(*state);
+  hashes.push_back(fast_hash(std::as_bytes(std::span(text)))[0]);
+  return fmt::format("epoch {}, step {}, hash {}", state->epoch, state->iterations,
+                     to_hex(std::as_bytes(std::span(hashes))));
 }
 
 std::string describe(const Sequential& model) {
@@ -63,6 +73,7 @@ std::string describe(const Sequential& model) {
 
 Trainer::Trainer(Sequential& model, Communicator communicator, TrainOptions options)
     : model_(model), communicator_(std::move(communicator)), options_(options) {
+  check_same_everywhere(communicator_, "training options", describe(options_));
   check_options(options_);
   check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
                      "[trainer] expected a network that is built and compiled");
@@ -102,6 +113,7 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
   rows_.resize(static_cast<std::size_t>(largest));
 
   for (const auto& callback : callbacks_) callback->on_train_begin(*this);
+  follow_root();
   while (epoch_ < options_.epochs && !stop_) {
     train_epoch(train);
     if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
@@ -154,8 +166,8 @@ void Trainer::train_step(const ArrayDataset& train, Range global_batch) {
                   .step = model_.optimizer().iterations(),
                   .first_row = mine.first};
   const std::int64_t columns = model_.output_columns();
-  const Matrix outputs = model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true)
-                             .with_columns(columns);
+  const Matrix outputs =
+      model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true).with_columns(columns);
   const auto positions = static_cast<float>(global_batch.count() * model_.output_positions());
   const std::span<float> travelling = model_.arena().header();
   std::ranges::fill(travelling, 0.0f);
@@ -171,8 +183,8 @@ void Trainer::train_step(const ArrayDataset& train, Range global_batch) {
   if (model_.regularized())
     penalty_ += model_.regularization_penalty() * static_cast<double>(global_batch.count());
 
-  // Backward. Each layer's gradients leave as soon as they are complete; finish() returns when they are
-  // summed over all ranks and every replica has made the same update.
+  // Backward. Each layer's gradients leave as soon as they are complete; finish() returns when they
+  // are summed over all ranks and every replica has made the same update.
   model_.backward(*workspace_, mine.count(), pass,
                   [this](std::size_t layer) { sync_->layer_done(layer); });
   fault_point("allreduce", communicator_.rank(), model_.optimizer().iterations());
@@ -204,7 +216,6 @@ Evaluation Trainer::evaluate(const ArrayDataset& data) {
 
 /// Makes sure that all ranks set out from the same place.
 void Trainer::begin(const ArrayDataset& data) {
-  check_same_everywhere(communicator_, "training options", describe(options_));
   check_same_everywhere(communicator_, "network", describe(model_));
   if (options_.verify_data) check_same_everywhere(communicator_, "rows", hash_of(data));
   check_collectively(data.rows() > 0, ExitCode::kBadData,
@@ -213,15 +224,21 @@ void Trainer::begin(const ArrayDataset& data) {
 
   sync_ = std::make_unique<GradientSync>(model_, communicator_, options_.bucket_floats,
                                          overlap_for(communicator_));
+  check_same_everywhere(communicator_, "state to go on from", describe(restored_));
   if (restored_) {
     epoch_ = restored_->epoch;
     stop_ = restored_->stopped;
     history_ = std::move(restored_->history);
     model_.optimizer().set_iterations(restored_->iterations);
     sync_->restore_slots(restored_->slots);
-    for (const auto& [name, text] : restored_->callbacks)
-      for (const auto& callback : callbacks_)
-        if (callback->name() == name) callback->restore(text);
+    for (const auto& callback : callbacks_) {
+      // Of two callbacks of one name the first takes the first state.
+      const auto saved = std::ranges::find(restored_->callbacks, callback->name(),
+                                           [](const auto& entry) { return entry.first; });
+      if (saved == restored_->callbacks.end()) continue;
+      callback->restore(saved->second);
+      restored_->callbacks.erase(saved);
+    }
     restored_.reset();
   } else {
     epoch_ = 0;
@@ -306,17 +323,20 @@ TrainingState Trainer::state() {
                      "[trainer] expected fit() before state() and save()");
   TrainingState state;
   state.epoch = epoch_;
-  state.stopped = stop_;
+  state.stopped = communicator_.broadcast(stop_);
   state.seed = options_.seed;
   state.history = history_;
   for (const auto& callback : callbacks_)
-    if (!callback->name().empty()) state.callbacks.emplace_back(callback->name(), callback->state());
+    if (!callback->name().empty())
+      state.callbacks.emplace_back(callback->name(), callback->state());
   state.iterations = model_.optimizer().iterations();
   state.slots = sync_->gather_slots();
   return state;
 }
 
-void Trainer::restore(TrainingState state) { restored_ = std::move(state); }
+void Trainer::restore(TrainingState state) {
+  restored_ = std::move(state);
+}
 
 bool Trainer::larger_is_better(const std::string& monitor) const {
   const std::string name = monitor.starts_with("val_") ? monitor.substr(4) : monitor;

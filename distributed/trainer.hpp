@@ -21,9 +21,9 @@ namespace lockstep {
 
 /// Keras's arguments of fit(), with Keras's defaults, and what ranks add to them.
 struct TrainOptions {
-  std::int64_t epochs = 1;      ///< the last epoch to be done, counted from 1
-  std::int64_t batch_size = 32;  ///< samples per update, over all ranks together
-  double validation_split = 0;  ///< the last part of the rows validates
+  std::int64_t epochs = 1;                 ///< the last epoch to be done, counted from 1
+  std::int64_t batch_size = 32;            ///< samples per update, over all ranks together
+  double validation_split = 0;             ///< the last part of the rows validates
   std::int64_t validation_batch_size = 0;  ///< rows per evaluated block; 0: batch_size
   std::int64_t validation_freq = 1;        ///< validate after every so many epochs
   bool shuffle = true;
@@ -31,10 +31,11 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   bool initialize = true;  ///< draw first weights; false: train on from the model's weights
 
-  std::int64_t bucket_floats = 1 << 20;      ///< gradients per message, at most (one layer at least)
-  std::int64_t check_replicas_every = 100;   ///< steps between comparisons of all replicas; 0: never
-  bool validate_on_root = false;  ///< rank 0 alone runs the validation passes: the same numbers, slower
-  bool verify_data = true;        ///< compare a hash of the rows over the ranks first
+  std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
+  std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
+  bool validate_on_root =
+      false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
+  bool verify_data = true;  ///< compare a hash of the rows over the ranks first
 };
 
 /// Data-parallel training of one network on all ranks of a communicator, in lockstep.
@@ -53,10 +54,10 @@ class Trainer {
   void add_callback(std::shared_ptr<Callback> callback);
 
   /// Trains until options.epochs, from the start or from a restored state. Collective; every rank
-  /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports, equal
-  /// on every rank (but for clocks: rank 0's). Throws on every rank: Error (64) options that do not fit,
-  /// (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that differ,
-  /// (78) ranks that passed different rows, options or networks.
+  /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports,
+  /// equal on every rank (but for clocks: rank 0's). Throws on every rank: Error (64) options that
+  /// do not fit, (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that
+  /// differ, (78) ranks that passed different rows, options or networks.
   History fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation = {});
 
   /// Loss (regularisers included) and metrics, the same on any number of ranks. Collective.
@@ -65,6 +66,8 @@ class Trainer {
   // --- For callbacks, and between fits ---
 
   void stop() { stop_ = true; }  ///< after this epoch; counts on rank 0
+  /// Whether rank 0 wants to stop after this epoch. Collective.
+  bool will_stop() const { return communicator_.broadcast(stop_); }
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
   /// Writes model, optimizer state and training state to a file, atomically. Collective.
   void save(const std::filesystem::path& path);
@@ -77,7 +80,8 @@ class Trainer {
   const Communicator& communicator() const { return communicator_; }
   const TrainOptions& options() const { return options_; }
   const History& history() const { return history_; }
-  /// Whether larger values of this report entry ("val_accuracy") are better; Error (64) if there is none.
+  /// Whether larger values of this report entry ("val_accuracy") are better; Error (64) if there is
+  /// none.
   bool larger_is_better(const std::string& monitor) const;
 
  private:
@@ -102,11 +106,11 @@ class Trainer {
   std::unique_ptr<TargetLoader> targets_;
   std::vector<std::int64_t> rows_;  ///< this rank's rows of the current batch
 
-  std::int64_t epoch_ = 0;      ///< epochs done
-  std::vector<double> sums_;    ///< of this rank since the epoch began: loss, metrics
-  double penalty_ = 0;          ///< regularisers' penalty times rows, since the epoch began
+  std::int64_t epoch_ = 0;       ///< epochs done
+  std::vector<double> sums_;     ///< of this rank since the epoch began: loss, metrics
+  double penalty_ = 0;           ///< regularisers' penalty times rows, since the epoch began
   std::vector<double> running_;  ///< over all ranks since the epoch began, in float32 steps
-  EpochReport report_;          ///< of the epoch under way
+  EpochReport report_;           ///< of the epoch under way
   History history_;
   bool stop_ = false;
   std::optional<double> wanted_rate_;

@@ -1,6 +1,7 @@
 #include "io/keras_optimizer_state.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace lockstep {
@@ -39,7 +40,10 @@ bool belongs_to_slot(std::string_view weight, std::string_view slot) {
     // Keras 3: adam/sequential_dense_kernel_momentum
     if (parts.size() <= 2 && parts.back().ends_with("_" + std::string(name))) return true;
   }
-  return parts.size() > 2 && is_name(parts[1]);  // tf_keras: Adam/m/dense/kernel
+  // tf_keras: Adam/m/dense/kernel, but not Keras 2's Adam/m/kernel/v of a layer named m.
+  constexpr std::array<std::string_view, 4> kSlots = {"m", "v", "momentum", "velocity"};
+  const bool keras_2 = std::ranges::find(kSlots, parts.back()) != kSlots.end();
+  return parts.size() > 2 && !keras_2 && is_name(parts[1]);
 }
 
 bool is_step_count(std::string_view weight) {

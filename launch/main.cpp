@@ -19,6 +19,7 @@
 #include "launch/screen.hpp"
 #include "launch/startup_watch.hpp"
 #include "src/core/fault.hpp"
+#include "src/kernels/kernels.hpp"
 
 namespace lockstep {
 namespace {
@@ -110,6 +111,7 @@ bool is_everywhere(const std::exception& error) {
 ExitCode run_on_all_ranks(const Words& words, const Communicator& world, bool under_launcher) {
   try {
     check_same_everywhere(world, "command line", fmt::format("'{}'", fmt::join(words, " ")));
+    together(world, [] { kernels(); });  // a CPU may lack what the environment asks for
     return dispatch(words, &world, under_launcher);
   } catch (const std::exception& error) {
     if (world.size() > 1 && !is_everywhere(error)) {

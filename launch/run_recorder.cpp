@@ -8,7 +8,7 @@
 namespace lockstep {
 
 void RunRecorder::on_epoch_end(Trainer& trainer, const EpochReport& report) {
-  const bool last = report.epoch == trainer.options().epochs;
+  const bool last = report.epoch == trainer.options().epochs || trainer.will_stop();
   try {
     // The checkpoint first: RunDirectory::decide() counts on that order.
     if (last || report.epoch % checkpoint_every_ == 0) write_checkpoint(trainer);

@@ -50,9 +50,9 @@ void watch(const std::stop_token& stop, int ranks) {
     const int children = launcher_children(getppid());
     missing = children >= 0 && children < ranks ? missing + 1 : 0;
   }
-  print_error(fmt::format(
-      "expected {} ranks on this host, got {}: the others ended before MPI had started", ranks,
-      launcher_children(getppid())));
+  print_error(
+      fmt::format("expected {} ranks on this host, got {}: the others ended before MPI had started",
+                  ranks, launcher_children(getppid())));
   _exit(static_cast<int>(ExitCode::kDisagreement));
 }
 
@@ -82,7 +82,8 @@ int launcher_children(int process) {
 
 StartupWatch::StartupWatch(const Environment& environment) {
   const int ranks = local_ranks(environment);
-  if (ranks > 1) thread_ = std::jthread([ranks](const std::stop_token& stop) { watch(stop, ranks); });
+  if (ranks > 1)
+    thread_ = std::jthread([ranks](const std::stop_token& stop) { watch(stop, ranks); });
 }
 
 StartupWatch::~StartupWatch() = default;

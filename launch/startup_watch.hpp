@@ -6,10 +6,10 @@
 
 namespace lockstep {
 
-/// Watches, while MPI starts, that the ranks of this host are all there. One that ends early, with exit
-/// code 0 and before MPI_Init, is not noticed by mpirun (Open MPI 4.1): the others would wait for it in
-/// MPI_Init for ever. If the launcher has had fewer children than ranks for some seconds, this process
-/// says so and exits with 78, upon which the launcher ends the rest.
+/// Watches, while MPI starts, that the ranks of this host are all there. One that ends early, with
+/// exit code 0 and before MPI_Init, is not noticed by mpirun (Open MPI 4.1): the others would wait
+/// for it in MPI_Init for ever. If the launcher has had fewer children than ranks for some seconds,
+/// this process says so and exits with 78, upon which the launcher ends the rest.
 class StartupWatch {
  public:
   explicit StartupWatch(const Environment& environment);

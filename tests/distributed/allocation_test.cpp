@@ -1,5 +1,3 @@
-#include <dlfcn.h>
-
 #include <atomic>
 #include <cstddef>
 

@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr unsigned kSecondsOfAllTests = 55;
+constexpr unsigned kSecondsOfAllTests = LOCKSTEP_TEST_SECONDS;
 constexpr std::chrono::seconds kPatienceAfterFailure{10};
 
 /// What the signal handler says; written before every step that it may interrupt.
