@@ -95,6 +95,8 @@ class Exceptions(FaultTest):
 
 class EarlyExits(FaultTest):
     def test_in_the_middle_of_a_step(self):
+        if FLAVOUR == "mpich":
+            self.skipTest("MPICH's mpiexec ends the job, but passes on the 0 of the rank that left")
         for rank in (0, LAST):
             self.check_end(self.run_with("compute", rank, "exit"), f"rank {rank}")
 
