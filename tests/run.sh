@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, runs every test: the release build with Open MPI, the unit tests again under
-# AddressSanitizer and UBSan, and the collective and system tests again with MPICH. Without it that part is
+# AddressSanitizer and UBSan, and the collective tests and the system
+# tests of training, resume and faults again with MPICH. Without it that part is
 # reported as skipped. Ends with "N passed, N failed, N skipped".
 #
 #   tests/run.sh            everything
@@ -52,8 +53,11 @@ run_preset() {
   fi
   printf '=== %s: test ===\n' "$preset"
   rm -f "$junit"
-  # Tests of several ranks mostly wait, so more of them run at once than there are cores.
-  ctest --preset "$preset" --output-junit "$junit" -j $((3 * $(nproc))) "$@" || true
+  # Open MPI's ranks mostly wait in tests, so more of them run at once than there are cores; MPICH's
+  # spin while they wait.
+  local jobs=$((3 * $(nproc)))
+  [ "$preset" != mpich ] || jobs=$(nproc)
+  ctest --preset "$preset" --output-junit "$junit" -j "$jobs" "$@" || true
   count "$junit"
 }
 
