@@ -161,10 +161,12 @@ void Trainer::train_step(const ArrayDataset& train, Range global_batch) {
   const Targets targets = targets_->gather(train.y, rows);
 
   // Forward. Losses and metrics are sums over rows, taken from the outputs before the update.
+  const Range all{0, mine.count()};
   const Pass pass{.training = true,
                   .seed = options_.seed,
                   .step = model_.optimizer().iterations(),
-                  .first_row = mine.first};
+                  .first_row = mine.first,
+                  .nodes = {.samples = {&all, 1}}};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
       model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true).with_columns(columns);

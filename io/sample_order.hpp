@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "src/core/range.hpp"
+
 namespace lockstep {
 
 /// Which training row stands at which position of an epoch: a pure function of seed, epoch and
@@ -25,13 +27,8 @@ class SampleOrder {
   std::vector<std::int64_t> order_;
 };
 
-/// Rows [first, last) of `count` things that part `part` of `parts` takes:
+/// The part of `count` things that part `part` of `parts` takes:
 /// [floor(part * count / parts), floor((part + 1) * count / parts)). Parts may be empty.
-struct Range {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-  std::int64_t count() const { return last - first; }
-};
 Range share(std::int64_t count, std::int64_t part, std::int64_t parts);
 
 /// floor(rows * (1 - validation_split)) in double, exactly as Keras cuts (keras-semantics 1.2):

@@ -3,9 +3,11 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 // OpenBLAS's own calls; another CBLAS lacks them.
 extern "C" {
@@ -61,17 +63,7 @@ void multiply_by_row_pieces(CBLAS_TRANSPOSE transpose_b, std::int64_t n, ConstMa
   }
 }
 
-}  // namespace
-
-void multiply(ConstMatrix a, ConstMatrix b, Matrix c) {
-  multiply_by_row_pieces(CblasNoTrans, b.columns, a, b, c);
-}
-
-void multiply_transposed_b(ConstMatrix a, ConstMatrix b, Matrix c) {
-  multiply_by_row_pieces(CblasTrans, b.rows, a, b, c);
-}
-
-void multiply_transposed_a(ConstMatrix a, ConstMatrix b, Matrix c) {
+void multiply_transposed_a_by_blas(ConstMatrix a, ConstMatrix b, Matrix c) {
   if (a.rows == 0) std::fill_n(c.data, c.size(), 0.0f);
   const std::int64_t rows = piece(a.rows, a.columns * b.columns);
   for (std::int64_t i = 0; i < a.rows; i += rows) {
@@ -79,6 +71,64 @@ void multiply_transposed_a(ConstMatrix a, ConstMatrix b, Matrix c) {
     sgemm(CblasTrans, CblasNoTrans, a.columns, b.columns, count, rows_of(a, i, count),
           rows_of(b, i, count), i == 0 ? 0.0f : 1.0f, c);
   }
+}
+
+}  // namespace
+
+void multiply(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c) {
+  if (numerics == Numerics::kFast) return multiply_by_row_pieces(CblasNoTrans, b.columns, a, b, c);
+  for (std::int64_t i = 0; i < c.rows; ++i)
+    for (std::int64_t j = 0; j < c.columns; ++j) {
+      float sum = 0;
+      for (std::int64_t l = 0; l < a.columns; ++l) sum = std::fma(a.row(i)[l], b.row(l)[j], sum);
+      c.row(i)[j] = sum;
+    }
+}
+
+void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c) {
+  if (numerics == Numerics::kFast) return multiply_by_row_pieces(CblasTrans, b.rows, a, b, c);
+  for (std::int64_t i = 0; i < c.rows; ++i)
+    for (std::int64_t j = 0; j < c.columns; ++j) {
+      float sum = 0;
+      for (std::int64_t l = 0; l < a.columns; ++l) sum = std::fma(a.row(i)[l], b.row(j)[l], sum);
+      c.row(i)[j] = sum;
+    }
+}
+
+void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
+                           const GradientNodes& nodes, float* c) {
+  for (std::size_t node = 0; node < nodes.size(); ++node) {
+    const Range rows = nodes.rows(node);
+    const ConstMatrix node_a = rows_of(a, rows.first, rows.count());
+    const ConstMatrix node_b = rows_of(b, rows.first, rows.count());
+    if (numerics == Numerics::kFast) {
+      multiply_transposed_a_by_blas(node_a, node_b, {c, a.columns, b.columns});
+    } else {
+      const std::int64_t grains = (rows.count() + nodes.grain_rows() - 1) / nodes.grain_rows();
+      for (std::int64_t i = 0; i < a.columns; ++i)
+        for (std::int64_t j = 0; j < b.columns; ++j) {
+          std::vector<float> stack;
+          for (std::int64_t grain = 0; grain < grains; ++grain) {
+            float sum = 0;
+            const std::int64_t last = std::min((grain + 1) * nodes.grain_rows(), rows.count());
+            for (std::int64_t l = grain * nodes.grain_rows(); l < last; ++l)
+              sum = std::fma(node_a.row(l)[i], node_b.row(l)[j], sum);
+            for (int merges = tree_merges_after(grain, grains); merges > 0; --merges) {
+              sum = stack.back() + sum;
+              stack.pop_back();
+            }
+            stack.push_back(sum);
+          }
+          c[i * b.columns + j] = stack.empty() ? 0.0f : stack.back();
+        }
+    }
+    c += nodes.stride;
+  }
+}
+
+void sum_rows(ConstMatrix b, const GradientNodes& nodes, float* c) {
+  const std::vector<float> ones(static_cast<std::size_t>(b.rows), 1.0f);
+  multiply_transposed_a(Numerics::kExact, {ones.data(), b.rows, 1}, b, nodes, c);
 }
 
 std::string blas_kernel() {

@@ -2,19 +2,27 @@
 
 #include <string>
 
+#include "src/core/grain_tree.hpp"
 #include "src/core/matrix.hpp"
+#include "src/core/numerics.hpp"
 
 namespace lockstep {
 
-/// The three products of a layer; the only door to a BLAS. c is written, not added to; k = 0 gives
-/// zeros. Throws std::overflow_error if an extent does not fit the BLAS's int.
+/// The three products of a layer, exact or by the BLAS (see Numerics). c is written, not added to;
+/// k = 0 gives zeros. kFast throws std::overflow_error if an extent does not fit the BLAS's int.
 
 /// c = a b.  a: (m, k), b: (k, n), c: (m, n).  Forward: y = x W.
-void multiply(ConstMatrix a, ConstMatrix b, Matrix c);
-/// c = a^T b.  a: (k, m), b: (k, n), c: (m, n).  Weight gradient: dW = x^T dy.
-void multiply_transposed_a(ConstMatrix a, ConstMatrix b, Matrix c);
+void multiply(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c);
 /// c = a b^T.  a: (m, k), b: (n, k), c: (m, n).  Input gradient: dx = dy W^T.
-void multiply_transposed_b(ConstMatrix a, ConstMatrix b, Matrix c);
+void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c);
+/// Weight gradient: dW = x^T dy, once for each tree node of rows. a: (k, m), b: (k, n); the product
+/// of node i, (m, n), is written to c + i * nodes.stride. kExact: the chains of the grains are
+/// added by the tree; kFast: one product a node.
+void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
+                           const GradientNodes& nodes, float* c);
+/// Bias gradient: the sum of the rows of b, (k, n), for each node in the same way: node i's n
+/// floats are written to c + i * nodes.stride. Exact always.
+void sum_rows(ConstMatrix b, const GradientNodes& nodes, float* c);
 
 /// What the linked BLAS says of itself, for reports: "OpenBLAS SkylakeX"; "CBLAS" if it has no
 /// name.

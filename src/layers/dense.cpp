@@ -40,10 +40,10 @@ std::int64_t Dense::kept_per_row() const {
   return needs_input(activation_) ? positions_ * units_ : 0;
 }
 
-void Dense::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float> kept) const {
+void Dense::forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const {
   const Matrix z = y.with_columns(units_);  // (batch * positions, units)
   const ConstMatrix kernel{parameters_[0].value.data(), inputs_, units_};
-  multiply(x.with_columns(inputs_), kernel, z);
+  multiply(pass.numerics, x.with_columns(inputs_), kernel, z);
 
   const Activation activation = activation_left_out_ ? Activation::kLinear : activation_;
   const float* bias = options_.use_bias ? parameters_[1].value.data() : nullptr;
@@ -56,7 +56,7 @@ void Dense::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float> kept)
   activate(activation, z);
 }
 
-void Dense::backward(const Pass&, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
+void Dense::backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                      std::span<const float> kept) {
   const Matrix dz = dy.with_columns(units_);
   if (!activation_left_out_)
@@ -64,12 +64,14 @@ void Dense::backward(const Pass&, ConstMatrix x, ConstMatrix y, Matrix dy, Matri
 
   Parameter& kernel = parameters_[0];
   if (kernel.trainable) {
-    multiply_transposed_a(x.with_columns(inputs_), dz, {kernel.gradient.data(), inputs_, units_});
+    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz,
+                          pass.nodes.with_positions(positions_), kernel.gradient.data());
     if (options_.use_bias)
-      kernels().column_sums(dz.data, parameters_[1].gradient.data(), dz.rows, units_);
+      sum_rows(dz, pass.nodes.with_positions(positions_), parameters_[1].gradient.data());
   }
   if (!dx.empty())
-    multiply_transposed_b(dz, {kernel.value.data(), inputs_, units_}, dx.with_columns(inputs_));
+    multiply_transposed_b(pass.numerics, dz, {kernel.value.data(), inputs_, units_},
+                          dx.with_columns(inputs_));
 }
 
 nlohmann::ordered_json Dense::config() const {

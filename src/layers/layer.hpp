@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "src/core/grain_tree.hpp"
 #include "src/core/matrix.hpp"
+#include "src/core/numerics.hpp"
 #include "src/core/parameter.hpp"
 #include "src/core/shape.hpp"
 #include "src/layers/activation.hpp"
@@ -21,6 +23,8 @@ struct Pass {
   std::uint64_t seed = 0;
   std::int64_t step = 0;       ///< optimizer steps done before this one
   std::int64_t first_row = 0;  ///< position of row 0 in the global batch
+  Numerics numerics = Numerics::kExact;
+  GradientNodes nodes = {};  ///< what backward adds up
 };
 
 /// A layer holds configuration and views of its parameters, nothing of a batch: activations and
@@ -37,8 +41,9 @@ class Layer {
   /// y = layer(x). `kept` has kept_per_row() floats a row, for backward. Layers with
   /// passes_through() are not called.
   virtual void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const = 0;
-  /// From dy, which may be overwritten: the parameters' gradients (written, not added), summed over
-  /// the rows, and dx unless it is empty.
+  /// From dy, which may be overwritten: dx unless it is empty, and the parameters' gradients
+  /// (written, not added), one for each of pass.nodes: the first at Parameter::gradient, the others
+  /// behind it at pass.nodes.stride.
   virtual void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                         std::span<const float> kept) = 0;
 

@@ -94,8 +94,10 @@ void Sequential::compile(const std::string& optimizer, const std::string& loss,
           nlohmann::ordered_json(std::vector<std::string>(metrics)));
 }
 
-Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& pass,
+Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& wanted,
                            bool until_logits) const {
+  Pass pass = wanted;
+  pass.numerics = numerics_;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (layers_[i]->passes_through()) continue;
     layers_[i]->forward(pass, workspace.view(i, rows), workspace.view(i + 1, rows),
@@ -107,8 +109,10 @@ Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& 
   return output;
 }
 
-void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& pass,
+void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& wanted,
                           const LayerDone& layer_done) {
+  Pass pass = wanted;
+  pass.numerics = numerics_;
   const std::size_t first = first_trained_layer();
   for (std::size_t i = layers_.size(); i-- > 0;) {
     if (i >= first && !layers_[i]->passes_through()) {

@@ -49,6 +49,10 @@ class Sequential {
 
   // --- Running it ---
 
+  /// How every pass computes its matrix products, whatever the pass says. kExact unless set.
+  void set_numerics(Numerics numerics) { numerics_ = numerics; }
+  Numerics numerics() const { return numerics_; }
+
   /// Runs workspace.input(rows) through the layers and returns workspace.output(rows): the
   /// predictions, or the logits if `until_logits` and the loss fuses the final activation.
   Matrix forward(Workspace& workspace, std::int64_t rows, const Pass& pass,
@@ -57,7 +61,7 @@ class Sequential {
   /// Called by backward as soon as the gradients of layer i and of all later ones are complete.
   using LayerDone = std::function<void(std::size_t layer)>;
   /// From workspace.output_gradient(rows) (by the logits if the loss fuses) to the gradients in the
-  /// arena, summed over the rows. `rows` may be 0: the gradients are then zero.
+  /// arena, summed over the rows of each of pass.nodes.
   void backward(Workspace& workspace, std::int64_t rows, const Pass& pass,
                 const LayerDone& layer_done);
 
@@ -100,6 +104,7 @@ class Sequential {
   std::vector<Shape> shapes_;
   ParameterArena arena_;
   bool built_ = false;
+  Numerics numerics_ = Numerics::kExact;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Loss> loss_;
   std::vector<std::unique_ptr<Metric>> metrics_;

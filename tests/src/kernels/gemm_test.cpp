@@ -32,8 +32,7 @@ class Products
     : public ::testing::TestWithParam<std::tuple<std::int64_t, std::int64_t, std::int64_t>> {
  protected:
   void expect_product(const Owned& c, const std::function<double(std::int64_t, std::int64_t)>& a,
-                      const std::function<double(std::int64_t, std::int64_t)>& b,
-                      std::int64_t k) {
+                      const std::function<double(std::int64_t, std::int64_t)>& b, std::int64_t k) {
     for (std::int64_t i = 0; i < c.rows; ++i)
       for (std::int64_t j = 0; j < c.columns; ++j) {
         double sum = 0;
@@ -46,7 +45,7 @@ class Products
 TEST_P(Products, MultiplyMatchesTheDefinition) {
   const auto [m, n, k] = GetParam();
   Owned a(m, k, 1), b(k, n, 2), c(m, n, 3);
-  multiply(a.view(), b.view(), c.view());
+  multiply(Numerics::kFast, a.view(), b.view(), c.view());
   expect_product(
       c, [&](auto i, auto l) { return a.at(i, l); }, [&](auto l, auto j) { return b.at(l, j); }, k);
 }
@@ -54,7 +53,9 @@ TEST_P(Products, MultiplyMatchesTheDefinition) {
 TEST_P(Products, TransposedAMatchesTheDefinition) {
   const auto [m, n, k] = GetParam();
   Owned a(k, m, 1), b(k, n, 2), c(m, n, 3);
-  multiply_transposed_a(a.view(), b.view(), c.view());
+  const Range all{0, k};
+  multiply_transposed_a(Numerics::kFast, a.view(), b.view(), {.samples = {&all, 1}},
+                        c.values.data());
   expect_product(
       c, [&](auto i, auto l) { return a.at(l, i); }, [&](auto l, auto j) { return b.at(l, j); }, k);
 }
@@ -62,7 +63,7 @@ TEST_P(Products, TransposedAMatchesTheDefinition) {
 TEST_P(Products, TransposedBMatchesTheDefinition) {
   const auto [m, n, k] = GetParam();
   Owned a(m, k, 1), b(n, k, 2), c(m, n, 3);
-  multiply_transposed_b(a.view(), b.view(), c.view());
+  multiply_transposed_b(Numerics::kFast, a.view(), b.view(), c.view());
   expect_product(
       c, [&](auto i, auto l) { return a.at(i, l); }, [&](auto l, auto j) { return b.at(j, l); }, k);
 }

@@ -59,7 +59,9 @@ TEST(Dense, WithoutRowsGivesZeroGradients) {
   std::ranges::fill(arena.gradients(), 7.0f);
   std::array<float, 1> nothing{};
 
-  dense.backward({}, {nothing.data(), 0, 3}, {nothing.data(), 0, 2}, {nothing.data(), 0, 2}, {},
+  const Range no_rows{};
+  const Pass pass{.nodes = {.samples = {&no_rows, 1}}};
+  dense.backward(pass, {nothing.data(), 0, 3}, {nothing.data(), 0, 2}, {nothing.data(), 0, 2}, {},
                  {});
 
   for (const Parameter& parameter : dense.parameters())

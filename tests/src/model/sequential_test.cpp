@@ -49,7 +49,12 @@ double loss_of(Sequential& model, Workspace& workspace, const Pass& pass, bool w
 TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
   Sequential model = small_network();
   Workspace workspace(model, kRows, Workspace::Use::kTraining);
-  const Pass pass{.training = true, .seed = 4, .step = 2, .first_row = 0};
+  const Range all{0, kRows};
+  const Pass pass{.training = true,
+                  .seed = 4,
+                  .step = 2,
+                  .first_row = 0,
+                  .nodes = {.samples = {&all, 1}, .grain = 4}};
   loss_of(model, workspace, pass, true);
   std::vector<std::size_t> done;
   model.backward(workspace, kRows, pass, [&](std::size_t layer) { done.push_back(layer); });

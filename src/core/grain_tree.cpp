@@ -1,0 +1,45 @@
+#include "src/core/grain_tree.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace lockstep {
+namespace {
+
+void collect(Range node, Range part, std::vector<Range>& nodes) {
+  if (node.first >= part.last || part.first >= node.last) return;
+  if (part.first <= node.first && node.last <= part.last) {
+    nodes.push_back(node);
+    return;
+  }
+  const std::int64_t split = tree_split(node);
+  collect({node.first, split}, part, nodes);
+  collect({split, node.last}, part, nodes);
+}
+
+}  // namespace
+
+std::int64_t default_grain(std::int64_t batch) {
+  const auto grain = static_cast<std::uint64_t>(std::clamp<std::int64_t>(batch / 8, 8, 64));
+  return static_cast<std::int64_t>(std::bit_floor(grain));
+}
+
+std::int64_t tree_split(Range leaves) {
+  const auto count = static_cast<std::uint64_t>(leaves.count());
+  return leaves.first + static_cast<std::int64_t>(std::bit_ceil(count) / 2);
+}
+
+std::vector<Range> tree_nodes_within(std::int64_t leaves, Range part) {
+  std::vector<Range> nodes;
+  collect({0, leaves}, part, nodes);
+  return nodes;
+}
+
+int tree_merges_after(std::int64_t leaf, std::int64_t leaves) {
+  const auto done = static_cast<std::uint64_t>(leaf + 1);
+  // The stack holds one node for each bit of `done`.
+  return leaf + 1 < leaves ? std::countr_zero(done)
+                           : std::popcount(static_cast<std::uint64_t>(leaf));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "src/core/range.hpp"
+
+namespace lockstep {
+
+/// The order in which a step's sums are taken, whatever the number of ranks. The rows of the global
+/// batch are cut into grains of consecutive rows; a grain is summed over its rows in order, and the
+/// grains are the leaves of one binary tree: the node over leaves [first, last) is the sum of the
+/// nodes over [first, split) and [split, last), split = first + the largest power of two smaller
+/// than last - first. Pure functions.
+
+/// Rows of a grain unless the user says otherwise: batch / 8, at least 8 and at most 64, rounded
+/// down to a power of two.
+std::int64_t default_grain(std::int64_t batch);
+
+/// Where the node over these leaves, two at least, is divided.
+std::int64_t tree_split(Range leaves);
+
+/// The largest nodes of the tree over `leaves` leaves that lie within `part`, in order; together
+/// they cover it. At most 2 log2(leaves) of them.
+std::vector<Range> tree_nodes_within(std::int64_t leaves, Range part);
+
+/// A node's leaves come in order, each is put on a stack, and then this many times the two topmost
+/// entries become their sum (lower one first): after the last leaf the stack holds the node alone.
+/// `leaf` counts from the node's first leaf.
+int tree_merges_after(std::int64_t leaf, std::int64_t leaves);
+
+/// Where a backward pass leaves the gradients: one buffer for each tree node that the rank's
+/// samples make up.
+struct GradientNodes {
+  std::span<const Range> samples;  ///< of each node, in order, from the first sample of the pass
+  std::int64_t grain = 1;          ///< samples; only a node's last grain may have fewer
+  std::int64_t stride = 0;         ///< floats from a gradient of one node to that of the next
+  std::int64_t positions = 1;      ///< matrix rows in each sample
+
+  GradientNodes with_positions(std::int64_t p) const { return {samples, grain, stride, p}; }
+  std::size_t size() const { return samples.size(); }
+  Range rows(std::size_t node) const {
+    return {samples[node].first * positions, samples[node].last * positions};
+  }
+  std::int64_t grain_rows() const { return grain * positions; }
+};
+
+}  // namespace lockstep
