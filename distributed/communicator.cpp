@@ -19,6 +19,12 @@ void check_mpi(int code, const char* call) {
 /// MPI counts are int: longer spans travel in pieces of this many elements.
 constexpr std::size_t kLongestPiece = std::size_t{1} << 30;
 
+int message_length(std::size_t count) {
+  check(count <= kLongestPiece, ExitCode::kInputOutput,
+        "[mpi] expected at most 2^30 elements in one message, got {}", count);
+  return static_cast<int>(count);
+}
+
 template <class T, class Function>
 void in_pieces(std::span<T> values, Function function) {
   for (std::size_t i = 0; i < values.size(); i += kLongestPiece) {
@@ -187,28 +193,45 @@ Communicator Communicator::split(int color) const {
   return result;
 }
 
-PendingSum::PendingSum(const Communicator& communicator, std::span<float> values) {
-  check(values.size() <= kLongestPiece, ExitCode::kInputOutput,
-        "[mpi] expected at most 2^30 floats in one message, got {}", values.size());
-  check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_FLOAT,
-                           MPI_SUM, communicator.get(), &request_),
-            "MPI_Iallreduce");
+Messages::~Messages() {
+  if (std::uncaught_exceptions() > exceptions_) return;
+  MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
 }
 
-PendingSum::~PendingSum() {
-  if (request_ != MPI_REQUEST_NULL) MPI_Wait(&request_, MPI_STATUS_IGNORE);
+Messages::Messages(Messages&& other) noexcept
+    : communicator_(other.communicator_), requests_(std::exchange(other.requests_, {})) {}
+
+void Messages::send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag) {
+  requests_.push_back(MPI_REQUEST_NULL);
+  check_mpi(MPI_Isend(values, message_length(count), type, to, tag, communicator_->get(),
+                      &requests_.back()),
+            "MPI_Isend");
 }
 
-PendingSum::PendingSum(PendingSum&& other) noexcept
-    : request_(std::exchange(other.request_, MPI_REQUEST_NULL)) {}
-
-PendingSum& PendingSum::operator=(PendingSum&& other) noexcept {
-  std::swap(request_, other.request_);
-  return *this;
+void Messages::receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag) {
+  requests_.push_back(MPI_REQUEST_NULL);
+  check_mpi(MPI_Irecv(values, message_length(count), type, from, tag, communicator_->get(),
+                      &requests_.back()),
+            "MPI_Irecv");
 }
 
-void PendingSum::wait() {
-  check_mpi(MPI_Wait(&request_, MPI_STATUS_IGNORE), "MPI_Wait");
+void Messages::send(std::span<const float> values, int to, int tag) {
+  send(values.data(), values.size(), MPI_FLOAT, to, tag);
+}
+void Messages::send(std::span<const double> values, int to, int tag) {
+  send(values.data(), values.size(), MPI_DOUBLE, to, tag);
+}
+void Messages::receive(std::span<float> values, int from, int tag) {
+  receive(values.data(), values.size(), MPI_FLOAT, from, tag);
+}
+void Messages::receive(std::span<double> values, int from, int tag) {
+  receive(values.data(), values.size(), MPI_DOUBLE, from, tag);
+}
+
+void Messages::wait() {
+  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
+  requests_.clear();
 }
 
 }  // namespace lockstep

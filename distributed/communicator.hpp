@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,19 +67,30 @@ class Communicator {
   int size_ = 1;
 };
 
-/// A sum over all ranks under way: start with sum_in_place(), do other work, wait().
-class PendingSum {
+/// Messages between two ranks each, under way: start any number, do other work, wait().
+/// Those of one tag between the same two ranks arrive in the order in which they were sent.
+class Messages {
  public:
-  PendingSum() = default;
-  /// Collective. `values` must stay untouched until wait() returns.
-  PendingSum(const Communicator& communicator, std::span<float> values);
-  ~PendingSum();  ///< Waits.
-  PendingSum(PendingSum&& other) noexcept;
-  PendingSum& operator=(PendingSum&& other) noexcept;
+  /// `communicator` must outlive this object.
+  explicit Messages(const Communicator& communicator) : communicator_(&communicator) {}
+  ~Messages();  ///< Waits, unless an exception is under way: then other ranks may never answer.
+  Messages(Messages&& other) noexcept;
+  Messages& operator=(Messages&&) = delete;
+
+  /// The values must stay untouched until wait() returns. At most 2^30 of them.
+  void send(std::span<const float> values, int to, int tag);
+  void send(std::span<const double> values, int to, int tag);
+  void receive(std::span<float> values, int from, int tag);
+  void receive(std::span<double> values, int from, int tag);
   void wait();
 
  private:
-  MPI_Request request_ = MPI_REQUEST_NULL;
+  void send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag);
+  void receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag);
+
+  const Communicator* communicator_;
+  int exceptions_ = std::uncaught_exceptions();  ///< under way when this object was made
+  std::vector<MPI_Request> requests_;
 };
 
 }  // namespace lockstep

@@ -21,20 +21,19 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Non-blocking sums pay only where messages leave the host (measured: tests/benchmark).
-GradientSync::Overlap overlap_for(const Communicator& communicator) {
+bool spans_hosts(const Communicator& communicator) {
   const bool one_host = communicator.on_this_host().size() == communicator.size();
-  return communicator.all_min(one_host ? 1 : 0) == 1 ? GradientSync::Overlap::kNone
-                                                     : GradientSync::Overlap::kDuringBackward;
+  return communicator.all_min(one_host ? 1 : 0) == 0;
 }
 
 std::string describe(const TrainOptions& o) {
   return fmt::format(
       "epochs {}, batch {}, validation split {}, validation batch {}, validation freq {}, shuffle "
-      "{}, steps per epoch {}, seed {}, initialize {}, bucket {}, replica check {}, validate on "
-      "root {}, verify data {}",
+      "{}, steps per epoch {}, seed {}, initialize {}, grain {}, numerics {}, bucket {}, replica "
+      "check {}, validate on root {}, verify data {}",
       o.epochs, o.batch_size, o.validation_split, o.validation_batch_size, o.validation_freq,
-      o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.bucket_floats, o.check_replicas_every,
+      o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.grain,
+      o.numerics == Numerics::kExact ? "exact" : "fast", o.bucket_floats, o.check_replicas_every,
       o.validate_on_root, o.verify_data);
 }
 
@@ -47,7 +46,7 @@ void check_options(const TrainOptions& o) {
                      "[trainer] expected a validation split in [0, 1), got {}", o.validation_split);
   check_collectively(
       o.validation_freq >= 1 && o.validation_batch_size >= 0 && o.steps_per_epoch >= 0 &&
-          o.check_replicas_every >= 0 && o.bucket_floats >= 1,
+          o.check_replicas_every >= 0 && o.bucket_floats >= 1 && o.grain >= 0,
       ExitCode::kUsage, "[trainer] expected no negative options, got {}", describe(o));
 }
 
@@ -89,11 +88,7 @@ void Trainer::add_callback(std::shared_ptr<Callback> callback) {
 
 History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
   const FlushDenormals guard;
-  begin(data);
-  if (options_.verify_data)
-    check_same_everywhere(communicator_, "validation rows",
-                          validation ? hash_of(*validation) : "none");
-  if (validation) check_data(communicator_, model_, *validation, "validation x", "validation y");
+  check_agreement(data, validation);
 
   // Rank 0 decides where the rows are cut: before shuffling, the last ones validate.
   std::int64_t split = data.rows();
@@ -103,15 +98,8 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
   const ArrayDataset train = data.slice(0, split);
   const ArrayDataset held_out = validation ? *validation : data.slice(split, data.rows());
 
-  // One share of the largest batch is all that a rank ever works on at once.
-  const std::int64_t batch = std::min(options_.batch_size, train.rows());
-  const std::int64_t largest = (batch + communicator_.size() - 1) / communicator_.size();
-  order_ = std::make_unique<SampleOrder>(train.rows(), options_.shuffle, options_.seed);
-  workspace_ = std::make_unique<Workspace>(model_, largest, Workspace::Use::kTraining);
-  targets_ = std::make_unique<TargetLoader>(model_.loss().target_kind(), largest,
-                                            model_.output_positions(), model_.output_columns());
-  rows_.resize(static_cast<std::size_t>(largest));
-
+  prepare(train);
+  set_out();
   for (const auto& callback : callbacks_) callback->on_train_begin(*this);
   follow_root();
   while (epoch_ < options_.epochs && !stop_) {
@@ -138,11 +126,12 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     const std::int64_t in_stream = epoch_ * steps + step;
     if (step == 0 || in_stream % batches == 0) order_->begin_epoch(in_stream / batches);
     const std::int64_t first = in_stream % batches * options_.batch_size;
-    const Range global_batch{first, std::min(first + options_.batch_size, train.rows())};
+    const bool partial = first + options_.batch_size > train.rows();
+    const StepPlan& plan = partial ? plans_.back() : plans_.front();
 
-    train_step(train, global_batch);
+    train_step(train, first, plan);
 
-    add_to_report(global_batch.count(), now() - start, step + 1, steps);
+    add_to_report(plan.rows(), now() - start, step + 1, steps);
     const std::int64_t done = model_.optimizer().iterations();
     if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
       check_replicas(model_, slots(), communicator_, fmt::format("after step {}", done));
@@ -150,53 +139,70 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   finish_report(now() - start);
 }
 
-void Trainer::train_step(const ArrayDataset& train, Range global_batch) {
+void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan) {
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
-  const Range mine = share(global_batch.count(), communicator_.rank(), communicator_.size());
+  const Range mine = plan.rows_of(communicator_.rank());
   const std::span<std::int64_t> rows(rows_.data(), static_cast<std::size_t>(mine.count()));
   for (std::int64_t i = 0; i < mine.count(); ++i)
-    rows[static_cast<std::size_t>(i)] = order_->row(global_batch.first + mine.first + i);
+    rows[static_cast<std::size_t>(i)] = order_->row(first_row + mine.first + i);
   gather_rows(train.x, rows, workspace_->input(mine.count()));
   fault_point("compute", communicator_.rank(), model_.optimizer().iterations());
   const Targets targets = targets_->gather(train.y, rows);
 
-  // Forward. Losses and metrics are sums over rows, taken from the outputs before the update.
-  const Range all{0, mine.count()};
+  // Forward, then losses and metrics: sums over rows, from the outputs before the update.
+  sync_->begin_step(plan);
   const Pass pass{.training = true,
                   .seed = options_.seed,
                   .step = model_.optimizer().iterations(),
                   .first_row = mine.first,
-                  .nodes = {.samples = {&all, 1}}};
+                  .nodes = sync_->nodes()};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
       model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true).with_columns(columns);
-  const auto positions = static_cast<float>(global_batch.count() * model_.output_positions());
-  const std::span<float> travelling = model_.arena().header();
-  std::ranges::fill(travelling, 0.0f);
-  const auto account = [&](std::size_t i, double sum) {
-    sums_[i] += sum;
-    if (i < travelling.size()) travelling[i] = static_cast<float>(sum);
-  };
-  account(0, model_.loss().compute(outputs, targets,
-                                   workspace_->output_gradient(mine.count()).with_columns(columns),
-                                   1.0f / positions, model_.loss_is_fused()));
-  for (std::size_t i = 0; i < model_.metrics().size(); ++i)
-    account(i + 1, model_.metrics()[i]->sum(outputs, targets));
+  const Matrix output_gradient = workspace_->output_gradient(mine.count()).with_columns(columns);
+  const std::int64_t positions = plan.rows() * model_.output_positions();
+  add_up_losses(outputs, targets, output_gradient, pass.nodes,
+                1.0f / static_cast<float>(positions));
   if (model_.regularized())
-    penalty_ += model_.regularization_penalty() * static_cast<double>(global_batch.count());
+    penalty_ += model_.regularization_penalty() * static_cast<double>(plan.rows());
 
-  // Backward. Each layer's gradients leave as soon as they are complete; finish() returns when they
-  // are summed over all ranks and every replica has made the same update.
+  // Backward. finish() returns when the gradients are summed over all ranks and every replica has
+  // made the same update; the sums of losses and metrics travel with them.
   model_.backward(*workspace_, mine.count(), pass,
                   [this](std::size_t layer) { sync_->layer_done(layer); });
   fault_point("allreduce", communicator_.rank(), model_.optimizer().iterations());
-  sync_->finish();
+  const std::span<const double> sums = sync_->finish();
+  for (std::size_t i = 0; i < sums.size(); ++i) running_[i] += sums[i];
 
-  // The loss travelled with the gradients: every rank sees the same sum.
-  check_collectively(std::isfinite(travelling[0]), ExitCode::kNumerical,
+  const double mean_loss = sums[0] / static_cast<double>(positions);
+  check_collectively(std::isfinite(mean_loss), ExitCode::kNumerical,
                      "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "
                      "learning rate, and look for extreme values in the data",
-                     model_.optimizer().iterations(), epoch_ + 1, travelling[0]);
+                     model_.optimizer().iterations(), epoch_ + 1, mean_loss);
+}
+
+/// The sums over each node's rows of the loss and of the metrics, grain by grain; and the gradient
+/// by the outputs.
+void Trainer::add_up_losses(Matrix outputs, const Targets& targets, Matrix gradient,
+                            const GradientNodes& nodes, float scale) {
+  const std::int64_t positions = model_.output_positions();
+  for (std::size_t node = 0; node < nodes.size(); ++node) {
+    const Range rows = nodes.samples[node];
+    losses_.begin((rows.count() + nodes.grain - 1) / nodes.grain);
+    for (std::int64_t row = rows.first; row < rows.last; row += nodes.grain) {
+      const std::int64_t first = row * positions;
+      const std::int64_t count = std::min(nodes.grain, rows.last - row) * positions;
+      const Matrix grain = outputs.rows_from(first, count);
+      const Targets wanted = targets.slice(first, count);
+      const std::span<double> sums = losses_.leaf();
+      sums[0] = model_.loss().compute(grain, wanted, gradient.rows_from(first, count), scale,
+                                      model_.loss_is_fused());
+      for (std::size_t i = 0; i < model_.metrics().size(); ++i)
+        sums[i + 1] = model_.metrics()[i]->sum(grain, wanted);
+      losses_.push();
+    }
+    std::ranges::copy(losses_.root(), sync_->node_statistics(node).begin());
+  }
 }
 
 void Trainer::validate(const ArrayDataset& validation) {
@@ -216,16 +222,54 @@ Evaluation Trainer::evaluate(const ArrayDataset& data) {
   return lockstep::evaluate(model_, communicator_, data, options_.batch_size);
 }
 
-/// Makes sure that all ranks set out from the same place.
-void Trainer::begin(const ArrayDataset& data) {
+/// That all ranks were given the same things, and that they fit each other.
+void Trainer::check_agreement(const ArrayDataset& data,
+                              const std::optional<ArrayDataset>& validation) {
   check_same_everywhere(communicator_, "network", describe(model_));
-  if (options_.verify_data) check_same_everywhere(communicator_, "rows", hash_of(data));
+  if (options_.verify_data) {
+    check_same_everywhere(communicator_, "rows", hash_of(data));
+    check_same_everywhere(communicator_, "validation rows",
+                          validation ? hash_of(*validation) : "none");
+  }
   check_collectively(data.rows() > 0, ExitCode::kBadData,
                      "[trainer] expected at least one row to train on, got none");
   check_data(communicator_, model_, data, "x", "y");
+  if (validation) check_data(communicator_, model_, *validation, "validation x", "validation y");
+}
 
-  sync_ = std::make_unique<GradientSync>(model_, communicator_, options_.bucket_floats,
-                                         overlap_for(communicator_));
+/// Plans and memory for the steps to come: all batches are full but for the last one of a pass.
+void Trainer::prepare(const ArrayDataset& train) {
+  model_.set_numerics(options_.numerics);
+  const std::int64_t batch = std::min(options_.batch_size, train.rows());
+  const std::int64_t grain = options_.grain > 0 ? options_.grain : default_grain(batch);
+  sync_.reset();  // it looks at the plans
+  plans_.clear();
+  plans_.emplace_back(batch, grain, communicator_.size());
+  if (train.rows() % batch > 0)
+    plans_.emplace_back(train.rows() % batch, grain, communicator_.size());
+
+  const std::size_t statistics = 1 + model_.metrics().size();
+  losses_ = TreeStack(statistics);
+  sync_ =
+      std::make_unique<GradientSync>(model_, communicator_,
+                                     GradientSync::Options{.bucket_floats = options_.bucket_floats,
+                                                           .overlap = spans_hosts(communicator_),
+                                                           .statistics = statistics},
+                                     plans_);
+
+  // One share of the largest batch is all that a rank ever works on at once.
+  std::int64_t largest = 0;
+  for (const StepPlan& plan : plans_)
+    largest = std::max(largest, plan.rows_of(communicator_.rank()).count());
+  order_ = std::make_unique<SampleOrder>(train.rows(), options_.shuffle, options_.seed);
+  workspace_ = std::make_unique<Workspace>(model_, largest, Workspace::Use::kTraining);
+  targets_ = std::make_unique<TargetLoader>(model_.loss().target_kind(), largest,
+                                            model_.output_positions(), model_.output_columns());
+  rows_.resize(static_cast<std::size_t>(largest));
+}
+
+/// All ranks set out from the same place: from the restored state, or from first weights.
+void Trainer::set_out() {
   check_same_everywhere(communicator_, "state to go on from", describe(restored_));
   if (restored_) {
     epoch_ = restored_->epoch;
@@ -256,46 +300,36 @@ void Trainer::begin_report() {
   report_ = {};
   report_.epoch = epoch_ + 1;
   for (const auto& metric : model_.metrics()) report_.metrics.emplace_back(metric->name(), 0.0);
-  sums_.assign(1 + model_.metrics().size(), 0.0);
-  running_.assign(sums_.size() + 1, 0.0);  // and the rows
+  running_.assign(1 + model_.metrics().size(), 0.0);
+  rows_done_ = 0;
   penalty_ = 0;
 }
 
-/// Running means over all ranks, from the sums that travelled with the gradients.
+/// Running means over all ranks since the epoch began.
 void Trainer::add_to_report(std::int64_t rows, double seconds, std::int64_t step,
                             std::int64_t steps) {
-  running_.back() += static_cast<double>(rows);
-  if (callbacks_.empty()) return;
-  const std::span<const float> travelled = model_.arena().header();
-  for (std::size_t i = 0; i < std::min(sums_.size(), travelled.size()); ++i)
-    running_[i] += static_cast<double>(travelled[i]);
-  const double positions = running_.back() * static_cast<double>(model_.output_positions());
-  report_.loss = running_[0] / positions + penalty_ / running_.back();
+  rows_done_ += rows;
+  const auto total_rows = static_cast<double>(rows_done_);
+  const double positions = total_rows * static_cast<double>(model_.output_positions());
+  report_.loss = running_[0] / positions + penalty_ / total_rows;
   for (std::size_t i = 0; i < report_.metrics.size(); ++i)
     report_.metrics[i].second = running_[i + 1] / positions;
   const StepReport step_report{.epoch = epoch_ + 1,
                                .step = step,
                                .steps = steps,
-                               .rows = static_cast<std::int64_t>(running_.back()),
+                               .rows = rows_done_,
                                .loss = report_.loss,
                                .so_far = &report_,
                                .seconds = seconds};
   for (const auto& callback : callbacks_) callback->on_step_end(*this, step_report);
 }
 
-/// The epoch's exact means: the ranks' sums in double, added once.
 void Trainer::finish_report(double seconds) {
-  communicator_.all_sum(std::span(sums_));
   communicator_.broadcast(std::span(&seconds, 1));
-  const double rows = running_.back();
-  const double positions = rows * static_cast<double>(model_.output_positions());
-  report_.loss = sums_[0] / positions + penalty_ / rows;
-  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
-    report_.metrics[i].second = sums_[i + 1] / positions;
   const Optimizer& optimizer = model_.optimizer();
   report_.learning_rate = optimizer.schedule().rate(optimizer.iterations() - 1);
   report_.train_seconds = seconds;
-  report_.samples_per_second = seconds > 0 ? rows / seconds : 0;
+  report_.samples_per_second = seconds > 0 ? static_cast<double>(rows_done_) / seconds : 0;
 }
 
 /// What callbacks asked for counts on rank 0; all ranks do the same.

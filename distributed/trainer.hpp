@@ -31,6 +31,8 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   bool initialize = true;  ///< draw first weights; false: train on from the model's weights
 
+  std::int64_t grain = 0;  ///< rows that are added up as one leaf; 0: default_grain(batch)
+  Numerics numerics = Numerics::kExact;     ///< kExact: the same bits on any number of ranks
   std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
@@ -85,9 +87,13 @@ class Trainer {
   bool larger_is_better(const std::string& monitor) const;
 
  private:
-  void begin(const ArrayDataset& data);
+  void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
+  void prepare(const ArrayDataset& train);
+  void set_out();
   void train_epoch(const ArrayDataset& train);
-  void train_step(const ArrayDataset& train, Range global_batch);
+  void train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan);
+  void add_up_losses(Matrix outputs, const Targets& targets, Matrix gradient,
+                     const GradientNodes& nodes, float scale);
   void validate(const ArrayDataset& validation);
   void begin_report();
   void finish_report(double seconds);
@@ -100,16 +106,18 @@ class Trainer {
   TrainOptions options_;
   std::vector<std::shared_ptr<Callback>> callbacks_;
 
+  std::vector<StepPlan> plans_;  ///< of a full batch, and of a pass's last one if it is partial
   std::unique_ptr<GradientSync> sync_;
   std::unique_ptr<SampleOrder> order_;
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<TargetLoader> targets_;
   std::vector<std::int64_t> rows_;  ///< this rank's rows of the current batch
 
-  std::int64_t epoch_ = 0;       ///< epochs done
-  std::vector<double> sums_;     ///< of this rank since the epoch began: loss, metrics
+  std::int64_t epoch_ = 0;  ///< epochs done
+  TreeStack losses_{1};
+  std::vector<double> running_;  ///< loss and metrics, summed over all ranks since the epoch began
+  std::int64_t rows_done_ = 0;   ///< since the epoch began, over all ranks
   double penalty_ = 0;           ///< regularisers' penalty times rows, since the epoch began
-  std::vector<double> running_;  ///< over all ranks since the epoch began, in float32 steps
   EpochReport report_;           ///< of the epoch under way
   History history_;
   bool stop_ = false;

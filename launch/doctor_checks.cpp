@@ -74,9 +74,9 @@ Finding check_rate(const Communicator& host) {
     return static_cast<double>(host.all_min(static_cast<std::int64_t>(rate * 1e3))) / 1e3;
   };
   host.barrier();
-  const double wide = slowest(matrix_rate(128, 2048, 2048));
+  const double wide = slowest(matrix_rate(Numerics::kFast, 128, 2048, 2048));
   host.barrier();
-  const double narrow = slowest(matrix_rate(32, 64, 784));
+  const double narrow = slowest(matrix_rate(Numerics::kFast, 32, 64, 784));
   std::string text = fmt::format(
       "{:.0f} GFLOP/s a rank for 128 x 2048 x 2048, {:.0f} for 32 x 64 x 784, one thread", wide,
       narrow);

@@ -19,7 +19,7 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-double matrix_rate(std::int64_t m, std::int64_t n, std::int64_t k) {
+double matrix_rate(Numerics numerics, std::int64_t m, std::int64_t n, std::int64_t k) {
   constexpr double kSeconds = 0.25;
   constexpr double kTrialSeconds = 0.01;
   FloatBuffer a(m * k);
@@ -35,7 +35,7 @@ double matrix_rate(std::int64_t m, std::int64_t n, std::int64_t k) {
     int products = 0;
     double seconds = 0;
     for (; seconds < kTrialSeconds; ++products, seconds = seconds_since(start))
-      multiply({a.span().data(), m, k}, {b.span().data(), k, n}, {c.span().data(), m, n});
+      multiply(numerics, {a.span().data(), m, k}, {b.span().data(), k, n}, {c.span().data(), m, n});
     best = std::max(best, operations * products / seconds / 1e9);
   }
   return best;

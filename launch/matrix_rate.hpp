@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "src/core/numerics.hpp"
+
 namespace lockstep {
 
 /// GFLOP/s of multiply() for c (m, n) = a (m, k) b (k, n): the best of some trials that take a
 /// quarter of a second together.
-double matrix_rate(std::int64_t m, std::int64_t n, std::int64_t k);
+double matrix_rate(Numerics numerics, std::int64_t m, std::int64_t n, std::int64_t k);
 
 /// This core's clock in GHz, now: from a chain of additions, one a cycle. 0 on other CPUs than x86.
 double measured_clock();

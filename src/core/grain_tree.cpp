@@ -42,4 +42,20 @@ int tree_merges_after(std::int64_t leaf, std::int64_t leaves) {
                            : std::popcount(static_cast<std::uint64_t>(leaf));
 }
 
+void TreeStack::begin(std::int64_t leaves) {
+  leaves_ = leaves;
+  pushed_ = 0;
+  entries_ = 0;
+}
+
+void TreeStack::push() {
+  ++entries_;
+  for (int merges = tree_merges_after(pushed_++, leaves_); merges > 0; --merges) {
+    --entries_;
+    const std::span<double> lower = entry(entries_ - 1);
+    const std::span<double> upper = entry(entries_);
+    for (std::size_t i = 0; i < width_; ++i) lower[i] += upper[i];
+  }
+}
+
 }  // namespace lockstep

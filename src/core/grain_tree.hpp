@@ -30,6 +30,30 @@ std::vector<Range> tree_nodes_within(std::int64_t leaves, Range part);
 /// `leaf` counts from the node's first leaf.
 int tree_merges_after(std::int64_t leaf, std::int64_t leaves);
 
+/// Adds up a few numbers by the tree, leaf by leaf.
+class TreeStack {
+ public:
+  /// `width` numbers are added up beside each other.
+  explicit TreeStack(std::size_t width) : width_(width), stack_(kDeepest * width) {}
+
+  void begin(std::int64_t leaves);
+  /// Where the numbers of the next leaf go; then push().
+  std::span<double> leaf() { return entry(entries_); }
+  void push();
+  /// The sums over all leaves, after as many push() as there are leaves; at least one.
+  std::span<const double> root() { return entry(0); }
+
+ private:
+  static constexpr std::size_t kDeepest = 66;
+  std::span<double> entry(std::size_t i) { return std::span(stack_).subspan(i * width_, width_); }
+
+  std::size_t width_;
+  std::vector<double> stack_;
+  std::size_t entries_ = 0;
+  std::int64_t leaves_ = 0;
+  std::int64_t pushed_ = 0;
+};
+
 /// Where a backward pass leaves the gradients: one buffer for each tree node that the rank's
 /// samples make up.
 struct GradientNodes {

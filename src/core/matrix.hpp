@@ -20,6 +20,9 @@ struct MatrixView {
   T* row(std::int64_t i) const { return data + i * columns; }
   std::span<T> flat() const { return {data, static_cast<std::size_t>(size())}; }
 
+  MatrixView rows_from(std::int64_t first, std::int64_t count) const {
+    return {row(first), count, columns};
+  }
   /// The same elements as rows of another length, e.g. (batch, T * D) as (batch * T, D).
   MatrixView with_columns(std::int64_t new_columns) const {
     return {data, new_columns == 0 ? 0 : size() / new_columns, new_columns};

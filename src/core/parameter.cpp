@@ -16,12 +16,20 @@ ParameterArena::ParameterArena(std::vector<Parameter*> parameters)
   place(false);
 
   values_ = FloatBuffer(size_);
-  gradients_ = FloatBuffer(kHeader + trainable_size_);
   for (Parameter* parameter : parameters_) {
     const auto offset = static_cast<std::size_t>(parameter->offset);
     const auto count = static_cast<std::size_t>(element_count(parameter->shape));
     parameter->value = values().subspan(offset, count);
-    if (parameter->trainable) parameter->gradient = gradients().subspan(offset, count);
+  }
+}
+
+void ParameterArena::use_gradients(std::span<float> gradients) {
+  gradients_ = gradients;
+  for (Parameter* parameter : parameters_) {
+    parameter->gradient = {};
+    if (parameter->trainable && !gradients.empty())
+      parameter->gradient =
+          gradients.subspan(static_cast<std::size_t>(parameter->offset), parameter->value.size());
   }
 }
 

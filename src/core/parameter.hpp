@@ -21,21 +21,17 @@ struct Parameter {
   Regularizer regularizer;
   bool trainable = true;
 
-  std::int64_t offset = 0;    ///< of the first element, in floats from the start of the arena
+  std::int64_t offset = 0;         ///< of the first element, in floats from the start of the arena
   std::span<float> value = {};     ///< element_count(shape) floats, row-major
-  std::span<float> gradient = {};  ///< of the same length; empty if not trainable
+  std::span<float> gradient = {};  ///< of the same length; empty if there is none
 };
 
-/// All parameters of a network in one buffer and all gradients in a second one, so that broadcast,
-/// update, hash and checkpoint are loops over one span. Trainable parameters come first, in the
-/// order of the layers; every tensor starts on a 64-byte boundary, and the gaps stay zero.
-///
-/// The gradient buffer has a header of kHeader floats in front: numbers that a step adds up over
-/// all ranks beside the gradients (they travel in the same message as the first layer's).
+/// All parameters of a network in one buffer, so that broadcast, update, hash and checkpoint are
+/// loops over one span. Trainable parameters come first, in the order of the layers; every tensor
+/// starts on a 64-byte boundary, and the gaps stay zero. The gradients lie in the same order in a
+/// second buffer, which belongs to whoever trains: see use_gradients().
 class ParameterArena {
  public:
-  static constexpr std::int64_t kHeader = 16;  ///< floats
-
   ParameterArena() = default;
   /// Plans the offsets, allocates zeroed memory and sets the views of `parameters`, which must
   /// outlive the arena.
@@ -46,10 +42,10 @@ class ParameterArena {
   std::span<float> values() { return values_.span(); }
   std::span<const float> values() const { return values_.span(); }
 
-  /// trainable_size() floats; element i is the derivative by values()[i].
-  std::span<float> gradients() { return header_and_gradients().subspan(kHeader); }
-  std::span<float> header() { return header_and_gradients().first(kHeader); }
-  std::span<float> header_and_gradients() { return gradients_.span(); }
+  /// From now on the parameters' gradients lie here: trainable_size() floats, zero in the gaps;
+  /// element i is the derivative by values()[i]. Empty: nowhere.
+  void use_gradients(std::span<float> gradients);
+  std::span<float> gradients() { return gradients_; }
 
   /// In the order of the layers, trainable and frozen alike (Keras: get_weights() of layers
   /// that have no state without gradients).
@@ -60,7 +56,7 @@ class ParameterArena {
   std::int64_t size_ = 0;
   std::int64_t trainable_size_ = 0;
   FloatBuffer values_;
-  FloatBuffer gradients_;
+  std::span<float> gradients_;
 };
 
 }  // namespace lockstep

@@ -52,6 +52,8 @@ struct Kernels {
   void (*column_sums)(const float* x, float* sums, std::int64_t rows, std::int64_t columns);
   /// y += x
   void (*add)(const float* x, float* y, std::int64_t n);
+  /// y = a + b; y may be a or b
+  void (*sum)(const float* a, const float* b, float* y, std::int64_t n);
 };
 
 /// The best variant for this CPU, or the one that the environment variable LOCKSTEP_KERNELS names

@@ -15,6 +15,14 @@ enum class TargetKind { kClasses, kValues };
 struct Targets {
   std::span<const std::int32_t> classes;  ///< (positions), each in [0, K)
   ConstMatrix values;                     ///< (positions, K)
+
+  /// Those of the positions [first, first + count).
+  Targets slice(std::int64_t first, std::int64_t count) const {
+    if (values.empty())
+      return {classes.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+              {}};
+    return {{}, values.rows_from(first, count)};
+  }
 };
 
 }  // namespace lockstep

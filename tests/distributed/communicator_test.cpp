@@ -196,30 +196,53 @@ TEST(Communicator, TurnsAFailureOfMpiIntoAnError) {
   }
 }
 
-TEST(PendingSum, SumsWhileOtherWorkGoesOn) {
+TEST(Messages, ArriveInTheOrderInWhichTheyWereSentWhileOtherWorkGoesOn) {
   const Communicator communicator = world();
-  std::vector<float> first(100, 1.0f);
-  std::vector<float> second(7, static_cast<float>(communicator.rank()));
+  const int next = (communicator.rank() + 1) % communicator.size();
+  const int previous = (communicator.rank() + communicator.size() - 1) % communicator.size();
+  const std::vector<float> first(100, static_cast<float>(communicator.rank()));
+  const std::vector<double> second(7, 1.0 / (1 + communicator.rank()));
+  std::vector<float> first_in(100);
+  std::vector<double> second_in(7);
 
-  PendingSum one(communicator, first);
-  PendingSum two(communicator, second);
+  Messages messages(communicator);
+  messages.receive(first_in, previous, 5);
+  messages.receive(second_in, previous, 5);
+  messages.send(first, next, 5);
+  messages.send(second, next, 5);
   EXPECT_EQ(communicator.all_sum(std::int64_t{1}), communicator.size());
-  two.wait();
-  one.wait();
+  messages.wait();
 
-  const int n = communicator.size();
-  EXPECT_THAT(first, testing::Each(static_cast<float>(n)));
-  EXPECT_THAT(second, testing::Each(static_cast<float>(n * (n - 1) / 2)));
+  EXPECT_THAT(first_in, testing::Each(static_cast<float>(previous)));
+  EXPECT_THAT(second_in, testing::Each(1.0 / (1 + previous)));
 }
 
-TEST(PendingSum, WaitsWhenItIsDestroyedOrWasMoved) {
+TEST(Messages, WaitForAllWhenTheyAreDestroyed) {
   const Communicator communicator = world();
-  std::vector<float> values(50, 2.0f);
+  const int self = communicator.rank();
+  const std::vector<float> out(50, 2.0f);
+  std::vector<float> in(50);
   {
-    PendingSum pending;
-    pending = PendingSum(communicator, values);
+    Messages messages(communicator);
+    messages.receive(in, self, 1);
+    Messages moved(std::move(messages));
+    moved.send(out, self, 1);
   }
-  EXPECT_THAT(values, testing::Each(2.0f * static_cast<float>(communicator.size())));
+  EXPECT_EQ(in, out);
+}
+
+TEST(Messages, AreNotWaitedForByARankThatLeavesByAnException) {
+  const Communicator communicator = world();
+  std::vector<float> never(3);
+  const auto leave = [&] {
+    Messages messages(communicator);
+    messages.receive(never, communicator.rank(), 2);
+    throw std::runtime_error("leaves");
+  };
+  EXPECT_THROW(leave(), std::runtime_error);
+  Messages answer(communicator);  // for MPI_Finalize
+  const std::vector<float> out(3, 1.0f);
+  answer.send(out, communicator.rank(), 2);
 }
 
 }  // namespace

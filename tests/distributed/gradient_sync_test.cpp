@@ -1,7 +1,7 @@
 #include "distributed/gradient_sync.hpp"
 
-#include <limits>
 #include <optional>
+#include <vector>
 
 #include "src/core/random.hpp"
 #include "src/layers/dense.hpp"
@@ -13,9 +13,7 @@ namespace lockstep {
 namespace {
 
 using test::world;
-using Overlap = GradientSync::Overlap;
 
-constexpr std::int64_t kHeader = ParameterArena::kHeader;
 constexpr std::int64_t kBucketSizes[] = {1, 16, 40, 64, 100, 250, 1000, 1 << 20};
 
 /// Dense(5), Dropout, Dense(7), Dense(9), Dense(3) on 6 features; one layer may be frozen.
@@ -30,25 +28,21 @@ Sequential deep_network(std::optional<std::size_t> frozen = {}) {
   return model;
 }
 
-std::int64_t floats_to_send(const Sequential& model) {
-  return kHeader + model.arena().trainable_size();
-}
-
 void expect_buckets_cover_everything(const Sequential& model, std::int64_t bucket_floats) {
   const std::vector<Bucket> buckets = plan_buckets(model, bucket_floats);
   ASSERT_FALSE(buckets.empty());
-  EXPECT_EQ(buckets.front().last, floats_to_send(model));
-  EXPECT_EQ(buckets.back().first, 0);
+  EXPECT_EQ(buckets.front().floats.last, model.arena().trainable_size());
+  EXPECT_EQ(buckets.back().floats.first, 0);
   for (std::size_t i = 0; i < buckets.size(); ++i) {
-    EXPECT_LT(buckets[i].first, buckets[i].last);
+    EXPECT_LT(buckets[i].floats.first, buckets[i].floats.last);
     if (i > 0) {
-      EXPECT_EQ(buckets[i].last, buckets[i - 1].first);
+      EXPECT_EQ(buckets[i].floats.last, buckets[i - 1].floats.first);
       EXPECT_LT(buckets[i].last_layer, buckets[i - 1].last_layer);
     }
   }
 }
 
-TEST(PlanBuckets, HasEveryFloatOnceAndTheHeaderInTheLastBucket) {
+TEST(PlanBuckets, HasEveryFloatOnce) {
   const Sequential model = deep_network();
   for (const std::int64_t size : kBucketSizes) expect_buckets_cover_everything(model, size);
   for (const std::size_t frozen : {0u, 2u, 4u})
@@ -58,31 +52,24 @@ TEST(PlanBuckets, HasEveryFloatOnceAndTheHeaderInTheLastBucket) {
 
 TEST(PlanBuckets, CutsBetweenLayers) {
   const Sequential model = deep_network();
-  for (const std::int64_t size : kBucketSizes) {
-    std::vector<Bucket> buckets = plan_buckets(model, size);
-    buckets.back().first += kHeader;
-    for (const Bucket& bucket : buckets) {
-      const Layer& layer = *model.layers()[bucket.last_layer];
-      EXPECT_EQ(bucket.first, kHeader + layer.parameters().front().offset);
-    }
-  }
+  for (const std::int64_t size : kBucketSizes)
+    for (const Bucket& bucket : plan_buckets(model, size))
+      EXPECT_EQ(bucket.floats.first,
+                model.layers()[bucket.last_layer]->parameters().front().offset);
 }
 
 TEST(PlanBuckets, IsLargerThanAskedForOnlyForASingleLayer) {
   const Sequential model = deep_network();
-  for (const std::int64_t size : kBucketSizes) {
-    std::vector<Bucket> buckets = plan_buckets(model, size);
-    buckets.back().first += kHeader;
-    for (const Bucket& bucket : buckets) {
+  for (const std::int64_t size : kBucketSizes)
+    for (const Bucket& bucket : plan_buckets(model, size)) {
       std::int64_t layers = 0;
       for (const auto& layer : model.layers())
         if (!layer->parameters().empty()) {
-          const std::int64_t first = kHeader + layer->parameters().front().offset;
-          if (first >= bucket.first && first < bucket.last) ++layers;
+          const std::int64_t first = layer->parameters().front().offset;
+          if (first >= bucket.floats.first && first < bucket.floats.last) ++layers;
         }
-      EXPECT_TRUE(bucket.last - bucket.first <= size || layers == 1) << size;
+      EXPECT_TRUE(bucket.floats.count() <= size || layers == 1) << size;
     }
-  }
 }
 
 TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerLayerForTheLargestCut) {
@@ -90,151 +77,187 @@ TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerLayerForTheLargestCut) {
   EXPECT_EQ(plan_buckets(deep_network(), 1).size(), 4u);
 }
 
-TEST(PlanBuckets, SendsTheHeaderAloneIfEverythingIsFrozen) {
+TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {
   Sequential model;
   model.add(std::make_unique<Dense>(2));
   model.layers()[0]->set_trainable(false);
   model.build({3});
   const std::vector<Bucket> buckets = plan_buckets(model, 100);
   ASSERT_EQ(buckets.size(), 1u);
-  EXPECT_EQ(buckets[0].first, 0);
-  EXPECT_EQ(buckets[0].last, kHeader);
+  EXPECT_EQ(buckets[0].floats, Range{});
   EXPECT_LT(buckets[0].last_layer, model.layers().size());
 }
 
-/// One step as the trainer makes it: layers report from the last to the first.
-void finish_step(const Sequential& model, GradientSync& sync) {
-  for (std::size_t layer = model.layers().size(); layer-- > 0;) sync.layer_done(layer);
-  sync.finish();
-}
-
-/// Gradients and header of one rank: small integers, whose sums are exact.
-float small_integer(int rank, std::size_t i) {
-  return static_cast<float>((rank + 1) * (static_cast<int>(i % 13) - 6));
-}
-
-class Sync : public testing::TestWithParam<Overlap> {
- protected:
-  const Communicator communicator_ = world();
-};
-INSTANTIATE_TEST_SUITE_P(BothWays, Sync, testing::Values(Overlap::kNone, Overlap::kDuringBackward));
-
-TEST_P(Sync, SumsGradientsAndHeaderOverTheRanks) {
-  for (const std::int64_t size : kBucketSizes) {
-    Sequential model = deep_network();
-    GradientSync sync(model, communicator_, size, GetParam());
-    const auto all = model.arena().header_and_gradients();
-    std::ranges::fill(all, 1e9f);  // what a bucket that leaves too early would take along
-
-    for (std::size_t i = 0; i < kHeader; ++i) all[i] = small_integer(communicator_.rank(), i);
-    for (std::size_t layer = model.layers().size(); layer-- > 0;) {
-      for (const Parameter& parameter : model.layers()[layer]->parameters())
-        for (std::size_t i = 0; i < parameter.gradient.size(); ++i)
-          parameter.gradient[i] = small_integer(communicator_.rank(), i);
-      sync.layer_done(layer);
-    }
-    sync.finish();
-
-    const auto expect_sums = [&](std::span<const float> sums) {
-      for (std::size_t i = 0; i < sums.size(); ++i) {
-        float expected = 0;
-        for (int rank = 0; rank < communicator_.size(); ++rank) expected += small_integer(rank, i);
-        ASSERT_EQ(sums[i], expected) << "float " << i << ", bucket " << size;
+TEST(SliceOf, GivesEveryFloatToOnePartInWholeBlocks) {
+  for (const Range floats : {Range{0, 0}, Range{5, 6}, Range{100, 4196}, Range{32, 50000}})
+    for (const int parts : {1, 2, 3, 7, 20}) {
+      std::int64_t next = floats.first;
+      for (int part = 0; part < parts; ++part) {
+        const Range slice = slice_of(floats, part, parts);
+        if (slice.count() == 0) continue;
+        EXPECT_EQ(slice.first, next);
+        EXPECT_TRUE(slice.last == floats.last || slice.count() % 4096 == 0);
+        next = slice.last;
       }
-    };
-    expect_sums(model.arena().header());
-    for (const Parameter* parameter : model.arena().parameters()) expect_sums(parameter->gradient);
+      EXPECT_EQ(next, floats.last);
+    }
+}
+
+/// Layers of more than a block, so that several ranks own a slice.
+Sequential large_network() {
+  Sequential model;
+  for (const std::int64_t units : {90, 70, 3}) model.add(std::make_unique<Dense>(units));
+  model.build({130});
+  model.compile("sgd", "mse", {});
+  return model;
+}
+
+/// What the grain `leaf` adds to number i; the order of additions shows in the bits.
+float leaf_value(std::uint32_t step, std::int64_t leaf, std::size_t i) {
+  return static_cast<float>(
+      RandomStream(9, Purpose::kSynthetic, step, static_cast<std::uint32_t>(leaf)).normal(i % 61));
+}
+
+template <class T>
+T tree_value(std::uint32_t step, Range node, std::size_t i) {
+  if (node.count() == 1) return static_cast<T>(leaf_value(step, node.first, i));
+  const std::int64_t split = tree_split(node);
+  return tree_value<T>(step, {node.first, split}, i) + tree_value<T>(step, {split, node.last}, i);
+}
+
+/// One step as the trainer makes it: every rank computes the nodes of its grains; layers report
+/// from the last to the first.
+std::vector<double> make_step(Sequential& model, GradientSync& sync, const StepPlan& plan,
+                              std::uint32_t step) {
+  const int rank = world().rank();
+  sync.begin_step(plan);
+  const GradientNodes nodes = sync.nodes();
+  for (std::size_t node = 0; node < nodes.size(); ++node) {
+    const std::span<double> statistics = sync.node_statistics(node);
+    for (std::size_t i = 0; i < statistics.size(); ++i)
+      statistics[i] = tree_value<double>(step, plan.nodes_of(rank)[node], i);
+  }
+  for (std::size_t layer = model.layers().size(); layer-- > 0;) {
+    for (const Parameter& parameter : model.layers()[layer]->parameters()) {
+      if (!parameter.trainable) continue;
+      for (std::size_t node = 0; node < nodes.size(); ++node) {
+        float* gradient =
+            parameter.gradient.data() + static_cast<std::int64_t>(node) * nodes.stride;
+        float period[61];
+        for (std::size_t i = 0; i < 61; ++i)
+          period[i] = tree_value<float>(step, plan.nodes_of(rank)[node], i);
+        for (std::size_t i = 0; i < parameter.value.size(); ++i) gradient[i] = period[i % 61];
+      }
+    }
+    sync.layer_done(layer);
+  }
+  const std::span<const double> totals = sync.finish();
+  return {totals.begin(), totals.end()};
+}
+
+/// A full batch, a partial one, and one with a single grain.
+std::vector<StepPlan> some_plans() {
+  const int ranks = world().size();
+  return {StepPlan(52, 4, ranks), StepPlan(19, 4, ranks), StepPlan(3, 4, ranks)};
+}
+
+class Sync : public testing::TestWithParam<bool> {
+ protected:
+  GradientSync::Options options(std::int64_t bucket_floats) const {
+    return {.bucket_floats = bucket_floats, .overlap = GetParam(), .statistics = 3};
+  }
+  const Communicator communicator_ = world();
+  const std::vector<StepPlan> plans_ = some_plans();
+};
+INSTANTIATE_TEST_SUITE_P(WithoutAndWithOverlap, Sync, testing::Bool());
+
+TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
+  for (const std::int64_t size : {1, 7000, 1 << 20}) {
+    Sequential model = large_network();
+    GradientSync sync(model, communicator_, options(size), plans_);
+    std::uint32_t step = 0;
+    for (const StepPlan& plan : plans_) {
+      const std::vector<double> totals = make_step(model, sync, plan, ++step);
+      const Range all{0, plan.grains()};
+      for (std::size_t i = 0; i < totals.size(); ++i)
+        EXPECT_EQ(totals[i], tree_value<double>(step, all, i));
+      for (const Parameter* parameter : model.arena().parameters())
+        for (std::size_t i = 0; i < std::min<std::size_t>(61, parameter->gradient.size()); ++i) {
+          const float expected = tree_value<float>(step, all, i);
+          for (std::size_t j = i; j < parameter->gradient.size(); j += 61)
+            ASSERT_EQ(parameter->gradient[j], expected) << "float " << j << ", bucket " << size;
+        }
+    }
   }
 }
 
 TEST_P(Sync, UpdatesEveryParameterOnce) {
   for (const std::int64_t size : kBucketSizes) {
     Sequential model = deep_network();  // SGD, rate 0.01, from weights 0
-    GradientSync sync(model, communicator_, size, GetParam());
-    for (float& gradient : model.arena().gradients()) gradient = 1;
-
-    finish_step(model, sync);
-
-    const float expected = -0.01f * static_cast<float>(communicator_.size());
+    GradientSync sync(model, communicator_, options(size), plans_);
+    make_step(model, sync, plans_[0], 1);
     for (const Parameter* parameter : model.arena().parameters())
-      EXPECT_THAT(parameter->value, testing::Each(testing::FloatEq(expected)));
+      for (std::size_t i = 0; i < parameter->value.size(); ++i)
+        ASSERT_EQ(parameter->value[i], -0.01f * parameter->gradient[i]);
     EXPECT_EQ(model.optimizer().iterations(), 1);
+    test::expect_same_everywhere(communicator_, model.weights_sha256());
   }
 }
 
-TEST_P(Sync, SendsOneMessagePerBucketAndStep) {
-  for (const std::int64_t size : kBucketSizes) {
-    Sequential model = deep_network();
-    GradientSync sync(model, communicator_, size, GetParam());
-    for (int step = 0; step < 3; ++step) finish_step(model, sync);
-    const auto expected = static_cast<std::int64_t>(3 * sync.bucket_count());
-    // One rank has nobody to send to, unless it starts non-blocking sums all the same.
-    if (communicator_.size() > 1) {
-      EXPECT_EQ(sync.messages_started(), expected);
-    } else {
-      EXPECT_LE(sync.messages_started(), expected);
+TEST_P(Sync, SendsEachNodeToTheOwnersAndEachSumToAll) {
+  Sequential model = large_network();
+  const std::vector<StepPlan> plans{StepPlan(52, 4, communicator_.size())};
+  GradientSync sync(model, communicator_, options(7000), plans);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(model, sync, plans[0], step);
+
+  const int self = communicator_.rank();
+  const auto nodes = static_cast<std::int64_t>(plans[0].nodes_of(self).size());
+  std::int64_t expected = communicator_.size() - 1;  // the statistics
+  for (const Bucket& bucket : plan_buckets(model, 7000))
+    for (int other = 0; other < communicator_.size(); ++other) {
+      if (other == self) continue;
+      if (slice_of(bucket.floats, other, communicator_.size()).count() > 0) expected += nodes;
+      if (slice_of(bucket.floats, self, communicator_.size()).count() > 0) expected += 1;
     }
-  }
+  EXPECT_EQ(sync.messages_sent(), 3 * expected);
 }
 
 TEST_P(Sync, AddsTheRegularizersGradientOnceWhateverTheRanks) {
   Sequential model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
   model.initialize(0);
-  GradientSync sync(model, communicator_, 1, GetParam());
-
-  finish_step(model, sync);  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
-
+  GradientSync sync(model, communicator_, options(1), plans_);
+  sync.begin_step(plans_[0]);
+  sync.layer_done(0);
+  sync.finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
   EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
 }
 
-TEST(GradientSync, GivesTheSameBitsWithAndWithoutOverlap) {
+TEST(GradientSync, LeavesNoGradientsBehind) {
   const Communicator communicator = world();
-  for (const std::int64_t size : kBucketSizes) {
-    std::vector<std::string> hashes;
-    for (const Overlap overlap : {Overlap::kNone, Overlap::kDuringBackward}) {
-      Sequential model = deep_network();
-      model.initialize(1);
-      GradientSync sync(model, communicator, size, overlap);
-      for (std::uint32_t step = 0; step < 2; ++step) {
-        const RandomStream random(9, Purpose::kSynthetic, step,
-                                  static_cast<std::uint32_t>(communicator.rank()));
-        const auto gradients = model.arena().gradients();
-        for (std::size_t i = 0; i < gradients.size(); ++i)
-          gradients[i] = static_cast<float>(random.normal(i));
-        finish_step(model, sync);
-      }
-      hashes.push_back(model.weights_sha256());
-      test::expect_same_everywhere(communicator, hashes.back());
-    }
-    EXPECT_EQ(hashes[0], hashes[1]) << "bucket " << size;
-  }
-}
-
-/// A network with Adam after `steps` steps on random gradients.
-void train(Sequential& model, GradientSync& sync, std::uint32_t first, std::uint32_t last) {
-  for (std::uint32_t step = first; step < last; ++step) {
-    const RandomStream random(5, Purpose::kSynthetic, step);
-    const auto gradients = model.arena().gradients();
-    for (std::size_t i = 0; i < gradients.size(); ++i)
-      gradients[i] = static_cast<float>(random.normal(i));
-    finish_step(model, sync);
-  }
+  Sequential model = deep_network();
+  const std::vector<StepPlan> plans = some_plans();
+  { const GradientSync sync(model, communicator, {}, plans); }
+  EXPECT_TRUE(model.arena().gradients().empty());
+  EXPECT_TRUE(model.layers()[0]->parameters()[0].gradient.empty());
 }
 
 TEST(GradientSync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
   const Communicator communicator = world();
+  const std::vector<StepPlan> plans = some_plans();
   Sequential whole = test::classifier(4, 5, 3);
-  GradientSync whole_sync(whole, communicator, 20, Overlap::kNone);
-  train(whole, whole_sync, 0, 3);
+  GradientSync whole_sync(whole, communicator, {.bucket_floats = 20}, plans);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, whole_sync, plans[0], step);
   const OptimizerSlots slots = whole_sync.gather_slots();
   Sequential resumed = test::classifier(4, 5, 3);
-  GradientSync resumed_sync(resumed, communicator, 1000, Overlap::kNone);
+  GradientSync resumed_sync(resumed, communicator, {.bucket_floats = 1000}, plans);
 
   resumed_sync.restore_slots(slots);
   resumed.optimizer().set_iterations(3);
   std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
-  train(whole, whole_sync, 3, 6);
-  train(resumed, resumed_sync, 3, 6);
+  for (std::uint32_t step = 3; step < 6; ++step) {
+    make_step(whole, whole_sync, plans[1], step);
+    make_step(resumed, resumed_sync, plans[1], step);
+  }
 
   ASSERT_EQ(slots.size(), 2u);
   EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
@@ -243,8 +266,9 @@ TEST(GradientSync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
 
 TEST(GradientSync, RefusesSlotsThatDoNotFit) {
   const Communicator communicator = world();
+  const std::vector<StepPlan> plans = some_plans();
   Sequential model = test::classifier(4, 5, 3);
-  GradientSync sync(model, communicator, 100, Overlap::kNone);
+  GradientSync sync(model, communicator, {}, plans);
   OptimizerSlots slots = sync.gather_slots();
   slots[1].pop_back();
   test::expect_error(ExitCode::kBadData, {"[sync]", "floats"}, [&] { sync.restore_slots(slots); });

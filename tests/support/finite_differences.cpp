@@ -69,6 +69,8 @@ void expect_gradients_match_finite_differences(Layer& layer, const Shape& input,
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
   ParameterArena arena(parameters);
+  FloatBuffer gradients(arena.trainable_size());
+  arena.use_gradients(gradients.span());
   for (std::size_t i = 0; i < parameters.size(); ++i)
     std::ranges::copy(random_values(static_cast<std::int64_t>(parameters[i]->value.size()),
                                     static_cast<std::uint32_t>(10 + i)),

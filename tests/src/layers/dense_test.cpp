@@ -56,7 +56,9 @@ TEST(Dense, WithoutRowsGivesZeroGradients) {
   Dense dense(2, Activation::kRelu);
   dense.build({3});
   ParameterArena arena({&dense.parameters()[0], &dense.parameters()[1]});
-  std::ranges::fill(arena.gradients(), 7.0f);
+  FloatBuffer gradients(arena.trainable_size());
+  arena.use_gradients(gradients.span());
+  std::ranges::fill(gradients.span(), 7.0f);
   std::array<float, 1> nothing{};
 
   const Range no_rows{};

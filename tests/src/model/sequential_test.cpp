@@ -49,6 +49,8 @@ double loss_of(Sequential& model, Workspace& workspace, const Pass& pass, bool w
 TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
   Sequential model = small_network();
   Workspace workspace(model, kRows, Workspace::Use::kTraining);
+  FloatBuffer memory(model.arena().trainable_size());
+  model.arena().use_gradients(memory.span());
   const Range all{0, kRows};
   const Pass pass{.training = true,
                   .seed = 4,
@@ -154,6 +156,8 @@ TEST(Sequential, RegularizationGradientIsAddedInAnyCutOnce) {
   model.build({4});
   model.initialize(3);
   const std::int64_t size = model.arena().trainable_size();
+  FloatBuffer gradients(size);
+  model.arena().use_gradients(gradients.span());
   for (const std::int64_t cut : {std::int64_t{0}, std::int64_t{5}, size}) {
     std::ranges::fill(model.arena().gradients(), 0.0f);
     model.add_regularization_gradient(0, cut);

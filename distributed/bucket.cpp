@@ -1,0 +1,36 @@
+#include "distributed/bucket.hpp"
+
+#include <algorithm>
+
+#include "io/sample_order.hpp"
+
+namespace lockstep {
+
+std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_floats) {
+  std::vector<Bucket> buckets;
+  const std::int64_t end = model.arena().trainable_size();
+  Bucket current{{end, end}, model.layers().size()};
+  for (std::size_t layer = model.layers().size(); layer-- > 0;) {
+    const auto& parameters = model.layers()[layer]->parameters();
+    if (parameters.empty() || !parameters.front().trainable) continue;
+    const std::int64_t first = parameters.front().offset;
+    if (current.floats.count() > 0 && current.floats.last - first > bucket_floats) {
+      buckets.push_back(current);
+      current.floats.last = current.floats.first;
+    }
+    current.floats.first = first;
+    current.last_layer = layer;
+  }
+  current.last_layer = std::min(current.last_layer, model.layers().size() - 1);
+  buckets.push_back(current);
+  return buckets;
+}
+
+Range slice_of(Range floats, int part, int parts) {
+  constexpr std::int64_t kBlock = 4096;
+  const Range blocks = share((floats.count() + kBlock - 1) / kBlock, part, parts);
+  return {std::min(floats.first + blocks.first * kBlock, floats.last),
+          std::min(floats.first + blocks.last * kBlock, floats.last)};
+}
+
+}  // namespace lockstep
