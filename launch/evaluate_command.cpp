@@ -8,6 +8,7 @@
 #include "io/keras_file.hpp"
 #include "launch/command.hpp"
 #include "launch/data_source.hpp"
+#include "launch/numerics_choice.hpp"
 #include "launch/option_parser.hpp"
 #include "launch/progress.hpp"
 #include "launch/screen.hpp"
@@ -29,7 +30,9 @@ Options:
   --loss NAME              instead of the loss that the network was compiled with
   --metrics NAMES          instead of its metrics; with commas
   --trust-data             follow links that lead to other files
-  --threads N              BLAS threads of each rank (default 1)
+  --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
+                           is the default where all have it; fast: as the BLAS adds up
+  --threads N              threads of each rank for its matrix products (default 1)
   --json                   full precision, for programs
 )";
 
@@ -38,6 +41,7 @@ struct EvaluateOptions {
   DatasetPlace place;
   std::int64_t batch_size = 32;
   std::int64_t threads = 1;
+  std::optional<Numerics> numerics;
   bool trust = false;
   bool json = false;
   std::optional<std::string> loss;
@@ -51,7 +55,8 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
       "y-test", po::value<std::string>()->default_value("y_test"), "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")(
       "loss", po::value<std::string>(), "")("metrics", po::value<std::string>(), "")(
-      "trust-data", "")("threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
+      "trust-data", "")("numerics", po::value<std::string>(), "")(
+      "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
   po::positional_options_description positional;
   positional.add("model", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
@@ -64,6 +69,8 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   options.place = {array_place(data, given["x-test"].as<std::string>()),
                    array_place(data, given["y-test"].as<std::string>())};
   options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
+  if (given.contains("numerics"))
+    options.numerics = numerics_from_text(given["numerics"].as<std::string>());
   options.threads = checked_count(given, "threads", 1024);
   options.trust = given.contains("trust-data");
   options.json = given.contains("json");
@@ -114,6 +121,7 @@ ExitCode run_evaluate(const CommandContext& context) {
     options = parse(context.arguments);
     model.emplace(load(options));
   });
+  model->set_numerics(choose_numerics(world, options.numerics));
   set_blas_threads(static_cast<int>(options.threads));
   const Communicator host = world.on_this_host();
   const ResidentDataset data(world, host, options.place, options.trust);

@@ -124,12 +124,24 @@ void describe_weights(const hdf5::File& file, const std::string& root, ordered_j
   report["weights_sha256"] = to_hex(hash.digest());
 }
 
+/// SHA-256 of the optimizer's slots, one after the other, each in the order of the weights.
+std::string slots_sha256(const Sequential& model, const OptimizerSlots& slots) {
+  Sha256 hash;
+  for (const auto& slot : slots)
+    for (const Parameter* parameter : model.arena().parameters())
+      if (parameter->trainable)
+        hash.add(std::as_bytes(std::span(slot).subspan(static_cast<std::size_t>(parameter->offset),
+                                                       parameter->value.size())));
+  return to_hex(hash.digest());
+}
+
 void describe_compiled(const LoadedModel& loaded, ordered_json& report) {
   const Sequential& model = loaded.model;
   report["compiled"] = model.compiled();
   if (!model.compiled()) return;
   report["optimizer"] = model.optimizer().to_json();
   report["optimizer_state"] = loaded.slots.has_value();
+  if (loaded.slots) report["optimizer_sha256"] = slots_sha256(model, *loaded.slots);
   report["iterations"] = loaded.iterations;
   report["learning_rate"] = model.optimizer().learning_rate();
   report["loss"] = model.loss().to_json();

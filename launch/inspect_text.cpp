@@ -114,6 +114,9 @@ std::string compiled_text(const ordered_json& report) {
                   plain(report["optimizer"]["class_name"]),
                   report["iterations"].get<std::int64_t>(), report["learning_rate"].get<double>(),
                   report["optimizer_state"].get<bool>() ? "in the file" : "not in the file")) +
+         (report.contains("optimizer_sha256")
+              ? item("optimizer SHA-256", plain(report["optimizer_sha256"]))
+              : "") +
          item("loss", plain(report["loss"])) + item("metrics", metrics.empty() ? "none" : metrics);
 }
 

@@ -9,6 +9,7 @@
 #include "io/keras_file.hpp"
 #include "launch/command.hpp"
 #include "launch/data_source.hpp"
+#include "launch/numerics_choice.hpp"
 #include "launch/option_parser.hpp"
 #include "launch/screen.hpp"
 #include "src/kernels/gemm.hpp"
@@ -29,7 +30,9 @@ Options:
   --overwrite              replace it if it is there
   --batch-size N           rows at a time (default 32)
   --trust-data             follow links that lead to other files
-  --threads N              BLAS threads of each rank (default 1)
+  --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
+                           is the default where all have it; fast: as the BLAS adds up
+  --threads N              threads of each rank for its matrix products (default 1)
 )";
 constexpr const char* kDataset = "predictions";
 
@@ -41,6 +44,7 @@ struct PredictOptions {
   bool trust = false;
   std::int64_t batch_size = 32;
   std::int64_t threads = 1;
+  std::optional<Numerics> numerics;
 };
 
 PredictOptions parse(const std::vector<std::string>& arguments) {
@@ -49,7 +53,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")("trust-data", "")(
-      "threads", po::value<std::int64_t>()->default_value(1), "");
+      "numerics", po::value<std::string>(), "")("threads",
+                                                po::value<std::int64_t>()->default_value(1), "");
   po::positional_options_description positional;
   positional.add("model", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
@@ -64,6 +69,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   options.overwrite = given.contains("overwrite");
   options.trust = given.contains("trust-data");
   options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
+  if (given.contains("numerics"))
+    options.numerics = numerics_from_text(given["numerics"].as<std::string>());
   options.threads = checked_count(given, "threads", 1024);
   return options;
 }
@@ -116,6 +123,7 @@ ExitCode run_predict(const CommandContext& context) {
   together(world, [&] { options = parse(context.arguments); });
   on_root(world, [&] { check_output(options); });
   together(world, [&] { model.emplace(load_model(options.model).model); });
+  model->set_numerics(choose_numerics(world, options.numerics));
   set_blas_threads(static_cast<int>(options.threads));
 
   const Communicator host = world.on_this_host();

@@ -97,6 +97,8 @@ ExitCode TrainRun::run() {
   decide();  // before hours of reading; nothing is written until the data are known to be good
   const Communicator host = world_.on_this_host();
   const RunData data = load_data(world_, host, plan_);
+  const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
+  if (world_.is_root() && !idle.empty()) print_error(idle);
   begin();
   try {
     return train(data);

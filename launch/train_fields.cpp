@@ -1,8 +1,11 @@
 #include "launch/train_fields.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
@@ -37,23 +40,28 @@ std::int64_t read_integer(const Text& text, std::int64_t low, std::int64_t high)
   return *value;
 }
 
-Resume read_resume(const Text& text) {
-  if (text == "auto") return Resume::kAuto;
-  if (text == "required") return Resume::kRequired;
-  if (text == "never") return Resume::kNever;
-  refuse("auto, required or never", text);
+/// The words for the values of an option.
+template <class T>
+using Choices = std::vector<std::pair<const char*, T>>;
+
+template <class T>
+std::string words_of(const Choices<T>& choices) {
+  std::string words;
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    words += (i == 0 ? "" : i + 1 < choices.size() ? ", " : " or ") + Text(choices[i].first);
+  return words;
 }
 
-const char* to_text(Resume resume) {
-  switch (resume) {
-    case Resume::kAuto:
-      return "auto";
-    case Resume::kRequired:
-      return "required";
-    case Resume::kNever:
-      break;
-  }
-  return "never";
+template <class T>
+T read_choice(const Text& text, const Choices<T>& choices) {
+  for (const auto& [word, value] : choices)
+    if (text == word) return value;
+  refuse(words_of(choices), text);
+}
+
+template <class T>
+const char* word_of(T value, const Choices<T>& choices) {
+  return std::ranges::find(choices, value, [](const auto& choice) { return choice.second; })->first;
 }
 
 /// A range of real numbers, in words and as a test.
@@ -134,9 +142,13 @@ class FieldList {
         name, Use::kThisCall, "", help, member, [](const Text& text) { return !read_switch(text); },
         [](bool) { return Written(); });
   }
-  void resume(const char* name, Use use, const char* help) {
-    add(name, use, "WHEN", help, &TrainSettings::resume, read_resume,
-        [](Resume resume) -> Written { return to_text(resume); });
+  template <class Member, class T>
+  void choice(const char* name, Use use, Member TrainSettings::*member, const char* argument,
+              const Choices<T>& choices, const char* help) {
+    add(
+        name, use, argument, help, member,
+        [choices](const Text& text) { return read_choice(text, choices); },
+        [choices](T value) -> Written { return word_of(value, choices); });
   }
   /// A test dataset: naming it makes it wanted; the empty name, which is written too, skips it.
   void test_dataset(const char* name, std::string TrainSettings::*member, const char* help) {
@@ -272,21 +284,41 @@ void add_callbacks(FieldList& list) {
             "write best.h5 whenever this number is better than ever before");
 }
 
+void add_distribution(FieldList& list) {
+  using S = TrainSettings;
+  list.begin_group("Distribution (results do not depend on the number of ranks)");
+  list.choice("numerics", Use::kResult, &S::numerics, "HOW",
+              Choices<Numerics>{{"exact", Numerics::kExact}, {"fast", Numerics::kFast}},
+              "exact: the same bits on any number of ranks and threads and any CPU with FMA; fast: "
+              "as the BLAS adds up, bits depend on all of these [default: exact; fast if a CPU "
+              "lacks FMA]");
+  list.integer("grain", Use::kResult, &S::grain, 1, kMany,
+               "rows that are added up one after the other; a rank works on whole grains "
+               "[default: batch size / 8, from 8 to 64]");
+  list.choice("validate-on", Use::kRun, &S::validate_on_root, "RANKS",
+              Choices<bool>{{"all", false}, {"root", true}},
+              "which ranks run the validation passes, all or root: the same numbers");
+  list.integer("threads", Use::kRun, &S::threads, 1, 1024,
+               "threads of each rank for its matrix products");
+  list.number("bucket-mib", Use::kRun, &S::bucket_mib, kBuckets,
+              "gradients per message, in MiB, at most");
+  list.integer("check-replicas-every", Use::kRun, &S::check_replicas_every, 0, kMany,
+               "steps between comparisons of all replicas; 0: only after training");
+}
+
 void add_running(FieldList& list) {
   using S = TrainSettings;
   list.begin_group("Running");
   list.text("run-dir", Use::kRun, &S::run_dir, "DIR", "where results and checkpoints go");
   list.flag("overwrite", Use::kThisCall, &S::overwrite, "remove the results in --run-dir first");
-  list.resume("resume", Use::kRun,
-              "go on from the newest checkpoint in --run-dir: auto (if there is one), required or "
-              "never");
+  list.choice(
+      "resume", Use::kRun, &S::resume, "WHEN",
+      Choices<Resume>{
+          {"auto", Resume::kAuto}, {"required", Resume::kRequired}, {"never", Resume::kNever}},
+      "go on from the newest checkpoint in --run-dir: auto (if there is one), required or "
+      "never");
   list.integer("checkpoint-every", Use::kRun, &S::checkpoint_every, 1, kMany, "epochs");
   list.integer("keep", Use::kRun, &S::keep, 1, kMany, "checkpoints that stay");
-  list.integer("threads", Use::kRun, &S::threads, 1, 1024, "BLAS threads of each rank");
-  list.number("bucket-mib", Use::kRun, &S::bucket_mib, kBuckets,
-              "gradients per message, in MiB, at most");
-  list.integer("check-replicas-every", Use::kRun, &S::check_replicas_every, 0, kMany,
-               "steps between comparisons of all replicas; 0: only after training");
   list.flag("summary", Use::kRun, &S::summary, "print the network's layers and parameters");
   list.flag("dry-run", Use::kThisCall, &S::dry_run,
             "check options, files, shapes and memory, say what would be done, write nothing");
@@ -302,6 +334,7 @@ std::vector<TrainField> all_fields() {
   add_schedule(list);
   add_training(list);
   add_callbacks(list);
+  add_distribution(list);
   add_running(list);
   return std::move(list.fields);
 }

@@ -68,15 +68,20 @@ struct TrainSettings {
   bool restore_best_weights = false;
   std::string save_best;
 
+  // Distribution
+  std::int64_t grain = 0;            ///< 0: by the batch size
+  std::optional<Numerics> numerics;  ///< not set: exact where the CPUs can
+  bool validate_on_root = false;
+  std::int64_t threads = 1;
+  double bucket_mib = 4;
+  std::int64_t check_replicas_every = 100;
+
   // Running
   std::string run_dir = "run";
   bool overwrite = false;
   Resume resume = Resume::kAuto;
   std::int64_t checkpoint_every = 1;
   std::int64_t keep = 3;
-  std::int64_t threads = 1;
-  double bucket_mib = 4;
-  std::int64_t check_replicas_every = 100;
   bool summary = false;
   bool dry_run = false;
   std::int64_t verbose = 1;

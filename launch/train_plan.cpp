@@ -7,11 +7,14 @@
 
 #include "distributed/agreement.hpp"
 #include "distributed/setup_check.hpp"
+#include "distributed/step_plan.hpp"
 #include "io/sample_order.hpp"
 #include "launch/machine.hpp"
+#include "launch/numerics_choice.hpp"
 #include "launch/run_directory.hpp"
 #include "launch/screen.hpp"
 #include "launch/train_fields.hpp"
+#include "src/core/grain_tree.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
@@ -82,13 +85,27 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   return bytes_of(x) + bytes_of(y);
 }
 
-std::string describe_steps(const TrainSettings& settings, std::int64_t rows) {
-  const std::int64_t train =
-      settings.validation_split > 0 ? training_rows(rows, settings.validation_split) : rows;
+std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {
+  return settings.validation_split > 0 ? training_rows(rows, settings.validation_split) : rows;
+}
+
+/// How a full batch is shared.
+StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  const std::int64_t batch = std::min(settings.batch_size, training_rows_of(settings, rows));
+  return {batch, settings.grain > 0 ? settings.grain : default_grain(batch), ranks};
+}
+
+std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  const std::int64_t train = training_rows_of(settings, rows);
   const std::int64_t batches = (train + settings.batch_size - 1) / settings.batch_size;
-  return fmt::format("{:<12}{} rows train, {} validate; {} epochs of {} steps\n", "training", train,
-                     rows - train, settings.epochs,
-                     settings.steps_per_epoch > 0 ? settings.steps_per_epoch : batches);
+  const StepPlan batch = plan_of_batch(settings, rows, ranks);
+  return fmt::format(
+      "{:<12}{} rows train, {} validate; {} epochs of {} steps\n"
+      "{:<12}{} rows in {} grains of {}, for {} of {} ranks; numerics {}\n",
+      "training", train, rows - train, settings.epochs,
+      settings.steps_per_epoch > 0 ? settings.steps_per_epoch : batches, "batch", batch.rows(),
+      batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
+      settings.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
 /// Parameters, gradients and optimizer slots of all ranks of a host.
@@ -127,7 +144,7 @@ std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
       fmt::format("{:<12}{} layers, {} parameters; {} -> {}\n", "network", model.layers().size(),
                   model.parameter_count(), to_string_batched(model.input_shape()),
                   to_string_batched(model.output_shape()));
-  text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows());
+  text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows(), ranks);
   text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
   text += describe_memory(bytes, replica_bytes(model, host_ranks));
   return text + describe_run(plan);
@@ -139,6 +156,7 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   TrainSettings settings;
   together(world, [&] { settings = parse_train_settings(arguments); });
   resolve_batch_size(settings, world.size());
+  settings.numerics = choose_numerics(world, settings.numerics);
   check_same_settings(world, settings);
 
   const DatasetPlace train = place_of(settings, settings.x, settings.y);
@@ -153,6 +171,15 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     network.emplace(make_network(settings, x.row_shape()));
   });
   return {settings, std::move(*network), train, validation, test};
+}
+
+std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  const StepPlan batch = plan_of_batch(settings, rows, ranks);
+  if (batch.idle_ranks() == 0) return "";
+  return fmt::format(
+      "warning: a batch of {} rows has {} grains of {}: {} of {} ranks have no work; a larger "
+      "--batch-size or a smaller --grain gives them some (both change the results), or start fewer",
+      batch.rows(), batch.grains(), batch.grain(), batch.idle_ranks(), ranks);
 }
 
 std::string model_json_text(const Sequential& model) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "distributed/communicator.hpp"
 #include "launch/data_source.hpp"
@@ -21,6 +22,10 @@ struct TrainPlan {
 /// Reads options, config file, network and the descriptions of the datasets. Throws
 /// CollectiveError: 64, 65, 66, 77, or 78 if the ranks were given different options. Collective.
 TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments);
+
+/// One line if some ranks have no grain of a full batch out of so many rows in the dataset; else
+/// empty.
+std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks);
 
 /// The network as model.json holds it.
 std::string model_json_text(const Sequential& model);

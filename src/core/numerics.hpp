@@ -12,4 +12,7 @@ enum class Numerics {
   kFast,
 };
 
+/// Whether this CPU fuses multiply-adds; without it kExact is emulated, many times slower.
+bool cpu_has_fma();
+
 }  // namespace lockstep

@@ -1,0 +1,13 @@
+#include "src/core/numerics.hpp"
+
+namespace lockstep {
+
+bool cpu_has_fma() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+#else
+  return true;
+#endif
+}
+
+}  // namespace lockstep

@@ -1,0 +1,107 @@
+"""The same bits: weights, optimizer state, history and predictions do not depend on the number of ranks, threads,
+bucket sizes, on who validates, or on the CPU's vector width. And the control: with fast numerics they do."""
+
+import hashlib
+
+import h5py
+import numpy as np
+
+from support import SystemTest, history, history_without_clocks, main, write_file
+
+RANKS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
+LAYERS = ('Dense(40, relu, kernel_regularizer="l2"), Dropout(0.3), Dense(24, tanh), Dense(17, gelu), '
+          'Dense(5, softmax)')
+
+
+def write_data(path):
+    """331 rows, most of one class: 264 train in batches of 60 (the last one of 24), 67 validate."""
+    random = np.random.default_rng(3)
+    y = np.where(random.random(331) < 0.8, 2, random.integers(0, 5, 331))
+    x = (random.normal(size=(331, 37)) + 0.1 * y[:, None]).astype(np.float32)
+    write_file(path, x_train=x, y_train=y, x_test=x[:50], y_test=y[:50])
+
+
+class SameBitsTest(SystemTest):
+    OPTIONS = ("--batch-size", "60", "--grain", "4", "--epochs", "6", "--validation-split", "0.2",
+               "--early-stopping", "val_loss", "--patience", "0", "--metrics",
+               "accuracy,sparse_top_k_categorical_accuracy", "--seed", "11", "--learning-rate", "0.02")
+
+    def bits(self, ranks, *options, name="run", environment=None, predict=True):
+        """All that a run leaves, as hashes."""
+        run_dir = f"{name}-{ranks}"
+        self.done(ranks, "train", "--data", "d.h5", "--layers", LAYERS, "--run-dir", run_dir, *self.OPTIONS,
+                  *options, environment=environment)
+        report = self.inspect(self.dir / run_dir / "final.h5")
+        found = {"weights": report["weights_sha256"], "optimizer": report["optimizer_sha256"],
+                 "history": str(history_without_clocks(self.dir / run_dir))}
+        if predict:
+            out = f"{run_dir}.h5"
+            self.done(ranks, "predict", f"{run_dir}/final.h5", "--data", "d.h5", "--out", out, environment=environment)
+            with h5py.File(self.dir / out) as file:
+                found["predictions"] = hashlib.sha256(file["predictions"][()].tobytes()).hexdigest()
+        return found
+
+
+class NumbersOfRanks(SameBitsTest):
+    def test_do_not_change_a_bit(self):
+        write_data(self.dir / "d.h5")
+        expected = self.bits(1)
+        epochs = history(self.dir / "run-1")
+        self.assertGreater(len(epochs), 1, "it stops too early to prove much")
+        self.assertLess(len(epochs), 6, "it should stop early")
+        self.assertIn("val_sparse_top_k_categorical_accuracy", epochs[0])
+        for ranks in RANKS[1:]:
+            with self.subTest(ranks=ranks):
+                self.assertEqual(self.bits(ranks, predict=ranks < 5), {
+                    key: value for key, value in expected.items() if ranks < 5 or key != "predictions"})
+
+
+class Settings(SameBitsTest):
+    def test_do_not_change_a_bit(self):
+        write_data(self.dir / "d.h5")
+        expected = self.bits(1)
+        for number, options in enumerate((["--bucket-mib", "0.001"], ["--validate-on", "root"], ["--threads", "2"],
+                                          ["--threads", "2", "--bucket-mib", "0.01", "--validate-on", "root"])):
+            with self.subTest(options=options):
+                self.assertEqual(self.bits(3, *options, name=f"settings{number}"), expected)
+
+    def test_threads_share_products_that_are_large_enough(self):
+        x, y = np.random.default_rng(1).normal(size=(256, 300)).astype(np.float32), np.arange(256) % 7
+        write_file(self.dir / "d.h5", x_train=x, y_train=y)
+        digests = [self.inspect(self.train(ranks, "d.h5", "--batch-size", "256", "--epochs", "2", "--threads", threads,
+                                           layers="Dense(512, relu), Dense(300, relu), Dense(7, softmax)",
+                                           run_dir=f"{ranks}x{threads}") / "final.h5")["weights_sha256"]
+                   for ranks, threads in ((1, "1"), (1, "2"), (1, "3"), (2, "2"))]
+        self.assertEqual(len(set(digests)), 1, digests)
+
+
+class KernelVariants(SameBitsTest):
+    def test_do_not_change_a_bit(self):
+        write_data(self.dir / "d.h5")
+        expected = self.bits(1)
+        compared = 0
+        for variant in ("portable", "avx2", "avx512"):
+            name = f"kernels-{variant}"
+            probe = self.run_lockstep(1, "predict", "run-1/final.h5", "--data", "d.h5", "--out", f"{name}-probe.h5",
+                                      environment={"LOCKSTEP_KERNELS": variant})
+            if "lacks these instructions" in probe.stderr or "expected one of" in probe.stderr:
+                print(f"not compared: {variant}, which this CPU lacks")
+                continue
+            with self.subTest(variant=variant):
+                self.assertEqual(self.bits(2, name=name, environment={"LOCKSTEP_KERNELS": variant}), expected)
+                compared += 1
+        self.assertGreaterEqual(compared, 1)
+
+
+class FastNumerics(SameBitsTest):
+    """The control: what the tests above compare can differ."""
+
+    def test_change_with_the_number_of_ranks(self):
+        write_data(self.dir / "d.h5")
+        found = {ranks: self.bits(ranks, "--numerics", "fast", predict=False) for ranks in (1, 2, 3, 4)}
+        self.assertGreater(len({str(bits) for bits in found.values()}), 1, found)
+        self.assertNotEqual(found[1]["weights"], self.bits(1, predict=False, name="exact")["weights"])
+
+
+if __name__ == "__main__":
+    main()
