@@ -3,11 +3,11 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
-#include <vector>
+
+#include "src/kernels/exact_products.hpp"
 
 // OpenBLAS's own calls; another CBLAS lacks them.
 extern "C" {
@@ -77,58 +77,27 @@ void multiply_transposed_a_by_blas(ConstMatrix a, ConstMatrix b, Matrix c) {
 
 void multiply(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c) {
   if (numerics == Numerics::kFast) return multiply_by_row_pieces(CblasNoTrans, b.columns, a, b, c);
-  for (std::int64_t i = 0; i < c.rows; ++i)
-    for (std::int64_t j = 0; j < c.columns; ++j) {
-      float sum = 0;
-      for (std::int64_t l = 0; l < a.columns; ++l) sum = std::fma(a.row(i)[l], b.row(l)[j], sum);
-      c.row(i)[j] = sum;
-    }
+  exact_multiply(exact_gemm(), a, b, c);
 }
 
 void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c) {
   if (numerics == Numerics::kFast) return multiply_by_row_pieces(CblasTrans, b.rows, a, b, c);
-  for (std::int64_t i = 0; i < c.rows; ++i)
-    for (std::int64_t j = 0; j < c.columns; ++j) {
-      float sum = 0;
-      for (std::int64_t l = 0; l < a.columns; ++l) sum = std::fma(a.row(i)[l], b.row(j)[l], sum);
-      c.row(i)[j] = sum;
-    }
+  exact_multiply_transposed_b(exact_gemm(), a, b, c);
 }
 
 void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
                            const GradientNodes& nodes, float* c) {
-  for (std::size_t node = 0; node < nodes.size(); ++node) {
+  if (numerics == Numerics::kExact)
+    return exact_multiply_transposed_a(exact_gemm(), a, b, nodes, c);
+  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
     const Range rows = nodes.rows(node);
-    const ConstMatrix node_a = rows_of(a, rows.first, rows.count());
-    const ConstMatrix node_b = rows_of(b, rows.first, rows.count());
-    if (numerics == Numerics::kFast) {
-      multiply_transposed_a_by_blas(node_a, node_b, {c, a.columns, b.columns});
-    } else {
-      const std::int64_t grains = (rows.count() + nodes.grain_rows() - 1) / nodes.grain_rows();
-      for (std::int64_t i = 0; i < a.columns; ++i)
-        for (std::int64_t j = 0; j < b.columns; ++j) {
-          std::vector<float> stack;
-          for (std::int64_t grain = 0; grain < grains; ++grain) {
-            float sum = 0;
-            const std::int64_t last = std::min((grain + 1) * nodes.grain_rows(), rows.count());
-            for (std::int64_t l = grain * nodes.grain_rows(); l < last; ++l)
-              sum = std::fma(node_a.row(l)[i], node_b.row(l)[j], sum);
-            for (int merges = tree_merges_after(grain, grains); merges > 0; --merges) {
-              sum = stack.back() + sum;
-              stack.pop_back();
-            }
-            stack.push_back(sum);
-          }
-          c[i * b.columns + j] = stack.empty() ? 0.0f : stack.back();
-        }
-    }
-    c += nodes.stride;
+    multiply_transposed_a_by_blas(rows_of(a, rows.first, rows.count()),
+                                  rows_of(b, rows.first, rows.count()), {c, a.columns, b.columns});
   }
 }
 
 void sum_rows(ConstMatrix b, const GradientNodes& nodes, float* c) {
-  const std::vector<float> ones(static_cast<std::size_t>(b.rows), 1.0f);
-  multiply_transposed_a(Numerics::kExact, {ones.data(), b.rows, 1}, b, nodes, c);
+  exact_sum_rows(exact_gemm(), b, nodes, c);
 }
 
 std::string blas_kernel() {

@@ -1,0 +1,37 @@
+#include "src/core/parallel.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "src/core/flush_denormals.hpp"
+
+namespace lockstep {
+namespace {
+
+std::atomic<int> wanted_threads{1};
+
+}  // namespace
+
+void set_threads(int threads) {
+  wanted_threads.store(std::max(threads, 1), std::memory_order_relaxed);
+}
+
+int threads() {
+  return wanted_threads.load(std::memory_order_relaxed);
+}
+
+void detail::run_parallel(std::int64_t parts, void (*run)(void*, std::int64_t), void* context) {
+  const int team = static_cast<int>(std::min<std::int64_t>(threads(), parts));
+  if (team <= 1) {
+    for (std::int64_t part = 0; part < parts; ++part) run(context, part);
+    return;
+  }
+  const std::uint64_t mode = floating_point_mode();
+#pragma omp parallel for num_threads(team) schedule(static)
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const FloatingPointMode callers(mode);
+    run(context, part);
+  }
+}
+
+}  // namespace lockstep

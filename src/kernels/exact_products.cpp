@@ -1,0 +1,96 @@
+#include "src/kernels/exact_products.hpp"
+
+#include <span>
+#include <vector>
+
+#include "src/core/parallel.hpp"
+#include "src/core/range.hpp"
+#include "src/kernels/kernels.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Multiplications below which threads would cost more than they save: about ten microseconds.
+constexpr std::int64_t kWorthThreads = 1 << 20;
+/// Cuts between threads: whole tiles of every variant, whole cache lines.
+constexpr std::int64_t kColumnUnit = 64;
+constexpr std::int64_t kRowUnit = 12;
+
+/// f(rows, columns) of blocks that make up c, (m, n), inner extent k.
+template <class F>
+void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
+  const Range rows{0, m}, columns{0, n};
+  const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
+  if (parts == 1) return f(rows, columns);
+  const bool by_columns = n >= parts * kColumnUnit;
+  parallel_for(parts, [&](std::int64_t part) {
+    if (by_columns)
+      f(rows, part_of(columns, part, parts, kColumnUnit));
+    else
+      f(part_of(rows, part, parts, kRowUnit), columns);
+  });
+}
+
+/// tree_merges_after of each of the grains of a node. Valid until the next call of this thread.
+std::span<const unsigned char> tree_merges(std::int64_t grains) {
+  thread_local std::vector<unsigned char> merges;
+  thread_local std::int64_t size = 0;
+  if (size != grains) {
+    merges.clear();
+    for (std::int64_t grain = 0; grain < grains; ++grain)
+      merges.push_back(static_cast<unsigned char>(tree_merges_after(grain, grains)));
+    size = grains;
+  }
+  return merges;
+}
+
+}  // namespace
+
+void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
+  for_blocks(c.rows, c.columns, a.columns, [&](Range rows, Range columns) {
+    gemm.multiply({a.row(rows.first), a.columns, b.data + columns.first, b.columns,
+                   c.row(rows.first) + columns.first, c.columns, rows.count(), columns.count(),
+                   a.columns});
+  });
+}
+
+void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
+  for_blocks(c.rows, c.columns, a.columns, [&](Range rows, Range columns) {
+    gemm.multiply_transposed_b({a.row(rows.first), a.columns, b.row(columns.first), b.columns,
+                                c.row(rows.first) + columns.first, c.columns, rows.count(),
+                                columns.count(), a.columns});
+  });
+}
+
+void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
+                                 const GradientNodes& nodes, float* c) {
+  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
+    const Range k = nodes.rows(node);
+    const auto merges = tree_merges((nodes.samples[node].count() + nodes.grain - 1) / nodes.grain);
+    for_blocks(a.columns, b.columns, k.count(), [&](Range rows, Range columns) {
+      gemm.multiply_transposed_a(
+          {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
+           c + rows.first * b.columns + columns.first, b.columns, rows.count(), columns.count(),
+           k.count()},
+          nodes.grain_rows(), merges.data());
+    });
+  }
+}
+
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, float* c) {
+  const float one = 1;
+  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
+    const Range k = nodes.rows(node);
+    const auto merges = tree_merges((nodes.samples[node].count() + nodes.grain - 1) / nodes.grain);
+    gemm.multiply_transposed_a(
+        {&one, 0, b.row(k.first), b.columns, c, b.columns, 1, b.columns, k.count()},
+        nodes.grain_rows(), merges.data());
+  }
+}
+
+const ExactGemm& exact_gemm() {
+  static const ExactGemm& chosen = *find_exact_gemm(kernels().name);
+  return chosen;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "src/core/grain_tree.hpp"
+#include "src/core/matrix.hpp"
+#include "src/kernels/exact_gemm.hpp"
+
+namespace lockstep {
+
+/// gemm.hpp's products of Numerics::kExact by one variant. Large ones are shared out over the
+/// threads of parallel.hpp, by columns or rows of c.
+
+void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c);
+void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c);
+void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
+                                 const GradientNodes& nodes, float* c);
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, float* c);
+
+/// The variant of the same name as kernels().
+const ExactGemm& exact_gemm();
+
+}  // namespace lockstep
