@@ -5,8 +5,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@ namespace lockstep {
 namespace {
 
 const std::vector<std::string> kFolders = {"src", "io", "distributed", "launch"};  // lowest first
+const std::set<std::string> kSourceEndings = {".hpp", ".cpp", ".inc", ".h", ".c"};
 
 struct Include {
   std::string folder;  ///< of the file
@@ -25,11 +28,10 @@ struct Include {
 std::vector<Include> all_includes() {
   const std::filesystem::path root = LOCKSTEP_SOURCE_DIR;
   const std::regex pattern(R"(\s*#\s*include\s*[<"]([^>"]+)[>"].*)");
-  const std::set<std::string> endings = {".hpp", ".cpp", ".inc", ".h", ".c"};
   std::vector<Include> includes;
   for (const std::string& folder : kFolders) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
-      if (!endings.contains(entry.path().extension().string())) continue;
+      if (!kSourceEndings.contains(entry.path().extension().string())) continue;
       std::ifstream file(entry.path());
       for (std::string line; std::getline(file, line);) {
         std::smatch match;
@@ -87,6 +89,60 @@ TEST(Layering, IncludesOwnFilesFromTheProjectRoot) {
   for (const Include& include : all_includes())
     if (include.name.ends_with(".hpp") && include.name.find('/') == std::string::npos)
       ADD_FAILURE() << include.file << " includes " << include.name;
+}
+
+/// Calls in `text` of libm's functions whose last bits differ by CPU and version.
+std::vector<std::string> libm_calls(const std::string& text) {
+  static const std::string kNames =
+      "(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|asin|acos|atan|atan2|sinh|"
+      "cosh|tanh|asinh|acosh|atanh|erf|erfc|tgamma|lgamma|cbrt|hypot)";
+  // Named with a qualifier, with or without a call; or called without one.
+  static const std::regex qualified("(?:std::|__builtin_|[^\\w]::)" + kNames + "[fl]?\\b");
+  static const std::regex bare("(?:^|[^\\w:.>]\\s*)(?:(?:float|double)\\s+)?" + kNames +
+                               "[fl]?\\s*\\(");
+  std::vector<std::string> found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    line = line.substr(0, line.find("//"));
+    for (std::sregex_iterator match(line.begin(), line.end(), qualified), end; match != end;
+         ++match)
+      found.push_back(match->str());
+    for (std::sregex_iterator match(line.begin(), line.end(), bare), end; match != end; ++match) {
+      const std::string call = match->str();
+      const bool declared = call.find("float") != call.npos || call.find("double") != call.npos;
+      const bool ours = text.find("using elementary::" + match->str(1) + ";") != text.npos;
+      if (!declared && !ours) found.push_back(call);
+    }
+  }
+  return found;
+}
+
+TEST(Layering, SeesLibmsTranscendentalFunctions) {
+  EXPECT_THAT(libm_calls("y = std::exp(x);"), testing::SizeIs(1));
+  EXPECT_THAT(libm_calls("transform(x, std::tanh);"), testing::SizeIs(1));
+  EXPECT_THAT(libm_calls("y = 2 * powf(x, 3);"), testing::SizeIs(1));
+  EXPECT_THAT(libm_calls("log (x)"), testing::SizeIs(1));
+  EXPECT_THAT(libm_calls("y = __builtin_erff(x) + ::cos(x);"), testing::SizeIs(2));
+  EXPECT_THAT(libm_calls("using elementary::exp;\ny = exp(x) + log(x);"), testing::SizeIs(1));
+  EXPECT_THAT(libm_calls("y = elementary::exp(x) + std::sqrt(x);  // not std::exp(x)"),
+              testing::IsEmpty());
+  EXPECT_THAT(libm_calls("float tanh(float x); z.log(y); p->log(y); catalog(x);"),
+              testing::IsEmpty());
+}
+
+TEST(Layering, ComputesNothingWithLibmsTranscendentalFunctions) {
+  const std::filesystem::path root = LOCKSTEP_SOURCE_DIR;
+  for (const std::string& folder : kFolders) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
+      if (!kSourceEndings.contains(entry.path().extension().string())) continue;
+      if (entry.path() == root / "src/core/elementary.hpp") continue;
+      std::ifstream file(entry.path());
+      const std::string text(std::istreambuf_iterator<char>(file), {});
+      for (const std::string& call : libm_calls(text))
+        ADD_FAILURE() << entry.path().lexically_relative(root) << " uses '" << call
+                      << "', use src/core/elementary.hpp";
+    }
+  }
 }
 
 }  // namespace

@@ -19,9 +19,24 @@ struct SgdScalars {
   bool nesterov;
 };
 
+/// An activation function: forward turns x into y in place; backward turns dy into
+/// dy * derivative(s), where s is y, or x for gelu and silu.
+struct ElementWise {
+  void (*forward)(float* x, std::int64_t n);
+  void (*backward)(const float* s, float* dy, std::int64_t n);
+};
+
+/// Sums of |w| and of w^2.
+struct WeightSums {
+  double absolute;
+  double squares;
+};
+
 /// The element-wise inner loops, compiled for several instruction sets from one source
 /// (kernels.inc). Each output element is the same chain of IEEE operations in every variant, so all
-/// variants give the same bits. Arrays do not overlap unless it is said.
+/// variants give the same bits. Sums along a row, or of weights, are defined by 16 lanes: element j
+/// is added to lane j % 16 in ascending j, then lane k + 8 is added to lane k < 8, k + 4 to k < 4,
+/// k + 2 to k < 2, and 1 to 0. Arrays do not overlap unless it is said.
 struct Kernels {
   const char* name;  ///< "avx512", "avx2" or "portable"
 
@@ -54,6 +69,34 @@ struct Kernels {
   void (*add)(const float* x, float* y, std::int64_t n);
   /// y = a + b; y may be a or b
   void (*sum)(const float* a, const float* b, float* y, std::int64_t n);
+
+  // --- Activations: elementary.hpp's functions of each element (activation_functions.hpp) ---
+  ElementWise sigmoid;
+  ElementWise tanh;
+  ElementWise elu;
+  ElementWise selu;
+  ElementWise gelu;
+  ElementWise silu;
+  ElementWise softplus;
+  ElementWise leaky_relu;
+
+  // --- Softmax and losses; (rows, columns), columns >= 1 ---
+  /// p = exp(z - max z) / sum of them, by rows. p may be z, or null for the sums alone.
+  /// log_sums[i] = log(sum exp z.row(i)), unless it is null.
+  void (*softmax)(const float* z, float* p, double* log_sums, std::int64_t rows,
+                  std::int64_t columns);
+  /// dy = y (dy - sum of dy y), by rows; y = softmax(z)
+  void (*softmax_backward)(const float* y, float* dy, std::int64_t rows, std::int64_t columns);
+  /// p and losses[i] = log_sums[i] - z.row(i)[classes[i]] as by softmax, and the gradient
+  /// g = scale (p - onehot(classes[i])) unless g is null. p may be z, g or null (then so must g
+  /// be). Classes are in [0, columns).
+  void (*sparse_crossentropy)(const float* z, const std::int32_t* classes, float* p, float* g,
+                              double* losses, std::int64_t rows, std::int64_t columns, float scale);
+
+  // --- Regularizers ---
+  WeightSums (*weight_sums)(const float* w, std::int64_t n);
+  /// g += l1 sign(w) + 2 l2 w; sign(0) = 0
+  void (*add_penalty_gradient)(const float* w, float* g, std::int64_t n, float l1, float l2);
 };
 
 /// The best variant for this CPU, or the one that the environment variable LOCKSTEP_KERNELS names

@@ -1,10 +1,12 @@
 #include "src/losses/crossentropy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "src/core/elementary.hpp"
+#include "src/kernels/kernels.hpp"
 #include "src/losses/check_targets.hpp"
 
 namespace lockstep {
@@ -26,25 +28,19 @@ bool inside(float p) {
   return p >= kLowest && p <= kHighest;
 }
 
-/// p = softmax(z) with the arithmetic of activate(kSoftmax); p may be z, or null if it is not
-/// wanted. Returns log(sum exp z). n >= 1.
-double softmax(const float* z, float* p, std::int64_t n) {
-  const float top = *std::max_element(z, z + n);
-  float sum = 0;
-  if (p == nullptr) {
-    for (std::int64_t j = 0; j < n; ++j) sum += exp(z[j] - top);
-  } else {
-    for (std::int64_t j = 0; j < n; ++j) sum += p[j] = exp(z[j] - top);
-    for (std::int64_t j = 0; j < n; ++j) p[j] /= sum;
-  }
-  return static_cast<double>(top) + log(static_cast<double>(sum));
+/// Rows whose sums are kept on the stack.
+constexpr std::int64_t kBlock = 64;
+using BlockSums = std::array<double, kBlock>;
+
+/// Where the probabilities of logits go: to the outputs themselves if fused, else to the gradient,
+/// which is made from them, or nowhere.
+float* probabilities(Matrix outputs, Matrix gradient, bool fused) {
+  return fused ? outputs.data : gradient.data;
 }
 
-/// Where the probabilities of a row of logits go: the outputs themselves if fused, else the
-/// gradient's row, which is made from them, or nowhere.
-float* probabilities_row(Matrix outputs, Matrix gradient, std::int64_t i, bool fused) {
-  if (fused) return outputs.row(i);
-  return gradient.empty() ? nullptr : gradient.row(i);
+/// The row's first element; null for no rows at all.
+float* row_or_null(float* data, std::int64_t row, std::int64_t columns) {
+  return data == nullptr ? nullptr : data + row * columns;
 }
 
 /// The class of position i, checked, since it becomes an address.
@@ -60,17 +56,16 @@ std::int64_t checked_class(std::span<const std::int32_t> classes, std::int64_t i
 /// l = log(sum exp z) - z_c,  dl/dz = softmax(z) - onehot(c)
 double sparse_from_logits(Matrix z, std::span<const std::int32_t> classes, Matrix gradient,
                           float scale, bool fused) {
+  for (std::int64_t i = 0; i < z.rows; ++i) checked_class(classes, i, z.columns);
+  float* p = probabilities(z, gradient, fused);
   double total = 0;
-  for (std::int64_t i = 0; i < z.rows; ++i) {
-    const std::int64_t c = checked_class(classes, i, z.columns);
-    const auto true_logit = static_cast<double>(z.row(i)[c]);
-    float* p = probabilities_row(z, gradient, i, fused);
-    total += softmax(z.row(i), p, z.columns) - true_logit;
-    if (gradient.empty()) continue;
-    float* g = gradient.row(i);
-    const float true_probability = p[c];
-    for (std::int64_t j = 0; j < z.columns; ++j) g[j] = scale * p[j];
-    g[c] = scale * (true_probability - 1);
+  for (std::int64_t first = 0; first < z.rows; first += kBlock) {
+    const std::int64_t count = std::min(kBlock, z.rows - first);
+    BlockSums losses;
+    kernels().sparse_crossentropy(
+        z.row(first), classes.data() + first, row_or_null(p, first, z.columns),
+        row_or_null(gradient.data, first, z.columns), losses.data(), count, z.columns, scale);
+    for (std::int64_t i = 0; i < count; ++i) total += losses[static_cast<std::size_t>(i)];
   }
   return total;
 }
@@ -111,22 +106,34 @@ class Smoothing {
 /// t = smoothed targets,  l = sum t * log(sum exp z) - sum t z,  dl/dz = sum t * softmax(z) - t
 double categorical_from_logits(Matrix z, ConstMatrix targets, Matrix gradient, float scale,
                                bool fused, Smoothing smooth) {
+  const std::int64_t columns = z.columns;
+  float* p = probabilities(z, gradient, fused);
   double total = 0;
-  for (std::int64_t i = 0; i < z.rows; ++i) {
-    const float* t = targets.row(i);
-    double sum_t = 0;
-    double sum_tz = 0;
-    for (std::int64_t j = 0; j < z.columns; ++j) {
-      const auto smoothed = static_cast<double>(smooth(t[j]));
-      sum_t += smoothed;
-      sum_tz += smoothed * static_cast<double>(z.row(i)[j]);
+  for (std::int64_t first = 0; first < z.rows; first += kBlock) {
+    const auto count = static_cast<std::size_t>(std::min(kBlock, z.rows - first));
+    const float* t = targets.row(first);
+    const float* logits = z.row(first);
+    BlockSums sums_t{};
+    BlockSums sums_tz{};
+    for (std::size_t i = 0; i < count; ++i, t += columns, logits += columns) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        const auto smoothed = static_cast<double>(smooth(t[j]));
+        sums_t[i] += smoothed;
+        sums_tz[i] += smoothed * static_cast<double>(logits[j]);
+      }
     }
-    float* p = probabilities_row(z, gradient, i, fused);
-    total += sum_t * softmax(z.row(i), p, z.columns) - sum_tz;
+    BlockSums log_sums;
+    float* block = row_or_null(p, first, columns);
+    kernels().softmax(z.row(first), block, log_sums.data(), static_cast<std::int64_t>(count),
+                      columns);
+    for (std::size_t i = 0; i < count; ++i) total += sums_t[i] * log_sums[i] - sums_tz[i];
     if (gradient.empty()) continue;
-    float* g = gradient.row(i);
-    const auto weight = static_cast<float>(sum_t);
-    for (std::int64_t j = 0; j < z.columns; ++j) g[j] = scale * (weight * p[j] - smooth(t[j]));
+    t = targets.row(first);
+    float* g = gradient.row(first);
+    for (std::size_t i = 0; i < count; ++i, t += columns, block += columns, g += columns) {
+      const auto weight = static_cast<float>(sums_t[i]);
+      for (std::int64_t j = 0; j < columns; ++j) g[j] = scale * (weight * block[j] - smooth(t[j]));
+    }
   }
   return total;
 }
@@ -173,8 +180,7 @@ double binary_from_logits(Matrix outputs, ConstMatrix targets, Matrix gradient, 
       const float e = exp(-std::abs(z));
       loss += static_cast<double>(std::max(z, 0.0f)) -
               static_cast<double>(z) * static_cast<double>(t) + log1p(static_cast<double>(e));
-      // Both branches of a sigmoid that cannot overflow, as activate(kSigmoid) has them.
-      const float p = z >= 0 ? 1.0f / (1.0f + e) : e / (1.0f + e);
+      const float p = elementary::sigmoid(z);
       if (fused) outputs.row(i)[j] = p;
       if (!gradient.empty()) gradient.row(i)[j] = share * (p - t);
     }

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/kernels/kernels.hpp"
 
 namespace lockstep {
 namespace {
@@ -36,23 +37,16 @@ float strength(ConfigReader& config, const char* key, double absent) {
 double Regularizer::penalty(std::span<const float> weights) const {
   double sum = 0;
   for (std::size_t first = 0; first < weights.size(); first += kBlock) {
-    double absolute = 0;
-    double squares = 0;
-    for (const float w : weights.subspan(first, std::min(kBlock, weights.size() - first))) {
-      absolute += std::abs(static_cast<double>(w));
-      squares += static_cast<double>(w) * static_cast<double>(w);
-    }
-    sum += static_cast<double>(l1) * absolute + static_cast<double>(l2) * squares;
+    const std::size_t count = std::min(kBlock, weights.size() - first);
+    const WeightSums sums =
+        kernels().weight_sums(weights.data() + first, static_cast<std::int64_t>(count));
+    sum += static_cast<double>(l1) * sums.absolute + static_cast<double>(l2) * sums.squares;
   }
   return sum;
 }
 
 void Regularizer::add_gradient(std::span<const float> weights, std::span<float> gradient) const {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const float w = weights[i];
-    const float sign = static_cast<float>((w > 0) - (w < 0));
-    gradient[i] += l1 * sign + 2 * l2 * w;
-  }
+  kernels().add_penalty_gradient(weights.data(), gradient.data(), std::ssize(weights), l1, l2);
 }
 
 nlohmann::ordered_json Regularizer::to_json() const {
