@@ -13,6 +13,7 @@
 #include "launch/progress.hpp"
 #include "launch/screen.hpp"
 #include "launch/train_compile.hpp"
+#include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
 
 namespace lockstep {
@@ -122,6 +123,7 @@ ExitCode run_evaluate(const CommandContext& context) {
     model.emplace(load(options));
   });
   model->set_numerics(choose_numerics(world, options.numerics));
+  set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));
   const Communicator host = world.on_this_host();
   const ResidentDataset data(world, host, options.place, options.trust);

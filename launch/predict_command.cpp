@@ -12,6 +12,7 @@
 #include "launch/numerics_choice.hpp"
 #include "launch/option_parser.hpp"
 #include "launch/screen.hpp"
+#include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
 
 namespace lockstep {
@@ -124,6 +125,7 @@ ExitCode run_predict(const CommandContext& context) {
   on_root(world, [&] { check_output(options); });
   together(world, [&] { model.emplace(load_model(options.model).model); });
   model->set_numerics(choose_numerics(world, options.numerics));
+  set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));
 
   const Communicator host = world.on_this_host();

@@ -16,6 +16,7 @@
 #include "launch/run_lock.hpp"
 #include "launch/run_recorder.hpp"
 #include "launch/train_plan.hpp"
+#include "src/core/parallel.hpp"
 #include "src/core/printable.hpp"
 #include "src/kernels/gemm.hpp"
 #include "src/model/summary.hpp"
@@ -219,6 +220,7 @@ ExitCode run_train(const CommandContext& context) {
   }
   const Communicator& world = *context.world;
   TrainPlan plan = make_train_plan(world, context.arguments);
+  set_threads(static_cast<int>(plan.settings.threads));
   set_blas_threads(static_cast<int>(plan.settings.threads));
   warn_about_machine(world, plan.settings);
   if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));

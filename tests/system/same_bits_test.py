@@ -26,17 +26,17 @@ class SameBitsTest(SystemTest):
                "--early-stopping", "val_loss", "--patience", "0", "--metrics",
                "accuracy,sparse_top_k_categorical_accuracy", "--seed", "11", "--learning-rate", "0.02")
 
-    def bits(self, ranks, *options, name="run", environment=None, predict=True):
+    def bits(self, ranks, *options, name="run", env=None, predict=True):
         """All that a run leaves, as hashes."""
         run_dir = f"{name}-{ranks}"
         self.done(ranks, "train", "--data", "d.h5", "--layers", LAYERS, "--run-dir", run_dir, *self.OPTIONS,
-                  *options, environment=environment)
+                  *options, env=env)
         report = self.inspect(self.dir / run_dir / "final.h5")
         found = {"weights": report["weights_sha256"], "optimizer": report["optimizer_sha256"],
                  "history": str(history_without_clocks(self.dir / run_dir))}
         if predict:
             out = f"{run_dir}.h5"
-            self.done(ranks, "predict", f"{run_dir}/final.h5", "--data", "d.h5", "--out", out, environment=environment)
+            self.done(ranks, "predict", f"{run_dir}/final.h5", "--data", "d.h5", "--out", out, env=env)
             with h5py.File(self.dir / out) as file:
                 found["predictions"] = hashlib.sha256(file["predictions"][()].tobytes()).hexdigest()
         return found
@@ -83,12 +83,12 @@ class KernelVariants(SameBitsTest):
         for variant in ("portable", "avx2", "avx512"):
             name = f"kernels-{variant}"
             probe = self.run_lockstep(1, "predict", "run-1/final.h5", "--data", "d.h5", "--out", f"{name}-probe.h5",
-                                      environment={"LOCKSTEP_KERNELS": variant})
+                                      env={"LOCKSTEP_KERNELS": variant})
             if "lacks these instructions" in probe.stderr or "expected one of" in probe.stderr:
                 print(f"not compared: {variant}, which this CPU lacks")
                 continue
             with self.subTest(variant=variant):
-                self.assertEqual(self.bits(2, name=name, environment={"LOCKSTEP_KERNELS": variant}), expected)
+                self.assertEqual(self.bits(2, name=name, env={"LOCKSTEP_KERNELS": variant}), expected)
                 compared += 1
         self.assertGreaterEqual(compared, 1)
 
