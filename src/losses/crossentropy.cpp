@@ -38,7 +38,7 @@ float* probabilities(Matrix outputs, Matrix gradient, bool fused) {
   return fused ? outputs.data : gradient.data;
 }
 
-/// The row's first element; null for no rows at all.
+/// null if there is no array.
 float* row_or_null(float* data, std::int64_t row, std::int64_t columns) {
   return data == nullptr ? nullptr : data + row * columns;
 }

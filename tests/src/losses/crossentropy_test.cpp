@@ -224,6 +224,49 @@ TEST(BinaryCrossentropy, SaturatedLogitsGiveAFiniteLossAndALiveGradient) {
   EXPECT_NEAR(unfused.gradient[2], -2, 1e-6);
 }
 
+TEST(Crossentropy, ManyRowsAreTheSumOfSingleOnesBitForBit) {
+  constexpr std::size_t kRows = 131;  // more than two blocks
+  std::vector<float> logits;
+  std::vector<float> distributions;
+  std::vector<std::int32_t> classes;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t j = 0; j < 3; ++j) {
+      logits.push_back(kLogits[(7 * i + j) % 15] + 0.01f * static_cast<float>(i));
+      distributions.push_back(kDistributions[(4 * i + j) % 15]);
+    }
+    classes.push_back(static_cast<std::int32_t>(i % 3));
+  }
+  for (const bool sparse : {true, false}) {
+    for (const bool fused : {true, false}) {
+      for (const bool with_gradient : {true, false}) {
+        const auto run = [&](std::size_t first, std::size_t count) {
+          const auto part = [=](auto values, std::size_t width) {
+            const auto begin = values.begin() + static_cast<std::ptrdiff_t>(first * width);
+            return decltype(values)(begin, begin + static_cast<std::ptrdiff_t>(count * width));
+          };
+          const auto c = part(classes, 1);
+          const auto t = part(distributions, 3);
+          return sparse ? run_loss(SparseCategoricalCrossentropy(true), part(logits, 3), 3,
+                                   class_targets(c), fused, 0.5f, with_gradient)
+                        : run_loss(CategoricalCrossentropy({.from_logits = true}), part(logits, 3),
+                                   3, value_targets(t, 3), fused, 0.5f, with_gradient);
+        };
+        const LossResult all = run(0, kRows);
+        LossResult single;
+        for (std::size_t i = 0; i < kRows; ++i) {
+          const LossResult row = run(i, 1);
+          single.sum += row.sum;
+          single.outputs.insert(single.outputs.end(), row.outputs.begin(), row.outputs.end());
+          single.gradient.insert(single.gradient.end(), row.gradient.begin(), row.gradient.end());
+        }
+        EXPECT_EQ(all.sum, single.sum);
+        EXPECT_EQ(all.outputs, single.outputs);
+        EXPECT_EQ(all.gradient, single.gradient);
+      }
+    }
+  }
+}
+
 TEST(Crossentropy, ANotANumberComesOut) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<std::int32_t> classes{0};
