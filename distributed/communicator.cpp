@@ -228,6 +228,16 @@ void Messages::receive(std::span<double> values, int from, int tag) {
   receive(values.data(), values.size(), MPI_DOUBLE, from, tag);
 }
 
+bool Messages::done() {
+  if (requests_.empty()) return true;
+  int all = 0;
+  check_mpi(
+      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE),
+      "MPI_Testall");
+  if (all != 0) requests_.clear();
+  return all != 0;
+}
+
 void Messages::wait() {
   check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
             "MPI_Waitall");

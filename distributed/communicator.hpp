@@ -83,6 +83,8 @@ class Messages {
   void receive(std::span<float> values, int from, int tag);
   void receive(std::span<double> values, int from, int tag);
   void wait();
+  /// Whether all have arrived; drives them forward.
+  bool done();
 
  private:
   void send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag);

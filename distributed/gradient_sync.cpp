@@ -1,206 +1,34 @@
 #include "distributed/gradient_sync.hpp"
 
-#include <algorithm>
-
+#include "distributed/allreduce_sync.hpp"
+#include "distributed/sharded_sync.hpp"
 #include "src/core/error.hpp"
 
 namespace lockstep {
-namespace {
 
-std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
-  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-}
-
-/// MPI promises tags up to 32767 only; messages of one tag arrive in order.
-int tag_of(std::size_t bucket) {
-  return static_cast<int>(bucket % 32767) + 1;
-}
-constexpr int kStatisticsTag = 0;
-
-}  // namespace
-
-GradientSync::GradientSync(Sequential& model, const Communicator& communicator, Options options,
-                           std::span<const StepPlan> plans)
-    : model_(model),
-      communicator_(communicator),
-      options_(options),
-      buckets_(plan_buckets(model, options.bucket_floats)),
-      stride_(model.arena().trainable_size()),
-      totals_(options.statistics),
-      statistics_messages_(communicator) {
-  std::size_t own_nodes = 1;  // the sums end in the first
-  std::size_t all_nodes = 0;
-  std::size_t other_nodes = 0;
-  for (const StepPlan& plan : plans) {
-    steps_.push_back(
-        {&plan, plan.node_rows(communicator.rank()), TreeSum(plan.grains(), plan.all_nodes())});
-    const std::size_t all = plan.all_nodes().size();
-    const std::size_t own = plan.nodes_of(communicator.rank()).size();
-    own_nodes = std::max(own_nodes, own);
-    all_nodes = std::max(all_nodes, all);
-    other_nodes = std::max(other_nodes, all - own);
+std::unique_ptr<GradientSync> make_gradient_sync(GradientSync::Strategy wanted, Sequential& model,
+                                                 const Communicator& communicator,
+                                                 const GradientSync::Options& options,
+                                                 std::span<const StepPlan> plans,
+                                                 std::string& why_not) {
+  if (wanted == GradientSync::Strategy::kSharded) {
+    auto sharded = std::make_unique<ShardedSync>(model, communicator, communicator.on_this_host(),
+                                                 options, plans);
+    const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
+    if (shared) return sharded;
+    why_not = "the ranks of a host could not share memory (is /dev/shm large enough?)";
   }
-  gradients_ = FloatBuffer(static_cast<std::int64_t>(own_nodes) * stride_);
-  model.arena().use_gradients(part_of(gradients_.span(), 0, stride_));
-  statistics_.resize(all_nodes * options.statistics);
-  addends_.resize(all_nodes);
-
-  std::int64_t received = 0;
-  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    messages_of_.emplace_back(communicator);
-    received_at_.push_back(received);
-    received += static_cast<std::int64_t>(other_nodes) * slice(bucket, communicator.rank()).count();
-  }
-  received_ = FloatBuffer(received);
-  for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
-    slots_.emplace_back(model.arena().trainable_size());
+  return std::make_unique<AllreduceSync>(model, communicator, options, plans);
 }
 
-GradientSync::~GradientSync() {
-  model_.arena().use_gradients({});
-}
-
-Range GradientSync::slice(std::size_t bucket, int rank) const {
-  return slice_of(buckets_[bucket].floats, rank, communicator_.size());
-}
-
-std::span<float> GradientSync::node_floats(std::size_t node, Range floats) {
-  return part_of(gradients_.span(), static_cast<std::int64_t>(node) * stride_ + floats.first,
-                 floats.count());
-}
-
-void GradientSync::begin_step(const StepPlan& plan) {
-  step_ = &*std::ranges::find(steps_, &plan, &Step::plan);
-  started_ = 0;
-}
-
-GradientNodes GradientSync::nodes() const {
-  return {.samples = step_->node_rows, .grain = step_->plan->grain(), .stride = stride_};
-}
-
-std::span<double> GradientSync::statistics_of(int rank) {
-  const std::size_t first = step_->plan->first_node(rank);
-  const std::size_t last = step_->plan->first_node(rank + 1);
-  return std::span(statistics_)
-      .subspan(first * options_.statistics, (last - first) * options_.statistics);
-}
-
-std::span<double> GradientSync::node_statistics(std::size_t node) {
-  return statistics_of(communicator_.rank())
-      .subspan(node * options_.statistics, options_.statistics);
-}
-
-void GradientSync::layer_done(std::size_t layer) {
-  if (!options_.overlap) return;
-  while (started_ < buckets_.size() && buckets_[started_].last_layer >= layer) start(started_++);
-}
-
-std::span<const double> GradientSync::finish() {
-  send_statistics();
-  while (started_ < buckets_.size()) start(started_++);
-  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);
-  add_up_statistics();
-  model_.optimizer().begin_step();
-  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    messages_of_[bucket].wait();
-    update(buckets_[bucket].floats);
-  }
-  return totals_;
-}
-
-void GradientSync::send_statistics() {
-  for (int other = 0; other < communicator_.size(); ++other) {
-    if (other == communicator_.rank()) continue;
-    const std::span<double> theirs = statistics_of(other);
-    const std::span<double> mine = statistics_of(communicator_.rank());
-    if (!theirs.empty()) statistics_messages_.receive(theirs, other, kStatisticsTag);
-    if (mine.empty()) continue;
-    statistics_messages_.send(mine, other, kStatisticsTag);
-    ++messages_;
-  }
-}
-
-void GradientSync::add_up_statistics() {
-  statistics_messages_.wait();
-  step_->sum.add(statistics_, totals_);
-}
-
-/// Sends this rank's nodes of every other rank's slice, and expects theirs of its own slice.
-void GradientSync::start(std::size_t bucket) {
-  const int self = communicator_.rank();
-  const Range own = slice(bucket, self);
-  std::int64_t at = received_at_[bucket];
-  for (int other = 0; other < communicator_.size(); ++other) {
-    if (other == self) continue;
-    for (std::size_t node = 0; own.count() > 0 && node < step_->plan->nodes_of(other).size();
-         ++node) {
-      messages_of_[bucket].receive(part_of(received_.span(), at, own.count()), other,
-                                   tag_of(bucket));
-      at += own.count();
-    }
-    const Range theirs = slice(bucket, other);
-    for (std::size_t node = 0; theirs.count() > 0 && node < step_->node_rows.size(); ++node) {
-      messages_of_[bucket].send(node_floats(node, theirs), other, tag_of(bucket));
-      ++messages_;
-    }
-  }
-}
-
-/// Adds up this rank's slice, and starts to send the sum to all.
-void GradientSync::add_up(std::size_t bucket) {
-  const int self = communicator_.rank();
-  messages_of_[bucket].wait();
-  const Range own = slice(bucket, self);
-  if (own.count() > 0) {
-    std::int64_t at = received_at_[bucket];
-    std::size_t addend = 0;
-    for (int rank = 0; rank < communicator_.size(); ++rank)
-      for (std::size_t node = 0; node < step_->plan->nodes_of(rank).size(); ++node) {
-        if (rank == self) {
-          addends_[addend++] = node_floats(node, own).data();
-        } else {
-          addends_[addend++] = part_of(received_.span(), at, own.count()).data();
-          at += own.count();
-        }
-      }
-    step_->sum.add(std::span(addends_).first(addend), node_floats(0, own).data(), own.count());
-  }
-  for (int other = 0; other < communicator_.size(); ++other) {
-    if (other == self) continue;
-    const Range theirs = slice(bucket, other);
-    if (theirs.count() > 0)
-      messages_of_[bucket].receive(node_floats(0, theirs), other, tag_of(bucket));
-    if (own.count() == 0) continue;
-    messages_of_[bucket].send(node_floats(0, own), other, tag_of(bucket));
-    ++messages_;
-  }
-}
-
-void GradientSync::update(Range floats) {
-  model_.add_regularization_gradient(floats.first, floats.last);
-  UpdateSpan span{
-      part_of(model_.arena().values(), floats.first, floats.count()), node_floats(0, floats), {}};
-  for (std::size_t i = 0; i < slots_.size(); ++i)
-    span.slots[i] = part_of(slots_[i].span(), floats.first, floats.count());
-  model_.optimizer().update(span);
-}
-
-OptimizerSlots GradientSync::gather_slots() const {
-  OptimizerSlots gathered;
-  for (const FloatBuffer& slot : slots_)
-    gathered.emplace_back(slot.span().begin(), slot.span().end());
-  return gathered;
-}
-
-void GradientSync::restore_slots(const OptimizerSlots& slots) {
-  check(slots.size() == slots_.size(), ExitCode::kBadData,
-        "[sync] expected {} optimizer slots, got {}", slots_.size(), slots.size());
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    check(slots[i].size() == slots_[i].span().size(), ExitCode::kBadData,
-          "[sync] expected optimizer slots of {} floats, got {}", slots_[i].span().size(),
-          slots[i].size());
-    std::ranges::copy(slots[i], slots_[i].span().begin());
-  }
+void check_slots(const Sequential& model, const OptimizerSlots& slots) {
+  const std::size_t count = model.optimizer().slot_names().size();
+  const auto floats = static_cast<std::size_t>(model.arena().trainable_size());
+  check(slots.size() == count, ExitCode::kBadData, "[sync] expected {} optimizer slots, got {}",
+        count, slots.size());
+  for (const auto& slot : slots)
+    check(slot.size() == floats, ExitCode::kBadData,
+          "[sync] expected optimizer slots of {} floats, got {}", floats, slot.size());
 }
 
 }  // namespace lockstep

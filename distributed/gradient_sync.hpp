@@ -1,102 +1,81 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
+#include <string>
 
-#include "distributed/bucket.hpp"
 #include "distributed/communicator.hpp"
 #include "distributed/step_plan.hpp"
-#include "distributed/tree_sum.hpp"
 #include "io/keras_file.hpp"
-#include "src/core/float_buffer.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/model/sequential.hpp"
 
 namespace lockstep {
 
 /// Makes the replicas one: adds up the gradients of all ranks by the tree of grains and updates the
-/// parameters, with the same bits on every rank and for any number of ranks. It owns the memory of
-/// the gradients (while it lives, the model's parameters point there) and the optimizer's slots.
+/// parameters, with the same bits on every rank, for any number of ranks and by every strategy. It
+/// owns the memory of the gradients (while it lives, the model's parameters point there) and the
+/// optimizer's slots.
 ///
 /// One step, collective: begin_step(); forward and backward write node_statistics() and nodes(),
 /// backward calls layer_done() for each layer; then finish().
-///
-/// How: each rank owns a slice of every bucket. All ranks send their nodes' parts of a slice to its
-/// owner, who adds them in the tree's order and sends the sum to all; each rank then makes the
-/// whole update. 2 (p - 1) / p times the gradients' bytes leave every rank, if it has one node.
 class GradientSync {
  public:
+  enum class Strategy {
+    kSharded,   ///< each parameter is updated by one rank of the job (ShardedSync)
+    kAllreduce  ///< every rank updates every parameter (AllreduceSync)
+  };
   struct Options {
-    std::int64_t bucket_floats = 1 << 20;
-    /// Buckets leave during backward, which pays between hosts; on one host it does not
-    /// (tests/benchmark).
-    bool overlap = false;
-    std::size_t statistics = 1;  ///< numbers that are added up beside the gradients
+    std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
+    std::size_t statistics = 1;            ///< numbers that are added up beside the gradients
+  };
+  /// What has left this rank in messages since construction.
+  struct Traffic {
+    std::int64_t messages = 0;
+    std::int64_t bytes = 0;
   };
 
-  /// `plans`: all that steps will have. The arguments must outlive this object.
-  GradientSync(Sequential& model, const Communicator& communicator, Options options,
-               std::span<const StepPlan> plans);
-  ~GradientSync();
+  virtual ~GradientSync() = default;
 
-  /// `plan` is one of the plans.
-  void begin_step(const StepPlan& plan);
+  /// Between set_up() and hand_back() the model's parameters may lie in memory that ranks share.
+  /// They must be equal on all ranks. Collective.
+  virtual void set_up() {}
+  virtual void hand_back() {}
+
+  /// Fixes the optimizer's scalars of this step. `plan` is one of the plans.
+  virtual void begin_step(const StepPlan& plan) = 0;
   /// Where this step's backward leaves the gradients.
-  GradientNodes nodes() const;
-  /// What this rank's rows of a node add to the statistics; to be filled before finish().
-  std::span<double> node_statistics(std::size_t node);
-
-  void layer_done(std::size_t layer);
+  virtual GradientNodes nodes() const = 0;
+  /// What this rank's rows of a node add to the statistics; to be filled before backward.
+  virtual std::span<double> node_statistics(std::size_t node) = 0;
+  virtual void layer_done(std::size_t layer) = 0;
   /// Returns the statistics summed over the batch when every parameter is updated.
-  std::span<const double> finish();
+  virtual std::span<const double> finish() = 0;
 
-  std::int64_t messages_sent() const { return messages_; }  ///< since construction
-  std::size_t bucket_count() const { return buckets_.size(); }
+  /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
+  /// not. `when` goes into the message: "after step 1200". Collective.
+  virtual void check_replicas(const std::string& when) const = 0;
 
-  /// The slots of all parameters, for a checkpoint.
-  OptimizerSlots gather_slots() const;
-  void restore_slots(const OptimizerSlots& slots);
-  std::span<const float> slot(std::size_t i) const { return slots_[i].span(); }
-  std::size_t slot_count() const { return slots_.size(); }
+  /// The slots of all parameters on rank 0, for a checkpoint; empty elsewhere. Collective.
+  virtual OptimizerSlots gather_slots() const = 0;
+  /// Every rank passes all of them. Throws Error (65) if they do not fit.
+  virtual void restore_slots(const OptimizerSlots& slots) = 0;
+  /// Floats of optimizer state that this rank holds.
+  virtual std::int64_t slot_floats() const = 0;
 
- private:
-  /// What a plan means for this rank.
-  struct Step {
-    const StepPlan* plan;
-    std::vector<Range> node_rows;
-    TreeSum sum;
-  };
-
-  Range slice(std::size_t bucket, int rank) const;
-  std::span<float> node_floats(std::size_t node, Range floats);
-  std::span<float> received_floats(std::size_t bucket, std::size_t node);
-  std::span<double> statistics_of(int rank);
-  void send_statistics();
-  void add_up_statistics();
-  void start(std::size_t bucket);
-  void add_up(std::size_t bucket);
-  void update(Range floats);
-
-  Sequential& model_;
-  const Communicator& communicator_;
-  Options options_;
-  std::vector<Bucket> buckets_;
-  std::vector<Step> steps_;
-  Step* step_ = nullptr;  ///< the one under way
-
-  std::int64_t stride_;                    ///< floats from one node's gradients to the next one's
-  FloatBuffer gradients_;                  ///< of this rank's nodes
-  FloatBuffer received_;                   ///< other ranks' nodes of this rank's slices
-  std::vector<std::int64_t> received_at_;  ///< where a bucket's begin
-  std::vector<double> statistics_;         ///< of all ranks' nodes, node by node
-  std::vector<double> totals_;
-  Messages statistics_messages_;
-  std::vector<const float*> addends_;
-  std::vector<FloatBuffer> slots_;
-  std::vector<Messages> messages_of_;  ///< of each bucket
-  std::size_t started_ = 0;            ///< buckets of this step that are under way
-  std::int64_t messages_ = 0;
+  virtual Traffic traffic() const = 0;
 };
+
+/// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The
+/// references must outlive the result; `plans`: all that steps will have. Collective.
+std::unique_ptr<GradientSync> make_gradient_sync(GradientSync::Strategy wanted, Sequential& model,
+                                                 const Communicator& communicator,
+                                                 const GradientSync::Options& options,
+                                                 std::span<const StepPlan> plans,
+                                                 std::string& why_not);
+
+/// That these are as many slots of as many floats as the model's optimizer has; else Error (65).
+void check_slots(const Sequential& model, const OptimizerSlots& slots);
 
 }  // namespace lockstep

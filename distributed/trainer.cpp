@@ -7,7 +7,6 @@
 #include <span>
 
 #include "distributed/agreement.hpp"
-#include "distributed/replica_check.hpp"
 #include "distributed/setup_check.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/flush_denormals.hpp"
@@ -21,20 +20,17 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool spans_hosts(const Communicator& communicator) {
-  const bool one_host = communicator.on_this_host().size() == communicator.size();
-  return communicator.all_min(one_host ? 1 : 0) == 0;
-}
-
 std::string describe(const TrainOptions& o) {
   return fmt::format(
       "epochs {}, batch {}, validation split {}, validation batch {}, validation freq {}, shuffle "
-      "{}, steps per epoch {}, seed {}, initialize {}, grain {}, numerics {}, bucket {}, replica "
+      "{}, steps per epoch {}, seed {}, initialize {}, grain {}, numerics {}, sync {}, bucket {}, "
+      "replica "
       "check {}, validate on root {}, verify data {}",
       o.epochs, o.batch_size, o.validation_split, o.validation_batch_size, o.validation_freq,
       o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.grain,
-      o.numerics == Numerics::kExact ? "exact" : "fast", o.bucket_floats, o.check_replicas_every,
-      o.validate_on_root, o.verify_data);
+      o.numerics == Numerics::kExact ? "exact" : "fast",
+      o.sync == GradientSync::Strategy::kSharded ? "sharded" : "allreduce", o.bucket_floats,
+      o.check_replicas_every, o.validate_on_root, o.verify_data);
 }
 
 void check_options(const TrainOptions& o) {
@@ -110,7 +106,8 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
     follow_root();
   }
-  check_replicas(model_, slots(), communicator_, fmt::format("after epoch {}", epoch_));
+  sync_->check_replicas(fmt::format("after epoch {}", epoch_));
+  sync_->hand_back();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
   return history_;
 }
@@ -134,7 +131,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     add_to_report(plan.rows(), now() - start, step + 1, steps);
     const std::int64_t done = model_.optimizer().iterations();
     if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
-      check_replicas(model_, slots(), communicator_, fmt::format("after step {}", done));
+      sync_->check_replicas(fmt::format("after step {}", done));
   }
   finish_report(now() - start);
 }
@@ -146,14 +143,15 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
   for (std::int64_t i = 0; i < mine.count(); ++i)
     rows[static_cast<std::size_t>(i)] = order_->row(first_row + mine.first + i);
   gather_rows(train.x, rows, workspace_->input(mine.count()));
-  fault_point("compute", communicator_.rank(), model_.optimizer().iterations());
+  const std::int64_t step = model_.optimizer().iterations();
+  fault_point("compute", communicator_.rank(), step);
   const Targets targets = targets_->gather(train.y, rows);
 
   // Forward, then losses and metrics: sums over rows, from the outputs before the update.
   sync_->begin_step(plan);
   const Pass pass{.training = true,
                   .seed = options_.seed,
-                  .step = model_.optimizer().iterations(),
+                  .step = step,
                   .first_row = mine.first,
                   .nodes = sync_->nodes()};
   const std::int64_t columns = model_.output_columns();
@@ -170,7 +168,7 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
   // made the same update; the sums of losses and metrics travel with them.
   model_.backward(*workspace_, mine.count(), pass,
                   [this](std::size_t layer) { sync_->layer_done(layer); });
-  fault_point("allreduce", communicator_.rank(), model_.optimizer().iterations());
+  fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = sync_->finish();
   for (std::size_t i = 0; i < sums.size(); ++i) running_[i] += sums[i];
 
@@ -250,12 +248,10 @@ void Trainer::prepare(const ArrayDataset& train) {
 
   const std::size_t statistics = 1 + model_.metrics().size();
   losses_ = TreeStack(statistics);
-  sync_ =
-      std::make_unique<GradientSync>(model_, communicator_,
-                                     GradientSync::Options{.bucket_floats = options_.bucket_floats,
-                                                           .overlap = spans_hosts(communicator_),
-                                                           .statistics = statistics},
-                                     plans_);
+  why_allreduce_.clear();
+  sync_ = make_gradient_sync(options_.sync, model_, communicator_,
+                             {.bucket_floats = options_.bucket_floats, .statistics = statistics},
+                             plans_, why_allreduce_);
 
   // One share of the largest batch is all that a rank ever works on at once.
   std::int64_t largest = 0;
@@ -294,6 +290,7 @@ void Trainer::set_out() {
     if (options_.initialize) model_.initialize(options_.seed);
   }
   communicator_.broadcast(model_.arena().values());
+  sync_->set_up();
 }
 
 void Trainer::begin_report() {
@@ -342,19 +339,24 @@ void Trainer::follow_root() {
   model_.optimizer().set_learning_rate(rate);
 }
 
-std::vector<std::span<const float>> Trainer::slots() const {
-  std::vector<std::span<const float>> slots;
-  for (std::size_t i = 0; i < sync_->slot_count(); ++i) slots.push_back(sync_->slot(i));
-  return slots;
-}
-
 void Trainer::save(const std::filesystem::path& path) {
-  const TrainingState now = state();
+  const TrainingState now = state_on_root();
   fault_point("save", communicator_.rank(), now.iterations);
   on_root(communicator_, [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
 }
 
 TrainingState Trainer::state() {
+  TrainingState state = state_on_root();
+  state.slots.resize(model_.optimizer().slot_names().size());
+  for (auto& slot : state.slots) {
+    slot.resize(static_cast<std::size_t>(model_.arena().trainable_size()));
+    communicator_.broadcast(std::span(slot));
+  }
+  return state;
+}
+
+/// The slots on rank 0 only, who writes them.
+TrainingState Trainer::state_on_root() {
   check_collectively(sync_ != nullptr, ExitCode::kUsage,
                      "[trainer] expected fit() before state() and save()");
   TrainingState state;

@@ -32,6 +32,7 @@ struct TrainOptions {
   bool initialize = true;  ///< draw first weights; false: train on from the model's weights
 
   std::int64_t grain = 0;  ///< rows that are added up as one leaf; 0: default_grain(batch)
+  GradientSync::Strategy sync = GradientSync::Strategy::kSharded;
   Numerics numerics = Numerics::kExact;     ///< kExact: the same bits on any number of ranks
   std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
@@ -82,6 +83,8 @@ class Trainer {
   const Communicator& communicator() const { return communicator_; }
   const TrainOptions& options() const { return options_; }
   const History& history() const { return history_; }
+  /// Why fit() exchanges messages on one host although options().sync is kSharded; empty if not.
+  const std::string& why_allreduce() const { return why_allreduce_; }
   /// Whether larger values of this report entry ("val_accuracy") are better; Error (64) if there is
   /// none.
   bool larger_is_better(const std::string& monitor) const;
@@ -99,7 +102,7 @@ class Trainer {
   void finish_report(double seconds);
   void add_to_report(std::int64_t rows, double seconds, std::int64_t step, std::int64_t steps);
   void follow_root();
-  std::vector<std::span<const float>> slots() const;
+  TrainingState state_on_root();
 
   Sequential& model_;
   Communicator communicator_;
@@ -108,6 +111,7 @@ class Trainer {
 
   std::vector<StepPlan> plans_;  ///< of a full batch, and of a pass's last one if it is partial
   std::unique_ptr<GradientSync> sync_;
+  std::string why_allreduce_;
   std::unique_ptr<SampleOrder> order_;
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<TargetLoader> targets_;

@@ -15,37 +15,59 @@ constexpr std::int64_t kBlock = 1024;
 /// More entries than the stack can have: it is as deep as the tree.
 constexpr std::size_t kDeepest = 66;
 
-/// Walks the tree from the left; an input ends the walk down, every inner node adds.
-struct Walk {
-  std::span<const Range> inputs;
-  std::vector<int>& merges;
+bool covers(std::span<const Range> inputs, Range node) {
+  std::int64_t leaves = 0;
+  for (const Range& input : inputs)
+    leaves += std::max<std::int64_t>(
+        0, std::min(input.last, node.last) - std::max(input.first, node.first));
+  return leaves == node.count();
+}
 
-  void operator()(Range node) {
-    if (merges.size() < inputs.size() && inputs[merges.size()] == node) {
-      merges.push_back(0);
-      return;
-    }
-    if (node.count() < 2) throw std::logic_error("tree sum: the inputs are no nodes of the tree");
+/// The largest nodes below `node` that the inputs cover.
+void find_outputs(std::span<const Range> inputs, Range node, std::vector<Range>& outputs) {
+  if (covers(inputs, node)) {
+    outputs.push_back(node);
+  } else if (node.count() > 1) {
     const std::int64_t split = tree_split(node);
-    (*this)({node.first, split});
-    (*this)({split, node.last});
-    ++merges.back();
+    find_outputs(inputs, {node.first, split}, outputs);
+    find_outputs(inputs, {split, node.last}, outputs);
   }
-};
+}
+
+/// Walks the tree from the left; an input ends the walk down, every inner node adds.
+void plan_merges(std::span<const Range> inputs, Range node, std::vector<int>& merges) {
+  if (merges.size() < inputs.size() && inputs[merges.size()] == node) {
+    merges.push_back(0);
+    return;
+  }
+  if (node.count() < 2) throw std::logic_error("tree sum: the inputs are no nodes of the tree");
+  const std::int64_t split = tree_split(node);
+  plan_merges(inputs, {node.first, split}, merges);
+  plan_merges(inputs, {split, node.last}, merges);
+  ++merges.back();
+}
 
 }  // namespace
 
 TreeSum::TreeSum(std::int64_t leaves, std::span<const Range> inputs) {
-  Walk{inputs, merges_}({0, leaves});
-  std::size_t entries = 0;
-  for (const int merges : merges_) {
-    depth_ = std::max(depth_, ++entries);
-    entries -= static_cast<std::size_t>(merges);
+  find_outputs(inputs, {0, leaves}, outputs_);
+  std::size_t depth = 0;
+  for (const Range& output : outputs_) {
+    const std::size_t first = merges_.size();
+    plan_merges(inputs, output, merges_);
+    inputs_of_.push_back(
+        {static_cast<std::int64_t>(first), static_cast<std::int64_t>(merges_.size())});
+    std::size_t entries = 0;
+    for (std::size_t i = first; i < merges_.size(); ++i) {
+      depth = std::max(depth, ++entries);
+      entries -= static_cast<std::size_t>(merges_[i]);
+    }
   }
-  scratch_ = FloatBuffer(static_cast<std::int64_t>(depth_) * kBlock);
+  scratch_ = FloatBuffer(static_cast<std::int64_t>(depth) * kBlock);
 }
 
-void TreeSum::add(std::span<const float* const> inputs, float* sum, std::int64_t count) {
+void TreeSum::add(std::size_t output, std::span<const float* const> inputs, float* sum,
+                  std::int64_t count) {
   if (inputs.size() == 1) {
     if (inputs[0] != sum) std::copy_n(inputs[0], count, sum);
     return;
@@ -53,6 +75,7 @@ void TreeSum::add(std::span<const float* const> inputs, float* sum, std::int64_t
   const auto scratch = [this](std::size_t entry) {
     return scratch_.span().data() + static_cast<std::int64_t>(entry) * kBlock;
   };
+  const int* const merges = merges_.data() + inputs_of_[output].first;
   // An entry of the stack is an input, or a partial sum in the entry's own scratch block.
   std::array<const float*, kDeepest> stack{};
   for (std::int64_t first = 0; first < count; first += kBlock) {
@@ -60,10 +83,10 @@ void TreeSum::add(std::span<const float* const> inputs, float* sum, std::int64_t
     std::size_t entries = 0;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       stack[entries++] = inputs[i] + first;
-      for (int merge = 0; merge < merges_[i]; ++merge) {
+      for (int merge = 0; merge < merges[i]; ++merge) {
         --entries;
-        const bool root = i + 1 == inputs.size() && entries == 1;
-        float* const to = root ? sum + first : scratch(entries - 1);
+        const bool last = i + 1 == inputs.size() && entries == 1;
+        float* const to = last ? sum + first : scratch(entries - 1);
         kernels().sum(stack[entries - 1], stack[entries], to, length);
         stack[entries - 1] = to;
       }
@@ -71,7 +94,7 @@ void TreeSum::add(std::span<const float* const> inputs, float* sum, std::int64_t
   }
 }
 
-void TreeSum::add(std::span<const double> inputs, std::span<double> sums) const {
+void TreeSum::add_to_root(std::span<const double> inputs, std::span<double> sums) const {
   for (std::size_t number = 0; number < sums.size(); ++number) {
     std::array<double, kDeepest> stack{};
     std::size_t entries = 0;

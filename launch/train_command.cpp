@@ -157,6 +157,8 @@ ExitCode TrainRun::train(const RunData& data) {
   if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));
   trainer.fit(data.train.rows(),
               data.validation ? std::optional(data.validation->rows()) : std::nullopt);
+  if (world_.is_root() && !trainer.why_allreduce().empty())
+    print_error("warning: --sync allreduce instead of sharded: " + trainer.why_allreduce());
   trainer.save(directory_.final_model());
   if (data.test) report_test(trainer.evaluate(data.test->rows()));
   on_root(world_, [&] { directory_.write_status("DONE"); });

@@ -243,6 +243,7 @@ TrainOptions trainer_options(const TrainSettings& settings) {
   options.bucket_floats = static_cast<std::int64_t>(std::ceil(settings.bucket_mib * kFloatsPerMib));
   options.check_replicas_every = settings.check_replicas_every;
   options.grain = settings.grain;
+  options.sync = settings.sync;
   options.numerics = settings.numerics.value_or(Numerics::kExact);
   options.validate_on_root = settings.validate_on_root;
   options.verify_data = false;  // ResidentArray has compared the hosts' rows already

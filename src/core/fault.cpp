@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <bit>
 #include <csignal>
 #include <cstdlib>
 #include <new>
@@ -27,14 +28,29 @@ void act(const std::string& action) {
   throw std::logic_error("LOCKSTEP_FAULT: unknown action " + action);
 }
 
+/// The action that is wanted here; empty: none.
+std::string wanted_action(const char* point, int rank, std::int64_t step) {
+  static const char* const wanted = std::getenv("LOCKSTEP_FAULT");
+  if (wanted == nullptr) return "";
+  const std::string prefix = fmt::format("{}:{}:{}:", point, rank, step);
+  const std::string text = wanted;
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : "";
+}
+
 }  // namespace
 
 void fault_point(const char* point, int rank, std::int64_t step) {
-  static const char* const wanted = std::getenv("LOCKSTEP_FAULT");
-  if (wanted == nullptr) return;
-  const std::string prefix = fmt::format("{}:{}:{}:", point, rank, step);
-  const std::string text = wanted;
-  if (text.starts_with(prefix)) act(text.substr(prefix.size()));
+  const std::string action = wanted_action(point, rank, step);
+  if (!action.empty()) act(action);
+}
+
+void fault_point(const char* point, int rank, std::int64_t step, std::span<float> numbers) {
+  const std::string action = wanted_action(point, rank, step);
+  if (action == "flip") {
+    numbers[0] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(numbers[0]) ^ 1u);
+  } else if (!action.empty()) {
+    act(action);
+  }
 }
 
 }  // namespace lockstep

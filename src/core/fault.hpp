@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace lockstep {
 
@@ -9,8 +10,11 @@ namespace lockstep {
 /// first fault_point() of that name, rank and step. Actions: kill, segv, bus, abort (signals), exit (with 0),
 /// throw (std::runtime_error), bad_alloc, error (Error 74). Compiled in by CMake's LOCKSTEP_FAULTS only.
 void fault_point(const char* point, int rank, std::int64_t step);
+/// The same with one action more: flip, the lowest bit of the first of these numbers.
+void fault_point(const char* point, int rank, std::int64_t step, std::span<float> numbers);
 #else
 inline void fault_point(const char*, int, std::int64_t) {}
+inline void fault_point(const char*, int, std::int64_t, std::span<float>) {}
 #endif
 
 }  // namespace lockstep

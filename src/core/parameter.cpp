@@ -15,12 +15,15 @@ ParameterArena::ParameterArena(std::vector<Parameter*> parameters)
   trainable_size_ = size_;
   place(false);
 
-  values_ = FloatBuffer(size_);
-  for (Parameter* parameter : parameters_) {
-    const auto offset = static_cast<std::size_t>(parameter->offset);
-    const auto count = static_cast<std::size_t>(element_count(parameter->shape));
-    parameter->value = values().subspan(offset, count);
-  }
+  own_values_ = FloatBuffer(size_);
+  use_values({});
+}
+
+void ParameterArena::use_values(std::span<float> values) {
+  values_ = values.empty() ? own_values_.span() : values;
+  for (Parameter* parameter : parameters_)
+    parameter->value = values_.subspan(static_cast<std::size_t>(parameter->offset),
+                                       static_cast<std::size_t>(element_count(parameter->shape)));
 }
 
 void ParameterArena::use_gradients(std::span<float> gradients) {

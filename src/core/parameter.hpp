@@ -39,8 +39,14 @@ class ParameterArena {
 
   std::int64_t size() const { return size_; }                      ///< floats, gaps included
   std::int64_t trainable_size() const { return trainable_size_; }  ///< floats, gaps included
-  std::span<float> values() { return values_.span(); }
-  std::span<const float> values() const { return values_.span(); }
+  std::span<float> values() { return values_; }
+  std::span<const float> values() const { return values_; }
+
+  /// From now on the parameters lie here: size() floats, which get nothing copied. Empty: in the
+  /// arena's own memory again.
+  void use_values(std::span<float> values);
+  /// The arena's own memory, wherever the parameters lie.
+  std::span<float> own_values() { return own_values_.span(); }
 
   /// From now on the parameters' gradients lie here: trainable_size() floats, zero in the gaps;
   /// element i is the derivative by values()[i]. Empty: nowhere.
@@ -55,7 +61,8 @@ class ParameterArena {
   std::vector<Parameter*> parameters_;
   std::int64_t size_ = 0;
   std::int64_t trainable_size_ = 0;
-  FloatBuffer values_;
+  FloatBuffer own_values_;
+  std::span<float> values_;
   std::span<float> gradients_;
 };
 

@@ -1,4 +1,5 @@
-#include "distributed/gradient_sync.hpp"
+#include "distributed/allreduce_sync.hpp"
+#include "distributed/sharded_sync.hpp"
 
 #include <optional>
 #include <vector>
@@ -161,120 +162,198 @@ std::vector<StepPlan> some_plans() {
   return {StepPlan(52, 4, ranks), StepPlan(19, 4, ranks), StepPlan(3, 4, ranks)};
 }
 
-class Sync : public testing::TestWithParam<bool> {
+/// The strategy, and for kSharded how the ranks lie on hosts: ranks / per_host, or by turns.
+struct Setting {
+  const char* name;
+  GradientSync::Strategy strategy;
+  int per_host = 100;
+  bool by_turns = false;
+};
+
+std::unique_ptr<GradientSync> make_sync(const Setting& setting, Sequential& model,
+                                        const Communicator& communicator,
+                                        std::int64_t bucket_floats,
+                                        std::span<const StepPlan> plans) {
+  const GradientSync::Options options{.bucket_floats = bucket_floats, .statistics = 3};
+  std::unique_ptr<GradientSync> sync;
+  if (setting.strategy == GradientSync::Strategy::kAllreduce) {
+    sync = std::make_unique<AllreduceSync>(model, communicator, options, plans);
+  } else {
+    const int hosts = (communicator.size() + setting.per_host - 1) / setting.per_host;
+    const int host =
+        setting.by_turns ? communicator.rank() % hosts : communicator.rank() / setting.per_host;
+    sync = std::make_unique<ShardedSync>(model, communicator, communicator.split(host), options,
+                                         plans);
+  }
+  sync->set_up();
+  return sync;
+}
+
+class Sync : public testing::TestWithParam<Setting> {
  protected:
-  GradientSync::Options options(std::int64_t bucket_floats) const {
-    return {.bucket_floats = bucket_floats, .overlap = GetParam(), .statistics = 3};
+  std::unique_ptr<GradientSync> make(Sequential& model, std::int64_t bucket_floats) const {
+    return make_sync(GetParam(), model, communicator_, bucket_floats, plans_);
   }
   const Communicator communicator_ = world();
   const std::vector<StepPlan> plans_ = some_plans();
 };
-INSTANTIATE_TEST_SUITE_P(WithoutAndWithOverlap, Sync, testing::Bool());
+constexpr auto kSharded = GradientSync::Strategy::kSharded;
+INSTANTIATE_TEST_SUITE_P(Strategies, Sync,
+                         testing::Values(Setting{"Allreduce", GradientSync::Strategy::kAllreduce},
+                                         Setting{"OneHost", kSharded},
+                                         Setting{"HostsOfOne", kSharded, 1},
+                                         Setting{"HostsOfTwo", kSharded, 2},
+                                         Setting{"HostsOfThree", kSharded, 3},
+                                         Setting{"HostsOfTwoByTurns", kSharded, 2, true}),
+                         [](const auto& setting) { return setting.param.name; });
 
 TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   for (const std::int64_t size : {1, 7000, 1 << 20}) {
-    Sequential model = large_network();
-    GradientSync sync(model, communicator_, options(size), plans_);
+    Sequential model = large_network();  // SGD, rate 0.01
+    model.initialize(1);
+    communicator_.broadcast(model.arena().values());
+    const auto sync = make(model, size);
+    std::vector<float> expected(model.arena().values().begin(), model.arena().values().end());
     std::uint32_t step = 0;
-    for (const StepPlan& plan : plans_) {
-      const std::vector<double> totals = make_step(model, sync, plan, ++step);
-      const Range all{0, plan.grains()};
-      for (std::size_t i = 0; i < totals.size(); ++i)
-        EXPECT_EQ(totals[i], tree_value<double>(step, all, i));
-      for (const Parameter* parameter : model.arena().parameters())
-        for (std::size_t i = 0; i < std::min<std::size_t>(61, parameter->gradient.size()); ++i) {
-          const float expected = tree_value<float>(step, all, i);
-          for (std::size_t j = i; j < parameter->gradient.size(); j += 61)
-            ASSERT_EQ(parameter->gradient[j], expected) << "float " << j << ", bucket " << size;
-        }
-    }
+    for (int round = 0; round < 2; ++round)
+      for (const StepPlan& plan : plans_) {
+        const std::vector<double> totals = make_step(model, *sync, plan, ++step);
+        const Range all{0, plan.grains()};
+        for (std::size_t i = 0; i < totals.size(); ++i)
+          ASSERT_EQ(totals[i], tree_value<double>(step, all, i));
+        float sums[61];
+        for (std::size_t i = 0; i < 61; ++i) sums[i] = tree_value<float>(step, all, i);
+        for (const Parameter* parameter : model.arena().parameters())
+          for (std::size_t i = 0; i < parameter->value.size(); ++i) {
+            float& value = expected[static_cast<std::size_t>(parameter->offset) + i];
+            value -= 0.01f * sums[i % 61];
+            ASSERT_EQ(parameter->value[i], value) << "float " << i << ", bucket " << size;
+          }
+      }
   }
 }
 
-TEST_P(Sync, UpdatesEveryParameterOnce) {
+TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
   for (const std::int64_t size : kBucketSizes) {
-    Sequential model = deep_network();  // SGD, rate 0.01, from weights 0
-    GradientSync sync(model, communicator_, options(size), plans_);
-    make_step(model, sync, plans_[0], 1);
-    for (const Parameter* parameter : model.arena().parameters())
-      for (std::size_t i = 0; i < parameter->value.size(); ++i)
-        ASSERT_EQ(parameter->value[i], -0.01f * parameter->gradient[i]);
-    EXPECT_EQ(model.optimizer().iterations(), 1);
-    test::expect_same_everywhere(communicator_, model.weights_sha256());
+    Sequential model = deep_network();
+    std::string during;
+    {
+      const auto sync = make(model, size);
+      make_step(model, *sync, plans_[0], 1);
+      EXPECT_NO_THROW(sync->check_replicas("after step 1"));
+      during = model.weights_sha256();
+      EXPECT_EQ(model.optimizer().iterations(), 1);
+    }
+    EXPECT_EQ(model.weights_sha256(), during);
+    EXPECT_EQ(model.arena().values().data(), model.arena().own_values().data());
+    EXPECT_TRUE(model.arena().gradients().empty());
+    test::expect_same_everywhere(communicator_, during);
   }
 }
 
-TEST_P(Sync, SendsEachNodeToTheOwnersAndEachSumToAll) {
+TEST_P(Sync, HoldsTheWholeStateOnceOrOnEveryRank) {
+  Sequential model = test::classifier(200, 90, 3);  // Adam: two slots
+  const auto sync = make(model, 7000);
+  const std::int64_t whole = 2 * model.arena().trainable_size();
+  const std::int64_t copies =
+      GetParam().strategy == GradientSync::Strategy::kAllreduce ? communicator_.size() : 1;
+  EXPECT_EQ(communicator_.all_sum(sync->slot_floats()), copies * whole);
+}
+
+TEST(AllreduceSync, SendsEachNodeToTheOwnersAndEachSumToAll) {
+  const Communicator communicator = world();
   Sequential model = large_network();
-  const std::vector<StepPlan> plans{StepPlan(52, 4, communicator_.size())};
-  GradientSync sync(model, communicator_, options(7000), plans);
+  const std::vector<StepPlan> plans{StepPlan(52, 4, communicator.size())};
+  AllreduceSync sync(model, communicator, {.bucket_floats = 7000, .statistics = 3}, plans);
   for (std::uint32_t step = 0; step < 3; ++step) make_step(model, sync, plans[0], step);
 
-  const int self = communicator_.rank();
+  const int self = communicator.rank();
   const auto nodes = static_cast<std::int64_t>(plans[0].nodes_of(self).size());
-  std::int64_t expected = communicator_.size() - 1;  // the statistics
+  std::int64_t expected = communicator.size() - 1;  // the statistics
   for (const Bucket& bucket : plan_buckets(model, 7000))
-    for (int other = 0; other < communicator_.size(); ++other) {
+    for (int other = 0; other < communicator.size(); ++other) {
       if (other == self) continue;
-      if (slice_of(bucket.floats, other, communicator_.size()).count() > 0) expected += nodes;
-      if (slice_of(bucket.floats, self, communicator_.size()).count() > 0) expected += 1;
+      if (slice_of(bucket.floats, other, communicator.size()).count() > 0) expected += nodes;
+      if (slice_of(bucket.floats, self, communicator.size()).count() > 0) expected += 1;
     }
-  EXPECT_EQ(sync.messages_sent(), 3 * expected);
+  EXPECT_EQ(sync.traffic().messages, 3 * expected);
+}
+
+TEST(ShardedSync, SendsNothingWithinAHost) {
+  const Communicator communicator = world();
+  Sequential model = large_network();
+  const std::vector<StepPlan> plans = some_plans();
+  ShardedSync sync(model, communicator, communicator.on_this_host(), {}, plans);
+  sync.set_up();
+  make_step(model, sync, plans[0], 1);
+  EXPECT_EQ(sync.traffic().messages, 0);
+}
+
+TEST(ShardedSync, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
+  const Communicator communicator = world();
+  const int p = communicator.size();
+  if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one node";
+  Sequential model = test::classifier(2000, 100, 8, "sgd");
+  const std::vector<StepPlan> plans{StepPlan(64, 8, p)};
+  ShardedSync sync(model, communicator, communicator.split(communicator.rank()),
+                   {.bucket_floats = 50'000}, plans);
+  sync.set_up();
+  for (std::uint32_t step = 0; step < 2; ++step) make_step(model, sync, plans[0], step);
+  const auto bytes = static_cast<double>(sync.traffic().bytes) / 2;
+  const double gradients = 4.0 * static_cast<double>(model.arena().trainable_size());
+  EXPECT_NEAR(bytes, 2.0 * (p - 1) / p * gradients, 0.05 * gradients);
 }
 
 TEST_P(Sync, AddsTheRegularizersGradientOnceWhateverTheRanks) {
   Sequential model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
   model.initialize(0);
-  GradientSync sync(model, communicator_, options(1), plans_);
-  sync.begin_step(plans_[0]);
-  sync.layer_done(0);
-  sync.finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
+  const auto sync = make(model, 1);
+  sync->begin_step(plans_[0]);
+  sync->layer_done(0);
+  sync->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
   EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
 }
 
-TEST(GradientSync, LeavesNoGradientsBehind) {
-  const Communicator communicator = world();
-  Sequential model = deep_network();
-  const std::vector<StepPlan> plans = some_plans();
-  { const GradientSync sync(model, communicator, {}, plans); }
-  EXPECT_TRUE(model.arena().gradients().empty());
-  EXPECT_TRUE(model.layers()[0]->parameters()[0].gradient.empty());
-}
-
-TEST(GradientSync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
-  const Communicator communicator = world();
-  const std::vector<StepPlan> plans = some_plans();
-  Sequential whole = test::classifier(4, 5, 3);
-  GradientSync whole_sync(whole, communicator, {.bucket_floats = 20}, plans);
-  for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, whole_sync, plans[0], step);
-  const OptimizerSlots slots = whole_sync.gather_slots();
-  Sequential resumed = test::classifier(4, 5, 3);
-  GradientSync resumed_sync(resumed, communicator, {.bucket_floats = 1000}, plans);
-
-  resumed_sync.restore_slots(slots);
-  resumed.optimizer().set_iterations(3);
+TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
+  Sequential whole = test::classifier(200, 90, 3);
+  const auto whole_sync = make(whole, 7000);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, *whole_sync, plans_[0], step);
+  OptimizerSlots slots = whole_sync->gather_slots();
+  EXPECT_EQ(slots.size(), communicator_.is_root() ? 2u : 0u);
+  slots.resize(2);
+  for (auto& slot : slots) {
+    slot.resize(static_cast<std::size_t>(whole.arena().trainable_size()));
+    communicator_.broadcast(std::span(slot));
+  }
+  Sequential resumed = test::classifier(200, 90, 3);
   std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
+  communicator_.barrier();
+  const Setting other{"", GradientSync::Strategy::kAllreduce};
+  const auto resumed_sync = make_sync(other, resumed, communicator_, 1000, plans_);
+  resumed_sync->restore_slots(slots);
+  resumed.optimizer().set_iterations(3);
+
   for (std::uint32_t step = 3; step < 6; ++step) {
-    make_step(whole, whole_sync, plans[1], step);
-    make_step(resumed, resumed_sync, plans[1], step);
+    make_step(whole, *whole_sync, plans_[1], step);
+    make_step(resumed, *resumed_sync, plans_[1], step);
   }
 
-  ASSERT_EQ(slots.size(), 2u);
   EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
-  EXPECT_EQ(resumed_sync.gather_slots(), whole_sync.gather_slots());
+  EXPECT_EQ(resumed_sync->gather_slots(), whole_sync->gather_slots());
+  whole_sync->restore_slots(slots);
+  EXPECT_EQ(whole_sync->gather_slots(), communicator_.is_root() ? slots : OptimizerSlots{});
 }
 
-TEST(GradientSync, RefusesSlotsThatDoNotFit) {
-  const Communicator communicator = world();
-  const std::vector<StepPlan> plans = some_plans();
+TEST_P(Sync, RefusesSlotsThatDoNotFit) {
   Sequential model = test::classifier(4, 5, 3);
-  GradientSync sync(model, communicator, {}, plans);
-  OptimizerSlots slots = sync.gather_slots();
+  const auto sync = make(model, 100);
+  OptimizerSlots slots(
+      2, std::vector<float>(static_cast<std::size_t>(model.arena().trainable_size())));
   slots[1].pop_back();
-  test::expect_error(ExitCode::kBadData, {"[sync]", "floats"}, [&] { sync.restore_slots(slots); });
+  test::expect_error(ExitCode::kBadData, {"[sync]", "floats"}, [&] { sync->restore_slots(slots); });
   slots.pop_back();
   test::expect_error(ExitCode::kBadData, {"[sync] expected 2", "got 1"},
-                     [&] { sync.restore_slots(slots); });
+                     [&] { sync->restore_slots(slots); });
 }
 
 }  // namespace

@@ -143,7 +143,10 @@ class Saboteur final : public Callback {
 TEST_F(TrainerErrors, GivesUpOnAllRanksWhenReplicasDiffer) {
   if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
   for (const std::int64_t every : {4, 0}) {
-    Trainer trainer(model_, world(), {.batch_size = 3, .check_replicas_every = every});
+    Trainer trainer(model_, world(),
+                    {.batch_size = 3,
+                     .sync = GradientSync::Strategy::kAllreduce,
+                     .check_replicas_every = every});
     trainer.add_callback(std::make_shared<Saboteur>(communicator_.size() - 1));
     expect_collective_error(
         communicator_, ExitCode::kNumerical,

@@ -55,8 +55,8 @@ TEST(TreeSum, GivesTheRootFromTheNodesOfAnyShareOfTheLeaves) {
         std::vector<double> totals(2);
 
         float* const result = sums[(inputs.size() - 1) / 2].data();  // in place of an input
-        tree.add(pointers, result, kCount);
-        tree.add(doubles, totals);
+        tree.add(0, pointers, result, kCount);
+        tree.add_to_root(doubles, totals);
 
         for (std::size_t i = 0; i < root.size(); ++i)
           ASSERT_EQ(std::bit_cast<std::uint32_t>(result[i]), std::bit_cast<std::uint32_t>(root[i]))
@@ -70,8 +70,22 @@ TEST(TreeSum, AddsDoublesInTheTreesOrder) {
   const std::vector<Range> inputs{{0, 1}, {1, 2}, {2, 3}};
   const std::vector<double> values{1e17, 1, -1e17};  // (1e17 + 1) - 1e17, not 1e17 + (1 - 1e17)
   std::vector<double> total(1);
-  TreeSum(3, inputs).add(values, total);
+  TreeSum(3, inputs).add_to_root(values, total);
   EXPECT_EQ(total[0], (1e17 + 1.0) - 1e17);
+}
+
+TEST(TreeSum, GoesAsFarAsItsInputsReach) {
+  const Leaves leaves(8);
+  const std::vector<Range> inputs{{0, 1}, {1, 2}, {4, 6}, {6, 7}, {7, 8}};  // not 2 and 3
+  TreeSum tree(8, inputs);
+  ASSERT_EQ(tree.outputs().size(), 2u);
+  EXPECT_EQ(tree.outputs()[0], (Range{0, 2}));
+  EXPECT_EQ(tree.outputs()[1], (Range{4, 8}));
+  EXPECT_EQ(tree.inputs_of(1), (Range{2, 5}));
+  const std::vector<float> a = leaves.sum({4, 6}), b = leaves.sum({6, 7}), c = leaves.sum({7, 8});
+  std::vector<float> sum(kCount);
+  tree.add(1, std::vector<const float*>{a.data(), b.data(), c.data()}, sum.data(), kCount);
+  EXPECT_EQ(sum, leaves.sum({4, 8}));
 }
 
 TEST(TreeSum, RefusesInputsThatAreNotNodes) {

@@ -15,7 +15,7 @@ STEPS = {"init": 0, "read": 0, "compute": 2, "allreduce": 2, "save": 8, "finaliz
 POINTS = ["read", "compute", "allreduce", "save"]
 
 
-@unittest.skipUnless(os.environ.get("LOCKSTEP_FAULTS", "1") == "1", "built without LOCKSTEP_FAULTS")
+@unittest.skipUnless(FAULTS, "built without LOCKSTEP_FAULTS")
 class FaultTest(SystemTest):
     @classmethod
     def setUpClass(cls):

@@ -2,11 +2,12 @@
 bucket sizes, on who validates, or on the CPU's vector width. And the control: with fast numerics they do."""
 
 import hashlib
+import unittest
 
 import h5py
 import numpy as np
 
-from support import SystemTest, history, history_without_clocks, main, write_file
+from support import FAULTS, SystemTest, history, history_without_clocks, main, write_file
 
 RANKS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 LAYERS = ('Dense(40, relu, kernel_regularizer="l2"), Dropout(0.3), Dense(24, tanh), Dense(17, gelu), '
@@ -61,6 +62,7 @@ class Settings(SameBitsTest):
         write_data(self.dir / "d.h5")
         expected = self.bits(1)
         for number, options in enumerate((["--bucket-mib", "0.001"], ["--validate-on", "root"], ["--threads", "2"],
+                                          ["--sync", "allreduce"], ["--sync", "allreduce", "--bucket-mib", "0.001"],
                                           ["--threads", "2", "--bucket-mib", "0.01", "--validate-on", "root"])):
             with self.subTest(options=options):
                 self.assertEqual(self.bits(3, *options, name=f"settings{number}"), expected)
@@ -101,6 +103,18 @@ class FastNumerics(SameBitsTest):
         found = {ranks: self.bits(ranks, "--numerics", "fast", predict=False) for ranks in (1, 2, 3, 4)}
         self.assertGreater(len({str(bits) for bits in found.values()}), 1, found)
         self.assertNotEqual(found[1]["weights"], self.bits(1, predict=False, name="exact")["weights"])
+
+
+@unittest.skipUnless(FAULTS, "built without fault points")
+class FlippedBit(SameBitsTest):
+    def test_in_one_gradient_on_one_rank_is_found(self):
+        write_data(self.dir / "d.h5")
+        options = ["train", "--data", "d.h5", "--layers", LAYERS, *self.OPTIONS, "--sync", "allreduce",
+                   "--check-replicas-every", "10"]
+        self.done(3, *options)
+        result = self.run_lockstep(3, *options, "--overwrite", env={"LOCKSTEP_FAULT": "gradient:1:7:flip"})
+        self.assertEqual(result.code, 70, result)
+        self.assertRegex("".join(result.errors), "after step 10: expected the same bits on every rank.* on rank 1")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ FLAGS = ["--oversubscribe", "--bind-to", "none"] if FLAVOUR == "openmpi" else []
 MARK = "LOCKSTEP_SYSTEM_TEST"  # environment variable that tells a job's processes from all others
 REFERENCE_FILES = pathlib.Path(__file__).resolve().parent.parent / "reference" / "files"
 
+FAULTS = os.environ.get("LOCKSTEP_FAULTS", "1") == "1"  # compiled in
+
 NETWORK = "Dense(8, relu), Dense(3, softmax)"  # for clusters()
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 

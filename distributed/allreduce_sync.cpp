@@ -1,0 +1,226 @@
+#include "distributed/allreduce_sync.hpp"
+
+#include <algorithm>
+
+#include "distributed/replica_check.hpp"
+#include "src/core/fault.hpp"
+
+namespace lockstep {
+namespace {
+
+std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
+  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+}
+
+/// MPI promises tags up to 32767 only; messages of one tag arrive in order.
+int tag_of(std::size_t bucket) {
+  return static_cast<int>(bucket % 32767) + 1;
+}
+constexpr int kStatisticsTag = 0;
+
+bool spans_hosts(const Communicator& communicator) {
+  const bool one_host = communicator.on_this_host().size() == communicator.size();
+  return communicator.all_min(one_host ? 1 : 0) == 0;
+}
+
+}  // namespace
+
+AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator, Options options,
+                             std::span<const StepPlan> plans)
+    : model_(model),
+      communicator_(communicator),
+      options_(options),
+      overlap_(spans_hosts(communicator)),
+      buckets_(plan_buckets(model, options.bucket_floats)),
+      stride_(model.arena().trainable_size()),
+      totals_(options.statistics),
+      statistics_messages_(communicator) {
+  std::size_t own_nodes = 1;  // the sums end in the first
+  std::size_t all_nodes = 0;
+  std::size_t other_nodes = 0;
+  for (const StepPlan& plan : plans) {
+    steps_.push_back(
+        {&plan, plan.node_rows(communicator.rank()), TreeSum(plan.grains(), plan.all_nodes())});
+    const std::size_t all = plan.all_nodes().size();
+    const std::size_t own = plan.nodes_of(communicator.rank()).size();
+    own_nodes = std::max(own_nodes, own);
+    all_nodes = std::max(all_nodes, all);
+    other_nodes = std::max(other_nodes, all - own);
+  }
+  gradients_ = FloatBuffer(static_cast<std::int64_t>(own_nodes) * stride_);
+  model.arena().use_gradients(part_of(gradients_.span(), 0, stride_));
+  statistics_.resize(all_nodes * options.statistics);
+  addends_.resize(all_nodes);
+
+  std::int64_t received = 0;
+  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    messages_of_.emplace_back(communicator);
+    received_at_.push_back(received);
+    received += static_cast<std::int64_t>(other_nodes) * slice(bucket, communicator.rank()).count();
+  }
+  received_ = FloatBuffer(received);
+  for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
+    slots_.emplace_back(model.arena().trainable_size());
+}
+
+AllreduceSync::~AllreduceSync() {
+  model_.arena().use_gradients({});
+}
+
+Range AllreduceSync::slice(std::size_t bucket, int rank) const {
+  return slice_of(buckets_[bucket].floats, rank, communicator_.size());
+}
+
+std::span<float> AllreduceSync::node_floats(std::size_t node, Range floats) {
+  return part_of(gradients_.span(), static_cast<std::int64_t>(node) * stride_ + floats.first,
+                 floats.count());
+}
+
+void AllreduceSync::begin_step(const StepPlan& plan) {
+  step_ = &*std::ranges::find(steps_, &plan, &Step::plan);
+  model_.optimizer().begin_step();
+  started_ = 0;
+}
+
+GradientNodes AllreduceSync::nodes() const {
+  return {.samples = step_->node_rows, .grain = step_->plan->grain(), .stride = stride_};
+}
+
+std::span<double> AllreduceSync::statistics_of(int rank) {
+  const std::size_t first = step_->plan->first_node(rank);
+  const std::size_t last = step_->plan->first_node(rank + 1);
+  return std::span(statistics_)
+      .subspan(first * options_.statistics, (last - first) * options_.statistics);
+}
+
+std::span<double> AllreduceSync::node_statistics(std::size_t node) {
+  return statistics_of(communicator_.rank())
+      .subspan(node * options_.statistics, options_.statistics);
+}
+
+void AllreduceSync::layer_done(std::size_t layer) {
+  if (!overlap_) return;
+  while (started_ < buckets_.size() && buckets_[started_].last_layer >= layer) start(started_++);
+}
+
+std::span<const double> AllreduceSync::finish() {
+  send_statistics();
+  while (started_ < buckets_.size()) start(started_++);
+  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);
+  add_up_statistics();
+  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    messages_of_[bucket].wait();
+    update(buckets_[bucket].floats);
+  }
+  return totals_;
+}
+
+void AllreduceSync::send_statistics() {
+  for (int other = 0; other < communicator_.size(); ++other) {
+    if (other == communicator_.rank()) continue;
+    const std::span<double> theirs = statistics_of(other);
+    const std::span<double> mine = statistics_of(communicator_.rank());
+    if (!theirs.empty()) statistics_messages_.receive(theirs, other, kStatisticsTag);
+    if (mine.empty()) continue;
+    statistics_messages_.send(mine, other, kStatisticsTag);
+    count(mine.size_bytes());
+  }
+}
+
+void AllreduceSync::add_up_statistics() {
+  statistics_messages_.wait();
+  step_->sum.add_to_root(statistics_, totals_);
+}
+
+/// Sends this rank's nodes of every other rank's slice, and expects theirs of its own slice.
+void AllreduceSync::start(std::size_t bucket) {
+  const int self = communicator_.rank();
+  const Range own = slice(bucket, self);
+  std::int64_t at = received_at_[bucket];
+  for (int other = 0; other < communicator_.size(); ++other) {
+    if (other == self) continue;
+    for (std::size_t node = 0; own.count() > 0 && node < step_->plan->nodes_of(other).size();
+         ++node) {
+      messages_of_[bucket].receive(part_of(received_.span(), at, own.count()), other,
+                                   tag_of(bucket));
+      at += own.count();
+    }
+    const Range theirs = slice(bucket, other);
+    for (std::size_t node = 0; theirs.count() > 0 && node < step_->node_rows.size(); ++node) {
+      messages_of_[bucket].send(node_floats(node, theirs), other, tag_of(bucket));
+      count(node_floats(node, theirs).size_bytes());
+    }
+  }
+}
+
+/// Adds up this rank's slice, and starts to send the sum to all.
+void AllreduceSync::add_up(std::size_t bucket) {
+  const int self = communicator_.rank();
+  messages_of_[bucket].wait();
+  const Range own = slice(bucket, self);
+  if (own.count() > 0) {
+    std::int64_t at = received_at_[bucket];
+    std::size_t addend = 0;
+    for (int rank = 0; rank < communicator_.size(); ++rank)
+      for (std::size_t node = 0; node < step_->plan->nodes_of(rank).size(); ++node) {
+        if (rank == self) {
+          addends_[addend++] = node_floats(node, own).data();
+        } else {
+          addends_[addend++] = part_of(received_.span(), at, own.count()).data();
+          at += own.count();
+        }
+      }
+    step_->sum.add(0, std::span(addends_).first(addend), node_floats(0, own).data(), own.count());
+  }
+  for (int other = 0; other < communicator_.size(); ++other) {
+    if (other == self) continue;
+    const Range theirs = slice(bucket, other);
+    if (theirs.count() > 0)
+      messages_of_[bucket].receive(node_floats(0, theirs), other, tag_of(bucket));
+    if (own.count() == 0) continue;
+    messages_of_[bucket].send(node_floats(0, own), other, tag_of(bucket));
+    count(node_floats(0, own).size_bytes());
+  }
+}
+
+void AllreduceSync::update(Range floats) {
+  fault_point("gradient", communicator_.rank(), model_.optimizer().iterations(),
+              node_floats(0, floats));
+  model_.add_regularization_gradient(floats.first, floats.last);
+  UpdateSpan span{
+      part_of(model_.arena().values(), floats.first, floats.count()), node_floats(0, floats), {}};
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    span.slots[i] = part_of(slots_[i].span(), floats.first, floats.count());
+  model_.optimizer().update(span);
+}
+
+void AllreduceSync::count(std::size_t bytes) {
+  ++traffic_.messages;
+  traffic_.bytes += static_cast<std::int64_t>(bytes);
+}
+
+void AllreduceSync::check_replicas(const std::string& when) const {
+  std::vector<std::span<const float>> slots;
+  for (const FloatBuffer& slot : slots_) slots.push_back(slot.span());
+  lockstep::check_replicas(model_, slots, communicator_, when);
+}
+
+OptimizerSlots AllreduceSync::gather_slots() const {
+  OptimizerSlots gathered;
+  if (!communicator_.is_root()) return gathered;
+  for (const FloatBuffer& slot : slots_)
+    gathered.emplace_back(slot.span().begin(), slot.span().end());
+  return gathered;
+}
+
+void AllreduceSync::restore_slots(const OptimizerSlots& slots) {
+  check_slots(model_, slots);
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    std::ranges::copy(slots[i], slots_[i].span().begin());
+}
+
+std::int64_t AllreduceSync::slot_floats() const {
+  return static_cast<std::int64_t>(slots_.size()) * model_.arena().trainable_size();
+}
+
+}  // namespace lockstep

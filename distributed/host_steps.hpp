@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace lockstep {
+
+/// How the ranks of a host (or threads, in tests) tell each other how far they are, by counters in
+/// memory that they share: no messages, no locks. Every member has two counters on a cache line of
+/// its own, which it alone writes (release) and all others read (acquire):
+///
+///   arrived    buckets whose gradients it has completed, since the beginning
+///   published  buckets for which its share of the update is done, since the beginning
+///
+/// A member may read the others' gradients of a bucket when all have arrived there, and may use the
+/// new parameters, or overwrite its gradients, when all have published. The first member also tells
+/// the others when what it alone fetches in every step is there: announce().
+class HostSteps {
+ public:
+  static std::size_t bytes(int members);
+
+  /// `memory`: bytes(members), zero at first, aligned to 128; the same for all members.
+  HostSteps(std::span<std::byte> memory, int members, int member, std::int64_t buckets);
+
+  void begin_step() { ++step_; }
+  /// This member's next bucket of the step is complete.
+  void arrive();
+  void publish();
+  /// How many buckets of this step all members have completed, or published.
+  std::int64_t all_arrived() { return least(arrived_, kArrived); }
+  std::int64_t all_published() { return least(published_, kPublished); }
+  void announce();
+  bool announced() const;
+
+ private:
+  enum Counter { kArrived, kPublished, kAnnounced };
+  std::uint64_t& counter(int member, Counter which) const;
+  std::int64_t least(std::uint64_t& known, Counter which);
+
+  std::byte* memory_;
+  int members_;
+  int member_;
+  std::uint64_t buckets_;
+  std::uint64_t step_ = 0;     ///< from 1
+  std::uint64_t arrived_ = 0;  ///< what all are known to have reached
+  std::uint64_t published_ = 0;
+};
+
+/// Waits for other processes: spins for a moment, since they are often nearly done, then lets them
+/// have the core.
+class Backoff {
+ public:
+  explicit Backoff(int spins) : spins_(spins) {}
+  void wait();
+  void reset() { done_ = 0; }
+
+ private:
+  int spins_;
+  int done_ = 0;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,474 @@
+#include "distributed/sharded_sync.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "distributed/agreement.hpp"
+#include "distributed/replica_check.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+constexpr int kStatisticsTag = 0;
+
+/// MPI promises tags up to 32767 only; messages of one tag arrive in order.
+int tag_of(std::size_t bucket) {
+  return static_cast<int>(bucket % 32767) + 1;
+}
+
+std::size_t whole_pages(std::size_t bytes) {
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
+std::size_t float_bytes(std::int64_t floats) {
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
+  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+}
+
+HostMap map_hosts(const Communicator& communicator, const Communicator& host) {
+  int first_rank = communicator.rank();
+  host.broadcast(std::span(&first_rank, 1));
+  std::vector<int> host_of;
+  for (const std::string& text : communicator.all_gather(std::to_string(first_rank)))
+    host_of.push_back(std::stoi(text));
+  return HostMap(host_of);
+}
+
+/// Enough to meet a rank that is nearly there, unless it waits for this core.
+int spins_before_yielding(int ranks) {
+  constexpr int kFewMicroseconds = 20;
+  constexpr int kHundredMicroseconds = 2000;
+  return ranks > sysconf(_SC_NPROCESSORS_ONLN) ? kFewMicroseconds : kHundredMicroseconds;
+}
+
+}  // namespace
+
+ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Communicator host,
+                         Options options, std::span<const StepPlan> plans)
+    : model_(model),
+      communicator_(communicator),
+      host_(std::move(host)),
+      options_(options),
+      map_(map_hosts(communicator, host_)),
+      self_(communicator.rank()),
+      my_host_(map_.host_of(self_)),
+      buckets_(plan_buckets(model, options.bucket_floats)),
+      stride_(model.arena().trainable_size()),
+      backoff_(spins_before_yielding(host_.size())),
+      totals_(options.statistics),
+      statistics_messages_(communicator) {
+  for (int slice = 0; slice < map_.slices(); ++slice)
+    if (map_.handler(my_host_, slice) == self_) my_slices_.push_back(slice);
+  for (const StepPlan& plan : plans) steps_.push_back(plan_step(plan));
+  plan_window(plans);
+  if (!shares_memory()) return;
+  flags_ = std::make_unique<HostSteps>(memory_, host_.size(), host_.rank(),
+                                       static_cast<std::int64_t>(buckets_.size()));
+  model.arena().use_gradients(gradients_of(self_, 0, {0, stride_}));
+  plan_pieces();
+}
+
+ShardedSync::~ShardedSync() {
+  hand_back();
+  model_.arena().use_gradients({});
+}
+
+ShardedSync::Step ShardedSync::plan_step(const StepPlan& plan) const {
+  struct Found {
+    Range node;
+    Source source;
+  };
+  const auto in_order = [](std::vector<Found>& found) {
+    std::ranges::sort(found, {}, [](const Found& f) { return f.node.first; });
+  };
+  const auto nodes_of = [](const std::vector<Found>& found) {
+    std::vector<Range> nodes;
+    for (const Found& f : found) nodes.push_back(f.node);
+    return nodes;
+  };
+  const auto nodes_of_host = [&](int host) {
+    std::vector<Found> found;
+    for (const int rank : map_.ranks_of(host))
+      for (std::size_t node = 0; node < plan.nodes_of(rank).size(); ++node)
+        found.push_back({plan.nodes_of(rank)[node], {.rank = rank, .node = node}});
+    in_order(found);
+    return found;
+  };
+
+  const std::vector<Found> own = nodes_of_host(my_host_);
+  std::vector<Found> all = own;
+  std::vector<std::size_t> sums_of_host;
+  std::size_t received = 0;
+  for (int host = 0; host < map_.hosts(); ++host) {
+    const TreeSum sums(plan.grains(), nodes_of(nodes_of_host(host)));
+    sums_of_host.push_back(sums.outputs().size());
+    if (host == my_host_) continue;
+    for (const Range& node : sums.outputs()) all.push_back({node, {.node = received++}});
+  }
+  in_order(all);
+
+  Step step{.plan = &plan,
+            .node_rows = plan.node_rows(self_),
+            .host_sources = {},
+            .host_sum = TreeSum(plan.grains(), nodes_of(own)),
+            .sources = {},
+            .total = TreeSum(plan.grains(), nodes_of(all)),
+            .all_nodes = TreeSum(plan.grains(), plan.all_nodes()),
+            .sums_of_host = sums_of_host};
+  for (const Found& f : own) step.host_sources.push_back(f.source);
+  for (const Found& f : all) step.sources.push_back(f.source);
+  return step;
+}
+
+void ShardedSync::plan_window(std::span<const StepPlan> plans) {
+  std::size_t all_nodes = 0;
+  std::vector<std::size_t> nodes_of_rank(static_cast<std::size_t>(host_.size()), 1);
+  for (const StepPlan& plan : plans) {
+    all_nodes = std::max(all_nodes, plan.all_nodes().size());
+    for (int place = 0; place < host_.size(); ++place) {
+      std::size_t& nodes = nodes_of_rank[static_cast<std::size_t>(place)];
+      nodes = std::max(
+          nodes, plan.nodes_of(map_.ranks_of(my_host_)[static_cast<std::size_t>(place)]).size());
+    }
+  }
+  addends_.resize(all_nodes);
+
+  std::size_t bytes = whole_pages(HostSteps::bytes(host_.size()));
+  const auto place = [&](std::size_t length) {
+    const std::size_t at = bytes;
+    bytes += whole_pages(length);
+    return at;
+  };
+  statistics_at_ = place(all_nodes * options_.statistics * sizeof(double));
+  parameters_at_ = place(float_bytes(model_.arena().size()));
+  for (const std::size_t nodes : nodes_of_rank)
+    gradients_at_.push_back(place(nodes * float_bytes(stride_)));
+
+  if (host_.size() == 1) {
+    alone_ = FloatBuffer(static_cast<std::int64_t>(bytes / sizeof(float)));
+    memory_ = std::as_writable_bytes(alone_.span());
+  } else {
+    window_ = std::make_unique<HostMemory>(host_, bytes);
+    memory_ = window_->bytes();
+  }
+}
+
+void ShardedSync::plan_pieces() {
+  std::size_t most_sums = 0;      // of this host, and
+  std::size_t most_received = 0;  // of the others
+  for (const Step& step : steps_) {
+    most_sums = std::max(most_sums, step.host_sum.outputs().size());
+    std::size_t received = 0;
+    for (int host = 0; host < map_.hosts(); ++host)
+      if (host != my_host_) received += step.sums_of_host[static_cast<std::size_t>(host)];
+    most_received = std::max(most_received, received);
+  }
+  std::int64_t slots = 0;
+  std::int64_t receiving = 0;
+  std::int64_t sending = 0;
+  for (const Bucket& bucket : buckets_) {
+    BucketState& state = states_.emplace_back(communicator_);
+    state.sending_at = sending;
+    for (const int slice : my_slices_) {
+      const Range floats = map_.piece(bucket, slice, my_host_);
+      state.pieces.push_back({slice, floats, slots, receiving});
+      slots += floats.count();
+      receiving += floats.count() * static_cast<std::int64_t>(most_received);
+      for (int host = 0; host < map_.hosts(); ++host)
+        if (host != my_host_)
+          sending += map_.piece(bucket, slice, host).count() * static_cast<std::int64_t>(most_sums);
+    }
+  }
+  received_ = FloatBuffer(receiving);
+  sending_ = FloatBuffer(sending);
+  for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
+    slots_.emplace_back(slots);
+}
+
+std::span<float> ShardedSync::gradients_of(int rank, std::size_t node, Range floats) const {
+  const auto place = static_cast<std::size_t>(map_.place_of(rank));
+  float* const first = reinterpret_cast<float*>(memory_.data() + gradients_at_[place]);
+  return {first + static_cast<std::int64_t>(node) * stride_ + floats.first,
+          static_cast<std::size_t>(floats.count())};
+}
+
+std::span<double> ShardedSync::statistics_of(int rank) const {
+  double* const first = reinterpret_cast<double*>(memory_.data() + statistics_at_);
+  return {first + step_->plan->first_node(rank) * options_.statistics,
+          step_->plan->nodes_of(rank).size() * options_.statistics};
+}
+
+void ShardedSync::set_up() {
+  float* const first = reinterpret_cast<float*>(memory_.data() + parameters_at_);
+  const std::span<float> shared(first, static_cast<std::size_t>(model_.arena().size()));
+  if (host_.is_root()) std::ranges::copy(model_.arena().values(), shared.begin());
+  if (window_) window_->synchronize();
+  model_.arena().use_values(shared);
+  set_up_ = true;
+}
+
+void ShardedSync::hand_back() {
+  if (!set_up_) return;
+  std::ranges::copy(model_.arena().values(), model_.arena().own_values().begin());
+  model_.arena().use_values({});
+  set_up_ = false;
+}
+
+void ShardedSync::begin_step(const StepPlan& plan) {
+  step_ = &*std::ranges::find(steps_, &plan, &Step::plan);
+  flags_->begin_step();
+  model_.optimizer().begin_step();
+  for (BucketState& state : states_) state.stage = Stage::kFilling;
+  arrived_ = published_ = 0;
+  statistics_sent_ = totals_known_ = false;
+}
+
+GradientNodes ShardedSync::nodes() const {
+  return {.samples = step_->node_rows, .grain = step_->plan->grain(), .stride = stride_};
+}
+
+std::span<double> ShardedSync::node_statistics(std::size_t node) {
+  return statistics_of(self_).subspan(node * options_.statistics, options_.statistics);
+}
+
+void ShardedSync::layer_done(std::size_t layer) {
+  for (; arrived_ < buckets_.size() && buckets_[arrived_].last_layer >= layer; ++arrived_)
+    flags_->arrive();
+  if (arrived_ > 0) advance();
+}
+
+std::span<const double> ShardedSync::finish() {
+  const auto all = static_cast<std::int64_t>(buckets_.size());
+  backoff_.reset();
+  while (flags_->all_published() < all) {
+    if (advance()) {
+      backoff_.reset();
+    } else {
+      backoff_.wait();
+    }
+  }
+  return totals_;
+}
+
+/// Takes every bucket as far as it goes without waiting. Whether anything went on.
+bool ShardedSync::advance() {
+  bool moved = !totals_known_ && advance_statistics();
+  for (std::size_t bucket = published_; bucket < arrived_; ++bucket) {
+    BucketState& state = states_[bucket];
+    const Stage before = state.stage;
+    if (state.stage == Stage::kFilling &&
+        flags_->all_arrived() > static_cast<std::int64_t>(bucket)) {
+      collect(bucket);
+      state.stage = Stage::kCollecting;
+    }
+    if (state.stage == Stage::kCollecting && state.messages.done()) {
+      update(bucket);
+      send_back(bucket);
+      state.stage = Stage::kReturning;
+    }
+    if (state.stage == Stage::kReturning && state.messages.done()) state.stage = Stage::kDone;
+    moved = moved || state.stage != before;
+  }
+  // In order; the last one not before the statistics are read, which may be overwritten then.
+  while (published_ < arrived_ && states_[published_].stage == Stage::kDone &&
+         (published_ + 1 < buckets_.size() || totals_known_)) {
+    flags_->publish();
+    ++published_;
+    moved = true;
+  }
+  return moved;
+}
+
+/// Statistics are complete when a rank has arrived at its first bucket. The first rank of each host
+/// exchanges those of its host's ranks with the other hosts.
+bool ShardedSync::advance_statistics() {
+  if (flags_->all_arrived() == 0) return false;
+  if (map_.hosts() > 1 && host_.is_root() && !statistics_sent_) {
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const std::span<double> values = statistics_of(rank);
+      if (values.empty()) continue;
+      const int host = map_.host_of(rank);
+      if (host != my_host_) {
+        statistics_messages_.receive(values, map_.ranks_of(host)[0], kStatisticsTag);
+        continue;
+      }
+      for (int other = 0; other < map_.hosts(); ++other) {
+        if (other == my_host_) continue;
+        statistics_messages_.send(values, map_.ranks_of(other)[0], kStatisticsTag);
+        count(values.size_bytes());
+      }
+    }
+    statistics_sent_ = true;
+  }
+  if (map_.hosts() > 1) {
+    if (host_.is_root()) {
+      if (!statistics_messages_.done()) return false;
+      flags_->announce();
+    } else if (!flags_->announced()) {
+      return false;
+    }
+  }
+  const double* const first = reinterpret_cast<const double*>(memory_.data() + statistics_at_);
+  step_->all_nodes.add_to_root({first, step_->plan->all_nodes().size() * options_.statistics},
+                               totals_);
+  totals_known_ = true;
+  return true;
+}
+
+/// Sends this host's sums of the other hosts' pieces, and expects theirs of this rank's.
+void ShardedSync::collect(std::size_t bucket) {
+  if (map_.hosts() == 1) return;
+  BucketState& state = states_[bucket];
+  const std::span<const Range> sums = step_->host_sum.outputs();
+  std::int64_t sending_at = state.sending_at;
+  for (const Piece& piece : state.pieces) {
+    std::int64_t received_at = piece.received_at;
+    for (int host = 0; host < map_.hosts(); ++host) {
+      if (host == my_host_) continue;
+      const int peer = map_.handler(host, piece.slice);
+      for (std::size_t i = 0;
+           piece.floats.count() > 0 && i < step_->sums_of_host[static_cast<std::size_t>(host)];
+           ++i) {
+        state.messages.receive(part_of(received_.span(), received_at, piece.floats.count()), peer,
+                               tag_of(bucket));
+        received_at += piece.floats.count();
+      }
+      const Range theirs = map_.piece(buckets_[bucket], piece.slice, host);
+      for (std::size_t i = 0; theirs.count() > 0 && i < sums.size(); ++i) {
+        const std::span<float> out = part_of(sending_.span(), sending_at, theirs.count());
+        const Range inputs = step_->host_sum.inputs_of(i);
+        for (std::int64_t input = inputs.first; input < inputs.last; ++input) {
+          const Source& source = step_->host_sources[static_cast<std::size_t>(input)];
+          addends_[static_cast<std::size_t>(input - inputs.first)] =
+              gradients_of(source.rank, source.node, theirs).data();
+        }
+        step_->host_sum.add(i, std::span(addends_).first(static_cast<std::size_t>(inputs.count())),
+                            out.data(), theirs.count());
+        state.messages.send(out, peer, tag_of(bucket));
+        count(out.size_bytes());
+        sending_at += theirs.count();
+      }
+    }
+  }
+}
+
+/// Adds up this rank's pieces and updates their parameters.
+void ShardedSync::update(std::size_t bucket) {
+  for (const Piece& piece : states_[bucket].pieces) {
+    const Range floats = piece.floats;
+    if (floats.count() == 0) continue;
+    const std::size_t count = step_->sources.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const Source& source = step_->sources[i];
+      addends_[i] = source.rank >= 0 ? gradients_of(source.rank, source.node, floats).data()
+                                     : received_.span().data() + piece.received_at +
+                                           static_cast<std::int64_t>(source.node) * floats.count();
+    }
+    const std::span<float> sum = gradients_of(self_, 0, floats);
+    step_->total.add(0, std::span(addends_).first(count), sum.data(), floats.count());
+    model_.add_regularization_gradient(floats.first, floats.last);
+    UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      span.slots[i] = part_of(slots_[i].span(), piece.slots_at, floats.count());
+    model_.optimizer().update(span);
+  }
+}
+
+/// Exchanges the new parameters with the peers.
+void ShardedSync::send_back(std::size_t bucket) {
+  BucketState& state = states_[bucket];
+  for (const Piece& piece : state.pieces) {
+    for (int host = 0; host < map_.hosts(); ++host) {
+      if (host == my_host_) continue;
+      const int peer = map_.handler(host, piece.slice);
+      const auto values = [&](Range floats) {
+        return part_of(model_.arena().values(), floats.first, floats.count());
+      };
+      const Range theirs = map_.piece(buckets_[bucket], piece.slice, host);
+      if (theirs.count() > 0) state.messages.receive(values(theirs), peer, tag_of(bucket));
+      if (piece.floats.count() == 0) continue;
+      state.messages.send(values(piece.floats), peer, tag_of(bucket));
+      count(float_bytes(piece.floats.count()));
+    }
+  }
+}
+
+void ShardedSync::count(std::size_t bytes) {
+  ++traffic_.messages;
+  traffic_.bytes += static_cast<std::int64_t>(bytes);
+}
+
+void ShardedSync::check_replicas(const std::string& when) const {
+  lockstep::check_replicas(model_, {}, communicator_, when);
+  bool finite = true;
+  for (const FloatBuffer& slot : slots_)
+    finite = finite && std::ranges::all_of(slot.span(), [](float x) { return std::isfinite(x); });
+  const std::int64_t rank = communicator_.all_min(finite ? communicator_.size() : self_);
+  check_collectively(rank == communicator_.size(), ExitCode::kNumerical,
+                     "[replicas] {}: expected finite optimizer state, got NaN or Inf on rank {}",
+                     when, rank);
+}
+
+/// What a rank owns, in the order of its slots.
+std::vector<Range> ShardedSync::owned_by(int rank) const {
+  std::vector<Range> owned;
+  for (const Bucket& bucket : buckets_)
+    for (int slice = 0; slice < map_.slices(); ++slice)
+      if (map_.handler(map_.host_of(rank), slice) == rank)
+        owned.push_back(map_.piece(bucket, slice, map_.host_of(rank)));
+  return owned;
+}
+
+OptimizerSlots ShardedSync::gather_slots() const {
+  OptimizerSlots gathered;
+  for (const FloatBuffer& slot : slots_) {
+    Messages messages(communicator_);
+    if (!communicator_.is_root()) {
+      messages.send(slot.span(), 0, kStatisticsTag);
+      messages.wait();
+      continue;
+    }
+    auto& whole = gathered.emplace_back(static_cast<std::size_t>(model_.arena().trainable_size()));
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const std::vector<Range> owned = owned_by(rank);
+      std::size_t floats = 0;
+      for (const Range& piece : owned) floats += static_cast<std::size_t>(piece.count());
+      std::vector<float> theirs(slot.span().begin(), slot.span().end());
+      if (rank != 0) {
+        theirs.resize(floats);
+        messages.receive(theirs, rank, kStatisticsTag);
+        messages.wait();
+      }
+      const float* next = theirs.data();
+      for (const Range& piece : owned) {
+        std::copy_n(next, piece.count(), whole.begin() + piece.first);
+        next += piece.count();
+      }
+    }
+  }
+  return gathered;
+}
+
+void ShardedSync::restore_slots(const OptimizerSlots& slots) {
+  check_slots(model_, slots);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    float* next = slots_[i].span().data();
+    for (const Range& piece : owned_by(self_))
+      next = std::copy_n(slots[i].begin() + piece.first, piece.count(), next);
+  }
+}
+
+std::int64_t ShardedSync::slot_floats() const {
+  std::int64_t floats = 0;
+  for (const FloatBuffer& slot : slots_) floats += static_cast<std::int64_t>(slot.span().size());
+  return floats;
+}
+
+}  // namespace lockstep
