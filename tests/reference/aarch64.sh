@@ -49,12 +49,16 @@ fi
 
 options=()
 if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-cmake -S "$source" -B "$directory/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOCKSTEP_NN_ONLY=ON \
-  -DCMAKE_TOOLCHAIN_FILE="$source/tests/reference/aarch64-toolchain.cmake" \
-  -DLOCKSTEP_SYSROOT="$sysroot" "${options[@]}" >"$directory/build.log" 2>&1 &&
-  cmake --build "$directory/build" --target bits >>"$directory/build.log" 2>&1 || {
+build() {
+  cmake -S "$source" -B "$directory/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOCKSTEP_NN_ONLY=ON \
+    -DCMAKE_TOOLCHAIN_FILE="$source/tests/reference/aarch64-toolchain.cmake" \
+    -DLOCKSTEP_SYSROOT="$sysroot" "${options[@]}" &&
+    cmake --build "$directory/build" --target bits
+}
+
+if ! build >"$directory/build.log" 2>&1; then
   tail -n 60 "$directory/build.log"
   exit 1
-}
+fi
 qemu-aarch64-static -L "$sysroot" -E LD_LIBRARY_PATH=/usr/lib/aarch64-linux-gnu/openblas-pthread \
   "$directory/build/tests/reference/bits" "$source/tests/reference/bits.txt"
