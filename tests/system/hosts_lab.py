@@ -71,7 +71,7 @@ class Hosts:
     def __init__(self, count, shared=(), slots=2):
         self.count = count
         self.slots = slots
-        program_folder = pathlib.Path(support.PROGRAM).resolve().parent.parent
+        program_folder = pathlib.Path(support.PROGRAM).resolve().parent
         self._shared = [str(pathlib.Path(path).resolve()) for path in (program_folder, *shared)]
         self._processes = []  # of each host, and of the switch: the parent of its first process
         self._switch = None
@@ -79,7 +79,6 @@ class Hosts:
     def __enter__(self):
         reason = why_not()
         if reason:
-            print(f"skipped: {reason}")
             raise unittest.SkipTest(reason)
         self._folder = tempfile.TemporaryDirectory(prefix="lockstep-hosts-")
         try:
