@@ -12,7 +12,10 @@ build_packages=(
 data_packages=(dataset-fashion-mnist)
 test_packages=(
   ccache libgtest-dev libgmock-dev mpich libmpich-dev hdf5-tools python3 python3-h5py python3-numpy strace
+  iproute2 openssh-server
 )
+# The tests also run on an emulated CPU of another kind.
+[ "$(uname -m)" != x86_64 ] || test_packages+=(g++-aarch64-linux-gnu qemu-user-static)
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -38,10 +41,23 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-install_packages() {
+# A daemon that comes with a package (the tests run sshd by themselves) starts neither now nor with
+# the machine.
+install_packages() (
   say "installing with apt-get: $*"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
-}
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap 'as_root rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod 755 $policy
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" || exit
+  case " $* " in
+    *" openssh-server "*)
+      ! command -v systemctl >/dev/null || as_root systemctl --quiet disable ssh.service ssh.socket || true
+      ;;
+  esac
+)
 
 # Prints a line of the list of what is missing if the probe (a command) fails.
 need() {
@@ -91,7 +107,14 @@ list_missing() {
   need "(Python 3, h5py)" "python3-h5py python3-numpy" py-h5py python has_h5py
   need "(HDF5 tools)" hdf5-tools "hdf5+tools" hdf5 command -v h5dump
   need "(strace)" strace strace strace command -v strace
+  need "(ip)" iproute2 iproute2 iproute2 has_program ip
+  need "(sshd)" openssh-server openssh openssh has_program sshd
+  [ "$(uname -m)" = x86_64 ] || return 0
+  need "(aarch64 compiler)" g++-aarch64-linux-gnu - - command -v aarch64-linux-gnu-g++
+  need "(aarch64 emulator)" qemu-user-static qemu qemu command -v qemu-aarch64-static
 }
+
+has_program() { PATH=$PATH:/usr/sbin:/sbin command -v "$1"; }
 
 has_h5py() { python3 -c 'import h5py, numpy'; }
 

@@ -97,7 +97,11 @@ def text_of(stream):
 def run(ranks, *arguments, cwd=None, timeout=40, env=None, prefix=()):
     """`ranks` 1: the program without mpirun. It ends after `timeout` seconds, whatever happens."""
     launcher = [MPIEXEC, "-n", str(ranks), *FLAGS] if ranks > 1 else []
-    command = [*prefix, *launcher, PROGRAM, *map(str, arguments)]
+    return run_command([*prefix, *launcher, PROGRAM, *map(str, arguments)], cwd, timeout, env)
+
+
+def run_command(command, cwd=None, timeout=40, env=None):
+    """The command and all processes that it leaves are ended after `timeout` seconds."""
     job = uuid.uuid4().hex
     environment = {**os.environ, **(env or {}), MARK: job}
     # Files, not pipes: a process that outlives the job would keep a pipe open.

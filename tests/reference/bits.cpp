@@ -1,0 +1,222 @@
+// What `lockstep` computes, as SHA-256: one line for each result. Every CPU must print the same
+// lines.
+//
+//   bits                prints them
+//   bits bits.txt       compares them with a file; exit code 77 if LOCKSTEP_KERNELS names kernels
+//                       that this CPU cannot run
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/core/error.hpp"
+#include "src/core/flush_denormals.hpp"
+#include "src/core/grain_tree.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/random.hpp"
+#include "src/kernels/kernels.hpp"
+#include "src/model/layers_text.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kSeed = 11;
+constexpr std::int64_t kGrain = 8;
+constexpr std::int64_t kFullBatch = 32;
+constexpr std::int64_t kPartialBatch = 21;
+constexpr std::int64_t kSteps = 10;
+
+std::vector<std::string> lines;
+
+template <class T>
+void note(const std::string& what, std::span<T> values) {
+  Sha256 hash;
+  hash.add(std::as_bytes(values));
+  lines.push_back(fmt::format("{} {}", what, to_hex(hash.digest())));
+}
+
+/// A network in training, as one rank of one sees it.
+class Training {
+ public:
+  Training(std::string name, Shape input, const std::string& layers, const Json& optimizer,
+           float largest_input = 1)
+      : name_(std::move(name)),
+        largest_input_(largest_input),
+        model_(model_from_layers_text(layers)) {
+    model_.build(input);
+    model_.initialize(kSeed);
+    model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
+    workspace_.emplace(model_, kFullBatch, Workspace::Use::kTraining);
+    gradients_ = FloatBuffer(model_.arena().trainable_size());
+    model_.arena().use_gradients(gradients_.span());
+    for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
+      slots_.emplace_back(model_.arena().trainable_size());
+  }
+
+  void run() {
+    note_weights("initial");
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      const bool partial = step % 4 == 1;
+      run_step(step, partial ? kPartialBatch : kFullBatch, /*show=*/step < 2);
+    }
+    note(name_ + " losses", std::span(losses_));
+    note_weights("trained");
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      note(fmt::format("{} slot {}", name_, model_.optimizer().slot_names()[i]), slots_[i].span());
+
+    fill_input(kSteps, kFullBatch);
+    note(name_ + " predictions", model_.forward(*workspace_, kFullBatch, {}).flat());
+  }
+
+ private:
+  /// Rows like images: half of the numbers are zero.
+  void fill_input(std::int64_t step, std::int64_t rows) {
+    const RandomStream random(kSeed, Purpose::kSynthetic, static_cast<std::uint32_t>(step));
+    const std::span<float> input = workspace_->input(rows).flat();
+    for (std::size_t i = 0; i < input.size(); ++i)
+      input[i] = largest_input_ * std::max(0.0f, 2 * random.uniform(i) - 1);
+    classes_.resize(static_cast<std::size_t>(rows));
+    for (std::size_t i = 0; i < classes_.size(); ++i)
+      classes_[i] = static_cast<std::int32_t>(
+          random.below(static_cast<std::uint64_t>(model_.output_columns()), (1u << 30) + i));
+  }
+
+  void run_step(std::int64_t step, std::int64_t rows, bool show) {
+    const std::string at = fmt::format("{} step {}, {} rows,", name_, step, rows);
+    const Range all{0, rows};
+    const Pass pass{.training = true,
+                    .seed = kSeed,
+                    .step = step,
+                    .nodes = {.samples = {&all, 1}, .grain = kGrain}};
+    fill_input(step, rows);
+    const Matrix outputs = model_.forward(*workspace_, rows, pass, /*until_logits=*/true);
+    if (show) note(at + " logits", outputs.flat());
+    add_up_losses(outputs, 1.0f / static_cast<float>(rows));
+    if (show) note(at + " outputs", outputs.flat());
+    model_.backward(*workspace_, rows, pass, nullptr);
+    model_.add_regularization_gradient(0, model_.arena().trainable_size());
+    if (show) {
+      for (const auto& layer : model_.layers())
+        for (const Parameter& parameter : layer->parameters())
+          note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.name),
+               parameter.gradient);
+    }
+    Optimizer& optimizer = model_.optimizer();
+    optimizer.begin_step();
+    UpdateSpan update{.values = model_.arena().values().first(gradients_.span().size()),
+                      .gradients = gradients_.span(),
+                      .slots = {}};
+    for (std::size_t i = 0; i < slots_.size(); ++i) update.slots[i] = slots_[i].span();
+    optimizer.update(update);
+  }
+
+  void add_up_losses(Matrix outputs, float scale) {
+    TreeStack sums(1);
+    sums.begin((outputs.rows + kGrain - 1) / kGrain);
+    for (std::int64_t row = 0; row < outputs.rows; row += kGrain) {
+      const std::int64_t count = std::min(kGrain, outputs.rows - row);
+      const Targets targets{.classes = classes_, .values = {}};
+      sums.leaf()[0] =
+          model_.loss().compute(outputs.rows_from(row, count), targets.slice(row, count),
+                                workspace_->output_gradient(outputs.rows).rows_from(row, count),
+                                scale, model_.loss_is_fused());
+      sums.push();
+    }
+    losses_.push_back(sums.root()[0] * static_cast<double>(scale));
+    losses_.push_back(model_.regularization_penalty());
+  }
+
+  void note_weights(const char* which) {
+    for (const auto& layer : model_.layers())
+      for (const Parameter& parameter : layer->parameters())
+        note(fmt::format("{} {} {}/{}", name_, which, layer->name(), parameter.name),
+             parameter.value);
+  }
+
+  std::string name_;
+  float largest_input_;
+  Sequential model_;
+  std::optional<Workspace> workspace_;
+  FloatBuffer gradients_;
+  std::vector<FloatBuffer> slots_;
+  std::vector<std::int32_t> classes_;
+  std::vector<double> losses_;
+};
+
+void compute() {
+  const FlushDenormals guard;  // as Trainer::fit
+  Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
+      .run();
+  // Every elementary function, odd sizes, a softmax that no loss takes over.
+  const Json optimizer = {
+      {"class_name", "Adam"},
+      {"config",
+       {{"learning_rate",
+         {{"class_name", "ExponentialDecay"},
+          {"config", {{"initial_learning_rate", 0.02}, {"decay_steps", 3}, {"decay_rate", 0.9}}}}},
+        {"amsgrad", true}}}};
+  Training("functions", {37},
+           "Dense(40, gelu, kernel_initializer=he_normal), Dropout(0.3), "
+           "Dense(24, tanh, kernel_regularizer=l2(1e-3)), "
+           "Dense(17, softmax, kernel_initializer=orthogonal), Dense(33, silu), Dense(21, selu), "
+           "Dense(19, softplus), Dense(18, elu), Dense(16, sigmoid), Dense(5, softmax)",
+           optimizer)
+      .run();
+  // Products and sums that are denormal numbers, or would be. One difference remains that no line
+  // shows: a product less than half an ulp below 2^-126 is 2^-126 on x86-64, which flushes what has
+  // been rounded, and 0 on aarch64, which flushes first.
+  Training("tiny", {37}, "Dense(40, gelu), Dense(24, tanh), Dense(5, softmax)", "adam", 1e-36f)
+      .run();
+}
+
+/// Exit code: 0 if the file has the same lines.
+int compare(const char* path) {
+  std::ifstream file(path);
+  std::vector<std::string> expected;
+  for (std::string line; std::getline(file, line);) expected.push_back(line);
+  int differences = 0;
+  for (std::size_t i = 0; i < std::max(lines.size(), expected.size()); ++i) {
+    const std::string got = i < lines.size() ? lines[i] : "nothing";
+    const std::string wanted = i < expected.size() ? expected[i] : "nothing";
+    if (got == wanted) continue;
+    fmt::print("expected {}\n     got {}\n", wanted, got);
+    ++differences;
+  }
+  fmt::print("{}: {} of {} lines differ from {}\n", kernels().name, differences, lines.size(),
+             path);
+  return differences == 0 ? 0 : 1;
+}
+
+int run(int argc, char** argv) {
+  const char* wanted = std::getenv("LOCKSTEP_KERNELS");
+  if (wanted != nullptr && find_kernels(wanted) == nullptr) {
+    fmt::print("skipped: this CPU cannot run the kernels '{}'\n", wanted);
+    return 77;
+  }
+  compute();
+  if (argc > 1) return compare(argv[1]);
+  for (const std::string& line : lines) fmt::print("{}\n", line);
+  return 0;
+}
+
+}  // namespace
+}  // namespace lockstep
+
+int main(int argc, char** argv) {
+  try {
+    return lockstep::run(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bits: {}\n", error.what());
+    return 1;
+  }
+}
