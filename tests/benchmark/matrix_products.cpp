@@ -1,7 +1,8 @@
 // Times the matrix products of the reference network and of a wide one: exact, by the BLAS and,
 // where it is found, by oneDNN. Rounds alternate between the three, medians are printed.
 //
-//   matrix_products [--csv FILE] [--rounds N] [--milliseconds PER_ROUND] [--threads N]
+//   matrix_products [--csv FILE] [--rounds N] [--milliseconds PER_ROUND] [--threads N] [--only
+//   TEXT]
 
 #include <fmt/format.h>
 
