@@ -2,11 +2,10 @@
 
 The program must be built with LOCKSTEP_FAULTS: LOCKSTEP_FAULT=point:rank:step:action makes one rank fail.
 """
-import os
 import shutil
 import unittest
 
-from support import FLAVOUR, NETWORK, SystemTest, main, run, write_clusters
+from support import FAULTS, FLAVOUR, NETWORK, SystemTest, main, run, write_clusters
 
 RANKS = 3
 LAST = RANKS - 1
