@@ -139,13 +139,15 @@ void Trainer::train_epoch(const ArrayDataset& train) {
 void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan) {
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
   const Range mine = plan.rows_of(communicator_.rank());
-  const std::span<std::int64_t> rows(rows_.data(), static_cast<std::size_t>(mine.count()));
-  for (std::int64_t i = 0; i < mine.count(); ++i)
-    rows[static_cast<std::size_t>(i)] = order_->row(first_row + mine.first + i);
-  gather_rows(train.x, rows, workspace_->input(mine.count()));
+  const std::span<const std::int64_t> rows =
+      rows_at({first_row + mine.first, first_row + mine.last});
+  gather_rows(train.x, rows, workspace_->input(mine.count()), model_.input_scaling());
   const std::int64_t step = model_.optimizer().iterations();
   fault_point("compute", communicator_.rank(), step);
   const Targets targets = targets_->gather(train.y, rows);
+  const std::int64_t next_row = first_row + options_.batch_size;
+  prefetch_rows(train.x, rows_at({std::min(next_row + mine.first, train.rows()),
+                                  std::min(next_row + mine.last, train.rows())}));
 
   // Forward, then losses and metrics: sums over rows, from the outputs before the update.
   sync_->begin_step(plan);
@@ -153,6 +155,7 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                   .seed = options_.seed,
                   .step = step,
                   .first_row = mine.first,
+                  .input_is_scaled = true,
                   .nodes = sync_->nodes()};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
@@ -177,6 +180,13 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                      "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "
                      "learning rate, and look for extreme values in the data",
                      model_.optimizer().iterations(), epoch_ + 1, mean_loss);
+}
+
+/// The rows of the dataset that stand at these positions of the epoch.
+std::span<const std::int64_t> Trainer::rows_at(Range positions) {
+  for (std::int64_t i = positions.first; i < positions.last; ++i)
+    rows_[static_cast<std::size_t>(i - positions.first)] = order_->row(i);
+  return std::span(rows_).first(static_cast<std::size_t>(positions.count()));
 }
 
 /// The sums over each node's rows of the loss and of the metrics, grain by grain; and the gradient

@@ -95,6 +95,7 @@ class Trainer {
   void set_out();
   void train_epoch(const ArrayDataset& train);
   void train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan);
+  std::span<const std::int64_t> rows_at(Range positions);
   void add_up_losses(Matrix outputs, const Targets& targets, Matrix gradient,
                      const GradientNodes& nodes, float scale);
   void validate(const ArrayDataset& validation);

@@ -6,30 +6,37 @@
 #include "src/kernels/kernels.hpp"
 
 namespace lockstep {
-namespace {
 
-template <class T>
-const T* row_of(const ArrayView& source, std::int64_t row) {
-  return reinterpret_cast<const T*>(source.row(row));
-}
-
-}  // namespace
-
-void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out) {
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Scaling scaling) {
   const std::int64_t elements = out.columns;
+  const Kernels& kernel = kernels();
   with_element_type(source.type, [&]<class T>() {
+    const T* const first = reinterpret_cast<const T*>(source.data);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const T* from = row_of<T>(source, rows[i]);
+      const T* from = first + rows[i] * elements;
       float* to = out.row(static_cast<std::int64_t>(i));
       if constexpr (std::is_same_v<T, std::uint8_t>) {
-        kernels().bytes_to_floats(from, to, elements);
+        kernel.scaled_bytes(from, to, elements, scaling.scale, scaling.offset);
+        continue;
       } else if constexpr (std::is_same_v<T, float>) {
         std::memcpy(to, from, static_cast<std::size_t>(elements) * sizeof(float));
       } else {
         for (std::int64_t k = 0; k < elements; ++k) to[k] = static_cast<float>(from[k]);
       }
+      if (!scaling.changes_nothing())
+        kernel.scale_shift(to, to, elements, scaling.scale, scaling.offset);
     }
   });
+}
+
+void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows) {
+  constexpr std::size_t kLine = 64;
+  const std::size_t bytes = source.row_bytes();
+  for (const std::int64_t row : rows) {
+    const std::byte* const from = source.data + static_cast<std::size_t>(row) * bytes;
+    for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
+  }
 }
 
 TargetLoader::TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
@@ -52,9 +59,10 @@ Targets TargetLoader::gather(const ArrayView& y, std::span<const std::int64_t> r
     return {{}, values.with_columns(columns_)};
   }
   with_element_type(y.type, [&]<class T>() {
+    const T* const first = reinterpret_cast<const T*>(y.data);
     std::int32_t* to = classes_.data();
     for (const std::int64_t row : rows) {
-      const T* from = row_of<T>(y, row);
+      const T* from = first + row * positions_;
       for (std::int64_t k = 0; k < positions_; ++k) *to++ = static_cast<std::int32_t>(from[k]);
     }
   });

@@ -7,6 +7,7 @@
 
 #include "io/array_view.hpp"
 #include "src/core/matrix.hpp"
+#include "src/layers/rescaling.hpp"
 #include "src/losses/targets.hpp"
 
 namespace lockstep {
@@ -22,14 +23,19 @@ struct ArrayDataset {
   }
 };
 
-/// out.row(i) = float32(rows[i] of `source`), rounded to nearest. out: (rows.size(), row_elements).
-void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out);
+/// out.row(i) = float32(rows[i] of `source`), rounded to nearest, then scaled. out: (rows.size(),
+/// row_elements).
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Scaling scaling = {});
+/// Asks the memory for these rows, which will be gathered soon.
+void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows);
 
 /// Gathers targets in the kind that the loss wants, into memory planned once.
 class TargetLoader {
  public:
   /// positions: per sample; columns: K.
-  TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions, std::int64_t columns);
+  TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
+               std::int64_t columns);
   Targets gather(const ArrayView& y, std::span<const std::int64_t> rows);
 
  private:
@@ -53,9 +59,9 @@ Findings find_not_finite(const ArrayView& x, std::int64_t first, std::int64_t la
 Findings find_bad_labels(const ArrayView& y, std::int64_t first, std::int64_t last,
                          std::int64_t classes);
 
-/// That x and y fit the network's input (row elements and shape: (28, 28) fits an input (784) only through
-/// Flatten or Reshape) and its targets; throws Error (65) with both shapes. `x_label`, `y_label` name
-/// them in messages.
+/// That x and y fit the network's input (row elements and shape: (28, 28) fits an input (784) only
+/// through Flatten or Reshape) and its targets; throws Error (65) with both shapes. `x_label`,
+/// `y_label` name them in messages.
 void check_shapes(const ArrayView& x, const ArrayView& y, const Shape& input_shape,
                   const Shape& output_shape, TargetKind kind, const std::string& x_label,
                   const std::string& y_label);

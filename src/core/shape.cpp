@@ -10,15 +10,16 @@ namespace lockstep {
 
 std::int64_t element_count(const Shape& shape) {
   for (const std::int64_t extent : shape) {
-    check(extent >= 0, ExitCode::kBadData, "[shape] expected extents of at least 0, got {}",
-          to_string(shape));
+    if (extent < 0)
+      fail(ExitCode::kBadData, "[shape] expected extents of at least 0, got {}", to_string(shape));
   }
   // However large the others are.
   if (std::ranges::find(shape, 0) != shape.end()) return 0;
   std::int64_t count = 1;
   for (const std::int64_t extent : shape) {
-    check(!__builtin_mul_overflow(count, extent, &count), ExitCode::kBadData,
-          "[shape] expected fewer than 2^63 elements, got {}", to_string(shape));
+    if (__builtin_mul_overflow(count, extent, &count))
+      fail(ExitCode::kBadData, "[shape] expected fewer than 2^63 elements, got {}",
+           to_string(shape));
   }
   return count;
 }

@@ -49,8 +49,8 @@ struct Kernels {
                        SgdScalars scalars);
 
   // --- Forward and backward ---
-  /// y = float(x)
-  void (*bytes_to_floats)(const std::uint8_t* x, float* y, std::int64_t n);
+  /// y = float(x) * scale + offset
+  void (*scaled_bytes)(const std::uint8_t* x, float* y, std::int64_t n, float scale, float offset);
   /// y = x * scale + offset; x and y may be the same array
   void (*scale_shift)(const float* x, float* y, std::int64_t n, float scale, float offset);
   /// z.row(i) += bias;  z: (rows, columns), bias: (columns)

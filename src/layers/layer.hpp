@@ -23,6 +23,7 @@ struct Pass {
   std::uint64_t seed = 0;
   std::int64_t step = 0;       ///< optimizer steps done before this one
   std::int64_t first_row = 0;  ///< position of row 0 in the global batch
+  bool input_is_scaled = false;  ///< by Sequential::input_scaling()
   Numerics numerics = Numerics::kExact;
   GradientNodes nodes = {};  ///< what backward adds up
 };

@@ -7,8 +7,7 @@
 namespace lockstep {
 
 void Rescaling::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const {
-  kernels().scale_shift(x.data, y.data, x.size(), static_cast<float>(scale_),
-                        static_cast<float>(offset_));
+  kernels().scale_shift(x.data, y.data, x.size(), scaling().scale, scaling().offset);
 }
 
 void Rescaling::backward(const Pass&, ConstMatrix, ConstMatrix, Matrix dy, Matrix dx,

@@ -7,6 +7,14 @@
 namespace lockstep {
 
 /// y = x * scale + offset, in float32.
+struct Scaling {
+  float scale = 1;
+  float offset = 0;
+  bool changes_nothing() const { return scale == 1 && offset == 0; }
+};
+
+/// The same as a layer. As a network's first one it may be left to whoever fills in the input, who
+/// touches every number anyway: Sequential::input_scaling().
 class Rescaling final : public Layer {
  public:
   explicit Rescaling(double scale, double offset = 0.0) : scale_(scale), offset_(offset) {}
@@ -17,6 +25,7 @@ class Rescaling final : public Layer {
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                 std::span<const float> kept) override;
   nlohmann::ordered_json config() const override;
+  Scaling scaling() const { return {static_cast<float>(scale_), static_cast<float>(offset_)}; }
 
  private:
   double scale_;

@@ -98,8 +98,9 @@ Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& 
                            bool until_logits) const {
   Pass pass = wanted;
   pass.numerics = numerics_;
+  const std::size_t scaled_before = pass.input_is_scaled ? scaling_layer() : layers_.size();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    if (layers_[i]->passes_through()) continue;
+    if (layers_[i]->passes_through() || i == scaled_before) continue;
     layers_[i]->forward(pass, workspace.view(i, rows), workspace.view(i + 1, rows),
                         workspace.kept(i, rows));
   }
@@ -122,6 +123,18 @@ void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& w
     }
     if (layer_done) layer_done(i);
   }
+}
+
+std::size_t Sequential::scaling_layer() const {
+  std::size_t i = 0;
+  while (i < layers_.size() && layers_[i]->passes_through()) ++i;
+  const bool found = i < layers_.size() && dynamic_cast<const Rescaling*>(layers_[i].get());
+  return found ? i : layers_.size();
+}
+
+Scaling Sequential::input_scaling() const {
+  const std::size_t i = scaling_layer();
+  return i < layers_.size() ? dynamic_cast<const Rescaling&>(*layers_[i]).scaling() : Scaling{};
 }
 
 std::size_t Sequential::first_trained_layer() const {

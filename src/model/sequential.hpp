@@ -10,6 +10,7 @@
 #include "src/core/matrix.hpp"
 #include "src/core/parameter.hpp"
 #include "src/layers/layer.hpp"
+#include "src/layers/rescaling.hpp"
 #include "src/losses/loss.hpp"
 #include "src/metrics/metric.hpp"
 #include "src/model/workspace.hpp"
@@ -53,6 +54,10 @@ class Sequential {
   void set_numerics(Numerics numerics) { numerics_ = numerics; }
   Numerics numerics() const { return numerics_; }
 
+  /// What a Rescaling in front does to the input. The caller may do it while it fills in
+  /// workspace.input(), and says so: Pass::input_is_scaled.
+  Scaling input_scaling() const;
+
   /// Runs workspace.input(rows) through the layers and returns workspace.output(rows): the
   /// predictions, or the logits if `until_logits` and the loss fuses the final activation.
   Matrix forward(Workspace& workspace, std::int64_t rows, const Pass& pass,
@@ -83,6 +88,8 @@ class Sequential {
   std::int64_t output_positions() const;
   std::int64_t output_columns() const;
   std::int64_t parameter_count() const;
+  /// The Rescaling in front, or layers().size(). Its output lies where its input does.
+  std::size_t scaling_layer() const;
   /// The first layer with gradients: backward stops there. layers().size() if all are frozen.
   std::size_t first_trained_layer() const;
 

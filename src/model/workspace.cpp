@@ -8,6 +8,7 @@ Workspace::Workspace(const Sequential& model, std::int64_t max_rows, Use use)
     : max_rows_(max_rows) {
   const auto& layers = model.layers();
   const std::size_t first_trained = model.first_trained_layer();
+  const std::size_t in_place = model.scaling_layer();
   std::int64_t floats = 0;
   // Plans first: offsets now, addresses when the memory is there.
   struct Plan {
@@ -27,7 +28,7 @@ Workspace::Workspace(const Sequential& model, std::int64_t max_rows, Use use)
   plan(values_[0], element_count(model.shapes()[0]));
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::int64_t columns = element_count(model.shapes()[i + 1]);
-    if (!layers[i]->passes_through()) plan(values_[i + 1], columns);
+    if (!layers[i]->passes_through() && i != in_place) plan(values_[i + 1], columns);
     if (use == Use::kInference) continue;
     plan(kept_[i], layers[i]->kept_per_row());
     if (!layers[i]->passes_through() && i >= first_trained) plan(gradients_[i + 1], columns);
@@ -39,9 +40,8 @@ Workspace::Workspace(const Sequential& model, std::int64_t max_rows, Use use)
         memory_.span().subspan(static_cast<std::size_t>(planned.offset),
                                static_cast<std::size_t>(max_rows * planned.buffer->columns));
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (!layers[i]->passes_through()) continue;
-    values_[i + 1] = values_[i];
-    gradients_[i + 1] = gradients_[i];
+    if (layers[i]->passes_through() || i == in_place) values_[i + 1] = values_[i];
+    if (layers[i]->passes_through()) gradients_[i + 1] = gradients_[i];
   }
 }
 

@@ -100,7 +100,7 @@ TEST_P(KernelSizes, ElementWiseLoopsHaveTheSameBitsInEveryVariant) {
     std::vector<std::uint8_t> bytes(x.size());
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
     Floats y(x.size());
-    k.bytes_to_floats(bytes.data(), y.data(), n);
+    k.scaled_bytes(bytes.data(), y.data(), n, 1.0f / 255, 0.3f);
     return y;
   });
 }
