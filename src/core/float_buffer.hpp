@@ -1,24 +1,22 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
-#include <new>
 #include <span>
 
 namespace lockstep {
 
 /// Zeroed floats that start on a 64-byte boundary, so that vector loads of whole cache lines fit.
+/// Large buffers ask the system for huge pages: a matrix with long rows touches a page a row.
 class FloatBuffer {
  public:
   static constexpr std::int64_t kAlignment = 16;  ///< floats
 
   FloatBuffer() = default;
-  explicit FloatBuffer(std::int64_t floats) : size_(static_cast<std::size_t>(floats)) {
-    memory_.reset(static_cast<float*>(::operator new[](size_ * sizeof(float), kBoundary)));
-    std::fill_n(memory_.get(), size_, 0.0f);
-  }
+  /// Throws std::bad_alloc.
+  explicit FloatBuffer(std::int64_t floats);
 
   std::span<float> span() { return {memory_.get(), size_}; }
   std::span<const float> span() const { return {memory_.get(), size_}; }
@@ -29,9 +27,8 @@ class FloatBuffer {
   }
 
  private:
-  static constexpr std::align_val_t kBoundary{kAlignment * sizeof(float)};
   struct Release {
-    void operator()(float* memory) const { ::operator delete[](memory, kBoundary); }
+    void operator()(float* memory) const { std::free(memory); }
   };
   std::unique_ptr<float[], Release> memory_;
   std::size_t size_ = 0;
