@@ -11,6 +11,7 @@
 
 #include "io/posix_file.hpp"
 #include "launch/command.hpp"
+#include "launch/demo_peers.hpp"
 #include "launch/demo_report.hpp"
 #include "launch/demo_runs.hpp"
 #include "launch/mpi_starter.hpp"
@@ -28,8 +29,8 @@ constexpr const char* kHelp =
 
 The proof, in less than a minute, on generated images: the same training on several numbers of ranks
 gives the same weights bit for bit; a control in which it does not; a rank killed in the middle and
-the training resumed on another number of ranks; the result opened by Keras, where python3 has it.
-It starts mpirun itself. Every line is measured when it is printed.
+the training resumed on another number of ranks; the result opened by Keras, where a python3 has
+it, and PyTorch's speed beside it. It starts mpirun itself. Every line is measured when it is printed.
 
 Options:
   --ranks LIST             numbers of ranks to compare (default 1,2,3,4)
@@ -144,7 +145,34 @@ void print_head(const DemoTask& task, const MpiStarter& starter, const std::vect
   print_now("\n" + demo_table_head());
 }
 
-std::vector<Proof> prove(const DemoRuns& runs, const std::vector<int>& ranks) {
+Proof open_with_keras(const DemoRuns& runs, const DemoPeers& peers, const DemoRow& row) {
+  Proof proof{"Keras opens final.h5 and predicts the same", Proof::Outcome::kNotTried};
+  if (row.sha256.empty()) {
+    proof.detail = "its training failed";
+    return proof;
+  }
+  try {
+    return peers.open_with_keras(runs.model(row), runs.data(), runs.predict(row));
+  } catch (const std::exception& error) {  // no predictions
+    proof.outcome = Proof::Outcome::kFailed;
+    proof.detail = error.what();
+    return proof;
+  }
+}
+
+/// Beside a training on one rank only: whatever else would compare unlike things.
+void print_beside(const DemoRuns& runs, const DemoPeers& peers, const std::vector<DemoRow>& rows) {
+  for (const DemoRow& row : rows) {
+    if (row.ranks != 1 || row.sha256.empty()) continue;
+    const DemoTask& task = runs.task();
+    print_now(
+        peers.pytorch_beside(runs.data(), task.epochs, task.batch_size, row.samples_per_second) +
+        "\n");
+  }
+}
+
+std::vector<Proof> prove(const DemoRuns& runs, const DemoPeers& peers, int cores,
+                         const std::vector<int>& ranks) {
   const auto exact = train_on_all(runs, "exact", ranks);
   const auto fast = train_on_all(runs, "fast", ranks);
   print_now("\n");
@@ -155,9 +183,11 @@ std::vector<Proof> prove(const DemoRuns& runs, const std::vector<int>& ranks) {
   };
   add(judge_same_bits(exact));
   add(judge_control(fast));
-  add(runs.kill_and_resume(ranks.front(), ranks.back(), ranks[ranks.size() - 2]));
-  add(runs.open_with_keras(exact.back()));
+  const KillPlan plan = plan_kill(ranks, cores);
+  add(runs.kill_and_resume(ranks.front(), plan.killed, plan.resumed));
+  add(open_with_keras(runs, peers, exact.back()));
   print_now("\n");
+  print_beside(runs, peers, exact);
   return proofs;
 }
 
@@ -170,7 +200,8 @@ ExitCode run_stoppable(const po::variables_map& given, const std::vector<int>& r
   const DemoRuns runs(starter, directory.path(), StopSignals::check);
   runs.make_data();
   print_head(runs.task(), starter, ranks);
-  const std::vector<Proof> proofs = prove(runs, ranks);
+  const std::vector<Proof> proofs =
+      prove(runs, DemoPeers(directory.path(), StopSignals::check), starter.cores, ranks);
   const ExitCode code = proof_exit_code(proofs);
   if (!keep.empty()) {
     print_now(fmt::format("Data, results and logs: {}\n", printable(directory.path().string())));

@@ -15,15 +15,6 @@ namespace {
 
 constexpr std::size_t kShownDigits = 16;
 
-/// "123,456".
-std::string with_commas(double value) {
-  std::string digits = fmt::format("{:.0f}", value);
-  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<std::size_t>(place), ",");
-  }
-  return digits;
-}
-
 bool failed(const DemoRow& row) {
   return row.sha256.empty();
 }
@@ -107,6 +98,14 @@ Proof judge_control(const std::vector<DemoRow>& rows) {
   return proof;
 }
 
+std::string with_commas(double value) {
+  std::string digits = fmt::format("{:.0f}", value);
+  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
+    digits.insert(static_cast<std::size_t>(place), ",");
+  }
+  return digits;
+}
+
 std::string spoken_list(const std::vector<int>& numbers) {
   std::string text;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -163,6 +162,15 @@ std::vector<int> parse_demo_ranks(const std::string& text) {
   }
   if (ranks.size() < 2) refuse();
   return ranks;
+}
+
+KillPlan plan_kill(std::vector<int> ranks, int cores) {
+  std::ranges::sort(ranks);
+  const auto fitting = std::ranges::count_if(ranks, [&](int count) { return count <= cores; });
+  const auto last = std::ssize(ranks) - 1;
+  const auto killed = std::max<std::ptrdiff_t>(fitting - 1, 0);
+  const auto resumed = killed < last ? killed + 1 : killed - 1;
+  return {ranks[static_cast<std::size_t>(killed)], ranks[static_cast<std::size_t>(resumed)]};
 }
 
 double test_accuracy_in(const std::string& output) {

@@ -37,6 +37,8 @@ Proof judge_same_bits(const std::vector<DemoRow>& rows);
 /// happen to be.
 Proof judge_control(const std::vector<DemoRow>& rows);
 
+/// "123,456".
+std::string with_commas(double value);
 /// "1, 2, 3 and 4".
 std::string spoken_list(const std::vector<int>& numbers);
 
@@ -50,6 +52,14 @@ ExitCode proof_exit_code(const std::vector<Proof>& proofs);
 /// "1,2,4" as given to --ranks. Throws Error (64) unless it is at least two different numbers from
 /// 1 to 64.
 std::vector<int> parse_demo_ranks(const std::string& text);
+
+/// Which of these numbers of ranks one is killed on, and which go on. As many as have cores of
+/// their own, since the others are slow, and the next larger number, or else the next smaller.
+struct KillPlan {
+  int killed = 0;
+  int resumed = 0;
+};
+KillPlan plan_kill(std::vector<int> ranks, int cores);
 
 /// The number behind "test accuracy " in what lockstep train printed; throws Error (65) without
 /// one.

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "launch/demo_program.hpp"
 #include "launch/demo_report.hpp"
 #include "launch/mpi_starter.hpp"
 #include "launch/run_directory.hpp"
@@ -14,11 +15,11 @@ namespace lockstep {
 
 /// What the demo trains.
 struct DemoTask {
-  int rows = 20000;
+  int rows = 8000;
   int test_rows = 2000;
   int epochs = 2;
-  int long_epochs = 10;  ///< of the run in which a rank is killed
-  int epochs_before_kill = 3;
+  int long_epochs = 12;  ///< of the run in which a rank is killed
+  int epochs_before_kill = 4;
   int batch_size = 64;
 };
 
@@ -28,26 +29,22 @@ struct DemoTask {
 class DemoRuns {
  public:
   /// `meanwhile` is called again and again while a program runs, and may throw.
-  DemoRuns(MpiStarter starter, std::filesystem::path directory, std::function<void()> meanwhile);
+  DemoRuns(MpiStarter starter, std::filesystem::path directory, Meanwhile meanwhile);
 
   void make_data() const;
   DemoRow train(const std::string& numerics, int ranks) const;
   /// Never stops on `whole` ranks; on `killed` ranks one of them is killed in the middle, and the
   /// run goes on, on `resumed` ranks.
   Proof kill_and_resume(int whole, int killed, int resumed) const;
-  /// Opens what train() wrote for this row with Keras, if the Python in PATH has it.
-  Proof open_with_keras(const DemoRow& row) const;
+  /// What the network of this row, which must not have failed, says about x_test.
+  std::filesystem::path predict(const DemoRow& row) const;
 
+  std::filesystem::path data() const { return directory_ / "glyphs.h5"; }
+  std::filesystem::path model(const DemoRow& row) const;
   const DemoTask& task() const { return task_; }
 
  private:
-  struct KilledRun {
-    int rank = -1;  ///< -1: none was killed
-    int exit_code = 0;
-  };
-
   Proof try_kill_and_resume(Proof proof, int whole, int killed, int resumed) const;
-  Proof try_keras(Proof proof, const std::filesystem::path& model) const;
   std::filesystem::path run_directory(const std::string& name) const { return directory_ / name; }
   std::vector<std::string> train_words(const std::string& name, int epochs) const;
   std::string run(const ChildCommand& command) const;  ///< returns what it printed
@@ -55,11 +52,12 @@ class DemoRuns {
                          const std::vector<std::string>& more) const;
   /// As far as its newest checkpoint goes.
   std::int64_t epochs_done(const RunDirectory& results) const;
-  KilledRun train_and_kill(int ranks, const std::string& name) const;
+  /// Returns the rank that was killed; none: the training was over before.
+  std::optional<int> train_and_kill(int ranks, const std::string& name) const;
 
   MpiStarter starter_;
   std::filesystem::path directory_;
-  std::function<void()> meanwhile_;
+  Meanwhile meanwhile_;
   std::string self_;
   DemoTask task_;
 };

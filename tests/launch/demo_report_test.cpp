@@ -97,6 +97,17 @@ TEST(DemoRanks, AreSpoken) {
   EXPECT_EQ(spoken_list({1, 2, 3}), "1, 2 and 3");
 }
 
+TEST(DemoRanks, ToKillHaveCoresOfTheirOwnAndOthersGoOn) {
+  const auto plan = [](const std::vector<int>& ranks, int cores) {
+    const KillPlan plan = plan_kill(ranks, cores);
+    return std::pair(plan.killed, plan.resumed);
+  };
+  EXPECT_EQ(plan({1, 2, 3, 4}, 2), std::pair(2, 3));
+  EXPECT_EQ(plan({1, 2, 3, 4}, 8), std::pair(4, 3));
+  EXPECT_EQ(plan({4, 1}, 2), std::pair(1, 4));
+  EXPECT_EQ(plan({3, 2}, 1), std::pair(2, 3));
+}
+
 TEST(DemoAccuracy, IsReadFromWhatTrainPrints) {
   EXPECT_EQ(test_accuracy_in("Epoch 1/1 - accuracy: 0.3\ntest loss 0.2, test accuracy 0.8750\nx"),
             0.875);
