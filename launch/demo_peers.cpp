@@ -82,14 +82,18 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);
 }
 
-/// All programs of that name in PATH, each once.
+/// The programs of that name in all directories of PATH.
 std::vector<fs::path> find_all_in_path(const std::string& name, const char* path) {
   std::vector<fs::path> found;
   std::istringstream directories(path == nullptr ? "" : path);
   for (std::string directory; std::getline(directories, directory, ':');) {
     const auto program = find_in_path(name, directory.c_str());
-    const auto is_program = [&](const fs::path& other) { return fs::equivalent(other, *program); };
-    if (program && std::ranges::none_of(found, is_program)) found.push_back(*program);
+    if (!program) continue;
+    // By directory: the python3 of a virtual environment is a link to one that knows less.
+    const auto is_there = [&](const fs::path& other) {
+      return fs::equivalent(other.parent_path(), program->parent_path());
+    };
+    if (std::ranges::none_of(found, is_there)) found.push_back(*program);
   }
   return found;
 }

@@ -155,9 +155,8 @@ Proof DemoRuns::try_kill_and_resume(Proof proof, int whole, int killed, int resu
 
 fs::path DemoRuns::predict(const DemoRow& row) const {
   const fs::path predictions = directory_ / "predictions.h5";
-  run({{self_, "predict", model(row), "--data", data(), "--out", predictions},
-       {},
-       directory_ / "predict.log"});
+  run(starter_.command(1, {self_, "predict", model(row), "--data", data(), "--out", predictions},
+                       directory_ / "predict.log"));
   return predictions;
 }
 
