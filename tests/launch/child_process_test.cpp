@@ -36,7 +36,7 @@ class ChildProcesses : public testing::Test {
   /// The shell's child, once it is there.
   static ProcessId child_of(const ChildProcess& shell) {
     std::vector<ProcessId> found;
-    while ((found = descendants(shell.id())).empty()) {
+    for (int i = 0; i < 2000 && (found = descendants(shell.id())).empty(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return found.at(0);
@@ -105,7 +105,7 @@ TEST_F(ChildProcesses, AreKilledAsTheProcessTheyWere) {
   ChildProcess child(shell("sleep 600 & wait $!"));
   ProcessId later = child_of(child);
   later.born += "0";
-  EXPECT_FALSE(kill_process(later));
+  ASSERT_FALSE(kill_process(later));
   EXPECT_TRUE(kill_process(child_of(child)));
   EXPECT_EQ(wait(child), 128 + SIGKILL);
 }

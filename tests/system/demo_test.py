@@ -98,6 +98,12 @@ class Demo(DemoTest):
 
 
 class DemoStopped(DemoTest):
+    def setUp(self):
+        super().setUp()
+        # Two ranks that do not end by themselves soon.
+        self.script("mpirun", "[ \"$2\" != 2 ] || set -- -n 2 bash -c 'sleep 600; true' bash train\n"
+                    f'{ENVIRONMENT} exec {MPIEXEC} "$@"')
+
     def stop(self, number):
         """Sends the signal to the demo alone once it has two ranks; returns its code, output and leftovers."""
         job = uuid.uuid4().hex
