@@ -123,13 +123,13 @@ ChildProcess::ChildProcess(const ChildCommand& command) {
   std::vector<std::string> environment = merged_environment(command.environment);
   const std::vector<char*> word_pointers = pointers(words);
   const std::vector<char*> environment_pointers = pointers(environment);
-  const FileDescriptor log(::open(
+  const FileDescriptor output(::open(
       command.log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
-  check(log.get() >= 0, ExitCode::kCannotCreate, "[{}] cannot be written: {}",
+  check(output.get() >= 0, ExitCode::kCannotCreate, "[{}] cannot be written: {}",
         printable(command.log.string()), system_message(errno));
   const int parent = ::getpid();
   id_ = ::fork();
-  if (id_ == 0) execute(parent, word_pointers.data(), environment_pointers.data(), log.get());
+  if (id_ == 0) execute(parent, word_pointers.data(), environment_pointers.data(), output.get());
   check(id_ > 0, ExitCode::kInputOutput, "[{}] cannot be started: {}", printable(words[0]),
         system_message(errno));
 }
