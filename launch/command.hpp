@@ -32,5 +32,6 @@ ExitCode run_predict(const CommandContext& context);
 ExitCode run_import(const CommandContext& context);
 ExitCode run_inspect(const CommandContext& context);
 ExitCode run_doctor(const CommandContext& context);
+ExitCode run_demo(const CommandContext& context);
 
 }  // namespace lockstep

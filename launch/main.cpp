@@ -38,6 +38,8 @@ constexpr std::array kCommands = {
     Command{"inspect", "inspect FILE.h5", "what is in a dataset, model or checkpoint", false,
             run_inspect},
     Command{"doctor", "doctor", "check this machine or allocation", true, run_doctor},
+    Command{"demo", "demo", "the proof, in less than a minute (starts mpirun itself)", false,
+            run_demo},
 };
 
 std::string help() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to a trained network: installs what is missing, builds, makes the dataset,
-# trains the reference network on two MPI ranks and evaluates it.
+# trains the reference network on two MPI ranks, evaluates it and runs the demo, whose exit code it
+# ends with.
 # Everything it makes lies in build-quickstart/ beside the sources. It can be run again.
 set -euo pipefail
 
@@ -21,15 +22,15 @@ mpirun_two() {
   mpirun "${options[@]}" "$@"
 }
 
-step "1/5 What the build needs"
+step "1/6 What the build needs"
 "$root/launch/setup.sh"
 
-step "2/5 Building in $build"
+step "2/6 Building in $build"
 # The release preset, in a directory of its own.
 (cd -- "$root" && cmake --preset release -B "$build" -DLOCKSTEP_TESTS=OFF)
 cmake --build "$build" --parallel "$(nproc)"
 
-step "3/5 The dataset"
+step "3/6 The dataset"
 data=$build/fashion_mnist.h5
 kind="Fashion-MNIST"
 if [ ! -d "$images" ]; then
@@ -45,12 +46,12 @@ else
   "$lockstep" import synthetic --rows 60000 --test-rows 10000 --out "$data"
 fi
 
-step "4/5 Training the reference network on 2 ranks"
+step "4/6 Training the reference network on 2 ranks"
 run=$build/run
 mpirun_two "$lockstep" train "$root/launch/examples/fashion_mnist.cfg" \
   --data "$data" --run-dir "$run" --resume never --overwrite
 
-step "5/5 Evaluating $run/final.h5 on the test images"
+step "5/6 Evaluating $run/final.h5 on the test images"
 result=$("$lockstep" evaluate "$run/final.h5" --data "$data" --json)
 accuracy=$(sed -n 's/.*"accuracy"[^0-9]*\([0-9.eE+-]*\).*/\1/p' <<<"$result" | head -n 1)
 [ -n "$accuracy" ] || {
@@ -58,9 +59,13 @@ accuracy=$(sed -n 's/.*"accuracy"[^0-9]*\([0-9.eE+-]*\).*/\1/p' <<<"$result" | h
   exit 1
 }
 
-cat <<EOF
+echo "Test accuracy on $kind: $accuracy"
 
-Test accuracy on $kind: $accuracy
+step "6/6 The demo: the same bits on any number of ranks"
+proof=0
+"$lockstep" demo || proof=$?
+
+cat <<EOF
 
 What next, from $root:
   build-quickstart/launch/lockstep doctor         is this machine set up well?
@@ -70,3 +75,4 @@ What next, from $root:
   build-quickstart/launch/lockstep train --help   your own network
   launch/slurm.sbatch, launch/pbs.pbs             batch scripts to copy
 EOF
+exit "$proof"
