@@ -16,7 +16,8 @@ from benchmarking import LAYERS, cell, distinct, lockstep_rate, rates, ratio, ta
 EPOCHS = 3
 NUMERICS = ["exact", "fast"]
 # (network, global batch, steps per epoch: about a second)
-WORKS = [("reference", 32, 9000), ("reference", 64, 6000), ("reference", 256, 2000), ("wide", 128, 20), ("wide", 1024, 3)]
+WORKS = [("reference", 32, 9000), ("reference", 64, 6000), ("reference", 256, 2000), ("wide", 128, 20),
+         ("wide", 1024, 3)]
 
 
 def cost_table(rows):
