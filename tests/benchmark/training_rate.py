@@ -9,21 +9,16 @@ of lockstep the column samples_per_second of history.csv, with shuffling, accura
 Each round runs every program once, so that a busy machine slows all of them alike.
 """
 import argparse
-import csv
 import os
 import pathlib
 import re
-import statistics
 import subprocess
-import sys
 import tempfile
+
+from benchmarking import LAYERS, cell, distinct, environment, lockstep_rate, rates, ratio, run, table, write_rows
 
 EPOCHS = 3
 ROWS = 48000
-LAYERS = {
-    "reference": "Rescaling(1/255), Flatten(), Dense(64, relu), Dense(32, relu), Dense(10, softmax)",
-    "wide": "Rescaling(1/255), Flatten(), Dense(2048, relu), Dense(2048, relu), Dense(10, softmax)",
-}
 HIDDEN = {"reference": 0, "wide": 2048}
 # (network, ranks, global batch)
 WORKS = [("reference", 1, 32), ("reference", 2, 64), ("reference", 2, 32), ("wide", 1, 128), ("wide", 2, 256)]
@@ -32,21 +27,6 @@ WORKS = [("reference", 1, 32), ("reference", 2, 64), ("reference", 2, 32), ("wid
 def best_coretype():
     flags = pathlib.Path("/proc/cpuinfo").read_text()
     return "SKYLAKEX" if "avx512f" in flags else "HASWELL"
-
-
-def environment():
-    return dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
-
-
-def run(command, env):
-    done = subprocess.run([str(part) for part in command], env=env, text=True, capture_output=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def mpirun(ranks):
-    return ["mpirun", "-n", ranks] if ranks > 1 else []
 
 
 class HandLoop:
@@ -92,12 +72,21 @@ class Lockstep:
         self.binary, self.data, self.scratch = binary, data, scratch
 
     def rate(self, network, ranks, batch):
-        directory = self.scratch / "run"
-        run([*mpirun(ranks), self.binary, "train", "--data", self.data, "--layers", LAYERS[network], "--epochs", EPOCHS,
-             "--batch-size", batch, "--validation-split", 0.2, "--run-dir", directory, "--overwrite", "--x-test", ""],
-            environment())
-        with open(directory / "history.csv", newline="") as file:
-            return float(list(csv.DictReader(file))[-1]["samples_per_second"])
+        return lockstep_rate(self.binary, self.data, self.scratch / "run", network, ranks, batch, "--epochs", EPOCHS,
+                             "--validation-split", 0.2)
+
+
+def rate_table(rows):
+    peers = [program for program, in distinct(rows, "program") if program != Lockstep.name]
+    lines = [["work", Lockstep.name, *(title for peer in peers for title in (peer, "ratio"))]]
+    for network, ranks, batch in distinct(rows, "network", "ranks", "batch"):
+        ours, *theirs = (rates(rows, program=program, network=network, ranks=ranks, batch=batch)
+                         for program in (Lockstep.name, *peers))
+        line = [f"{network}, batch {batch}, {ranks} rank{'s' if int(ranks) > 1 else ''}", cell(ours)]
+        for peer in theirs:
+            line += [cell(peer), f"{ratio(ours, peer):.2f}"]
+        lines.append(line)
+    return table(lines)
 
 
 def main():
@@ -122,31 +111,13 @@ def main():
         for round_number in range(args.rounds):
             for work in works:
                 for program in programs:
-                    rows.append((round_number, program.name, *work, program.rate(*work)))
+                    network, ranks, batch = work
+                    rows.append({"round": round_number, "program": program.name, "network": network, "ranks": ranks,
+                                 "batch": batch, "samples_per_second": program.rate(*work)})
     if args.raw:
-        with open(args.raw, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["round", "program", "network", "ranks", "batch", "samples_per_second"])
-            writer.writerows(rows)
-
-    def median(program, work):
-        return statistics.median(row[-1] for row in rows if row[1] == program and row[2:5] == work)
-
-    def spread(program, work):
-        rates = [row[-1] for row in rows if row[1] == program and row[2:5] == work]
-        return (max(rates) - min(rates)) / statistics.median(rates)
-
-    peers = [program.name for program in programs if program.name != "lockstep"]
+        write_rows(args.raw, rows)
     print(f"samples per second, median of {args.rounds} rounds (spread); ratio = lockstep / peer\n")
-    print("| work | lockstep |" + "".join(f" {peer} | ratio |" for peer in peers))
-    print("| --- | --- |" + " --- | --- |" * len(peers))
-    for work in works:
-        cells = [f"{median('lockstep', work):,.0f} ({spread('lockstep', work):.0%})"]
-        for peer in peers:
-            cells.append(f"{median(peer, work):,.0f} ({spread(peer, work):.0%})")
-            cells.append(f"{median('lockstep', work) / median(peer, work):.2f}")
-        ranks = f"{work[1]} rank" + ("s" if work[1] > 1 else "")
-        print(f"| {work[0]}, batch {work[2]}, {ranks} | " + " | ".join(cells) + " |")
+    print(rate_table(rows), end="")
 
 
 if __name__ == "__main__":

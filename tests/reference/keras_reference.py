@@ -6,6 +6,12 @@
         keras2.h5, keras3.h5 (whole models as Keras saves them), rows.h5 (x_test, y_test) and expected.json
         (loss, accuracy and predictions that Keras computes). tests/reference/files was made so.
 
+    keras_reference.py write-training DIR DATA.h5
+        Writes training_rows.h5 (x_train, y_train: the first 300 images) and training_initial.h5 (the reference
+        program's network with first weights, compiled with Adam, as Keras 2 saves it), trains it from there for
+        200 steps of 32 rows, without shuffling, with both Kerases and writes training_expected.json: the loss of
+        every step and a sample of the last weights. tests/system/keras_training_test.py compares Lockstep's.
+
     keras_reference.py check LOCKSTEP MODEL.h5 DATA.h5
         Opens MODEL.h5, a file that Lockstep wrote, in both Kerases and compares their predictions with
         those of `LOCKSTEP predict`, and their loss with that of `LOCKSTEP evaluate`, within 1e-5.
@@ -26,10 +32,13 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import h5py
 import keras
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 KERASES = {"keras2": tf_keras, "keras3": keras}
 TOLERANCE = 1e-5
+TRAINING_ROWS = 300  # 9 batches of 32 and one of 12
+STEPS = 200
 
 
 def reference_network(k):
@@ -65,6 +74,58 @@ def write(directory, data):
     (directory / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
+def reference_program(k):
+    """The network of the README's reference program on bytes."""
+    return k.Sequential([k.layers.Input((28, 28)), k.layers.Rescaling(1 / 255), k.layers.Flatten(),
+                         k.layers.Dense(64, activation="relu"), k.layers.Dense(32, activation="relu"),
+                         k.layers.Dense(10, activation="softmax")])
+
+
+def compile_with_adam(model):
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
+def shortest(values):
+    """Fewest digits that come back as the same float32."""
+    return [float(str(value)) for value in np.asarray(values, np.float32)]
+
+
+def weight_sample(values):
+    """About a thousand of a layer's weights, in C order; every one of a small layer."""
+    return values.ravel()[::values.size // 1000 | 1]
+
+
+def write_training(directory, data):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with h5py.File(data) as file:
+        x, y = file["x_train"][:TRAINING_ROWS], file["y_train"][:TRAINING_ROWS]
+    with h5py.File(directory / "training_rows.h5", "w") as file:
+        file.create_dataset("x_train", data=x, compression="gzip", compression_opts=9)
+        file.create_dataset("y_train", data=y)
+    tf_keras.utils.set_random_seed(1)
+    initial = reference_program(tf_keras)
+    compile_with_adam(initial)
+    # Without it, tf_keras saves "accuracy" as categorical_accuracy, whatever the loss.
+    initial.evaluate(x, y, verbose=0)
+    initial.save(directory / "training_initial.h5")
+
+    expected = {}
+    for name, k in KERASES.items():
+        model = reference_program(k)
+        model.set_weights(initial.get_weights())
+        compile_with_adam(model)
+        # fit() reports means over an epoch so far: epochs of one step, batches one stream over all of them.
+        rows = tf.data.Dataset.from_tensor_slices((x.astype(np.float32), y)).batch(32).repeat()
+        losses = model.fit(rows, epochs=STEPS, steps_per_epoch=1, verbose=0).history["loss"]
+        weights = [shortest(weight_sample(values)) for values in model.get_weights()]
+        expected[name] = {"version": k.__version__, "losses": shortest(losses), "weights": weights}
+        print(f"{name} {k.__version__}: loss {losses[0]:.7f} of the first step, {losses[-1]:.7f} of the last")
+    one, other = (np.array(expected[name]["losses"]) for name in KERASES)
+    print(f"largest relative difference of a loss between the two: {np.abs(one / other - 1).max():.1e}")
+    (directory / "training_expected.json").write_text(json.dumps(expected) + "\n")
+
+
 def check(lockstep, model_path, data):
     with h5py.File(data) as file:
         x, y = file["x_test"][:].astype(np.float32), file["y_test"][:]
@@ -95,9 +156,10 @@ def check(lockstep, model_path, data):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("directory")
-    writing.add_argument("data")
+    for command in ("write", "write-training"):
+        writing = commands.add_parser(command)
+        writing.add_argument("directory")
+        writing.add_argument("data")
     checking = commands.add_parser("check")
     checking.add_argument("lockstep")
     checking.add_argument("model")
@@ -105,6 +167,9 @@ def main():
     args = parser.parse_args()
     if args.command == "write":
         write(args.directory, args.data)
+        return 0
+    if args.command == "write-training":
+        write_training(args.directory, args.data)
         return 0
     return check(args.lockstep, args.model, args.data)
 

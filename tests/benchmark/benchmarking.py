@@ -1,0 +1,74 @@
+"""What the benchmarks of `lockstep train` share: runs, rates, tables."""
+import csv
+import os
+import statistics
+import subprocess
+import sys
+
+LAYERS = {
+    "reference": "Rescaling(1/255), Flatten(), Dense(64, relu), Dense(32, relu), Dense(10, softmax)",
+    "wide": "Rescaling(1/255), Flatten(), Dense(2048, relu), Dense(2048, relu), Dense(10, softmax)",
+}
+
+
+def environment():
+    return dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+
+
+def run(command, env):
+    done = subprocess.run([str(part) for part in command], env=env, text=True, capture_output=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def mpirun(ranks):
+    return ["mpirun", "-n", ranks] if ranks > 1 else []
+
+
+def lockstep_rate(binary, data, directory, network, ranks, batch, *options):
+    """Samples per second of the last epoch, as history.csv says; `directory` is overwritten."""
+    run([*mpirun(ranks), binary, "train", "--data", data, "--layers", LAYERS[network], "--batch-size", batch,
+         "--run-dir", directory, "--overwrite", "--x-test", "", *options], environment())
+    return float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
+
+
+def write_rows(path, rows):
+    """Dictionaries with the same keys."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rates(rows, **key):
+    """Samples per second of the rows with these values."""
+    return [float(row["samples_per_second"]) for row in rows
+            if all(str(row[name]) == str(value) for name, value in key.items())]
+
+
+def ratio(ours, theirs):
+    """Of the medians."""
+    return statistics.median(ours) / statistics.median(theirs)
+
+
+def cell(measured):
+    """Median and spread."""
+    median = statistics.median(measured)
+    return f"{median:,.0f} ({(max(measured) - min(measured)) / median:.0%})"
+
+
+def distinct(rows, *names):
+    """The combinations of these columns, in order of appearance."""
+    return list(dict.fromkeys(tuple(row[name] for name in names) for row in rows))
+
+
+def table(lines):
+    """Markdown; the first line is the heading."""
+    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
