@@ -260,6 +260,30 @@ TEST_P(Sync, HoldsTheWholeStateOnceOrOnEveryRank) {
   EXPECT_EQ(communicator_.all_sum(sync->slot_floats()), copies * whole);
 }
 
+TEST(ShardedSync, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
+  const Communicator communicator = world();
+  if (communicator.size() != 4) GTEST_SKIP() << "of four ranks";
+  const auto reference_network = [] {
+    Sequential model;
+    for (const std::int64_t units : {64, 32, 10}) model.add(std::make_unique<Dense>(units));
+    model.build({784});
+    model.compile("adam", "mse", {});
+    return model;
+  };
+  Sequential alone = reference_network();
+  const Communicator self = test::alone();
+  const std::vector<StepPlan> plan_alone{StepPlan(32, 8, 1)};
+  const double whole = static_cast<double>(
+      make_sync({"", kSharded}, alone, self, 1 << 20, plan_alone)->slot_floats());
+  EXPECT_GE(whole, 2 * 52'650);
+  const std::vector<StepPlan> plans{StepPlan(32, 8, 4)};
+  for (const int per_host : {1, 2, 4}) {
+    Sequential model = reference_network();
+    const auto sync = make_sync({"", kSharded, per_host}, model, communicator, 1 << 20, plans);
+    EXPECT_LE(static_cast<double>(sync->slot_floats()), 0.3 * whole) << per_host << " on a host";
+  }
+}
+
 TEST(AllreduceSync, SendsEachNodeToTheOwnersAndEachSumToAll) {
   const Communicator communicator = world();
   Sequential model = large_network();
