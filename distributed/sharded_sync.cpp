@@ -322,6 +322,21 @@ bool ShardedSync::advance_statistics() {
   return true;
 }
 
+/// One of the sums that this host sends: in `memory`, unless it is a single rank's node.
+std::span<const float> ShardedSync::sum_of_host(std::size_t output, Range floats,
+                                                std::span<float> memory) {
+  const Range inputs = step_->host_sum.inputs_of(output);
+  const auto sources = std::span(step_->host_sources)
+                           .subspan(static_cast<std::size_t>(inputs.first),
+                                    static_cast<std::size_t>(inputs.count()));
+  if (sources.size() == 1) return gradients_of(sources[0].rank, sources[0].node, floats);
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    addends_[i] = gradients_of(sources[i].rank, sources[i].node, floats).data();
+  step_->host_sum.add(output, std::span(addends_).first(sources.size()), memory.data(),
+                      floats.count());
+  return memory;
+}
+
 /// Sends this host's sums of the other hosts' pieces, and expects theirs of this rank's.
 void ShardedSync::collect(std::size_t bucket) {
   if (map_.hosts() == 1) return;
@@ -342,17 +357,10 @@ void ShardedSync::collect(std::size_t bucket) {
       }
       const Range theirs = map_.piece(buckets_[bucket], piece.slice, host);
       for (std::size_t i = 0; theirs.count() > 0 && i < sums.size(); ++i) {
-        const std::span<float> out = part_of(sending_.span(), sending_at, theirs.count());
-        const Range inputs = step_->host_sum.inputs_of(i);
-        for (std::int64_t input = inputs.first; input < inputs.last; ++input) {
-          const Source& source = step_->host_sources[static_cast<std::size_t>(input)];
-          addends_[static_cast<std::size_t>(input - inputs.first)] =
-              gradients_of(source.rank, source.node, theirs).data();
-        }
-        step_->host_sum.add(i, std::span(addends_).first(static_cast<std::size_t>(inputs.count())),
-                            out.data(), theirs.count());
-        state.messages.send(out, peer, tag_of(bucket));
-        count(out.size_bytes());
+        const std::span<const float> sum =
+            sum_of_host(i, theirs, part_of(sending_.span(), sending_at, theirs.count()));
+        state.messages.send(sum, peer, tag_of(bucket));
+        count(sum.size_bytes());
         sending_at += theirs.count();
       }
     }

@@ -93,6 +93,7 @@ class ShardedSync final : public GradientSync {
   void plan_pieces();
   bool advance();
   bool advance_statistics();
+  std::span<const float> sum_of_host(std::size_t output, Range floats, std::span<float> memory);
   void collect(std::size_t bucket);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);

@@ -52,7 +52,7 @@ class Trainer {
   /// Collective; takes the communicator over. The model must be compiled (Error 64 otherwise) and
   /// outlive the trainer.
   Trainer(Sequential& model, Communicator communicator, TrainOptions options);
-  ~Trainer();
+  ~Trainer();  ///< Collective, as long as MPI is not finalized.
 
   void add_callback(std::shared_ptr<Callback> callback);
 

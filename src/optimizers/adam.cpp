@@ -14,8 +14,10 @@ Adam::Adam(std::unique_ptr<Schedule> schedule, Settings settings)
                static_cast<float>(settings.epsilon)} {}
 
 void Adam::prepare(float rate, std::int64_t t) {
-  const double correction =
-      std::sqrt(1 - power(settings_.beta_2, t)) / (1 - power(settings_.beta_1, t));
+  // Keras rounds the betas to float32 for their powers: 1.3e-5 of 1 - beta_2.
+  const double beta_1 = static_cast<float>(settings_.beta_1);
+  const double beta_2 = static_cast<float>(settings_.beta_2);
+  const double correction = std::sqrt(1 - power(beta_2, t)) / (1 - power(beta_1, t));
   scalars_.alpha = static_cast<float>(static_cast<double>(rate) * correction);
 }
 
