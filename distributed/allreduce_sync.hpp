@@ -46,7 +46,6 @@ class AllreduceSync final : public GradientSync {
 
   Range slice(std::size_t bucket, int rank) const;
   std::span<float> node_floats(std::size_t node, Range floats);
-  std::span<float> received_floats(std::size_t bucket, std::size_t node);
   std::span<double> statistics_of(int rank);
   void count(std::size_t bytes);
   void send_statistics();

@@ -23,7 +23,8 @@ struct StepReport {
 /// Where users hook in. Every hook is called on every rank with the same report (but for clocks),
 /// so a callback may decide by it; side effects (files, screen) belong to rank 0. What a callback
 /// asks of the trainer (Trainer::stop, set_learning_rate) counts on rank 0, whose wish all ranks
-/// follow.
+/// follow. Until on_train_end the weights may lie in memory that the ranks of a host share: a
+/// callback may read them.
 class Callback {
  public:
   virtual ~Callback() = default;

@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -9,6 +10,8 @@
 
 namespace lockstep {
 namespace {
+
+constexpr std::size_t kBoundary = 4096;
 
 /// Where MPI libraries put shared windows on Linux; elsewhere nothing is known, and it is tried.
 bool shared_memory_has_room(std::size_t bytes) {
@@ -18,6 +21,14 @@ bool shared_memory_has_room(std::size_t bytes) {
   return room.f_bavail * static_cast<std::uint64_t>(room.f_frsize) >= bytes + kSlack;
 }
 
+/// As many bytes of `memory`, which has kBoundary more, from a boundary on. Ranks map whole pages,
+/// so that it is the same place for all.
+std::span<std::byte> on_boundary(void* memory, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::size_t skip = (kBoundary - address % kBoundary) % kBoundary;
+  return {static_cast<std::byte*>(memory) + skip, bytes};
+}
+
 }  // namespace
 
 HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
@@ -25,12 +36,12 @@ HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
   // Open MPI's first rank fails alone if the segment does not fit, and the others wait for it: so
   // it looks first.
   if (!host.broadcast(shared_memory_has_room(bytes))) {
-    own_.resize(bytes);
-    bytes_ = own_;
+    own_.resize(bytes + kBoundary);
+    bytes_ = on_boundary(own_.data(), bytes);
     return;
   }
   // The host's first rank holds the segment; the others map it.
-  const MPI_Aint own_bytes = host.is_root() ? static_cast<MPI_Aint>(bytes) : 0;
+  const MPI_Aint own_bytes = host.is_root() ? static_cast<MPI_Aint>(bytes + kBoundary) : 0;
   void* base = nullptr;
   const int created =
       MPI_Win_allocate_shared(own_bytes, 1, MPI_INFO_NULL, host.get(), &base, &window_);
@@ -41,16 +52,17 @@ HostMemory::HostMemory(const Communicator& host, std::size_t bytes)
     if (MPI_Win_shared_query(window_, 0, &size, &unit, &base) != MPI_SUCCESS)
       fail(ExitCode::kInputOutput, "[host memory] MPI_Win_shared_query failed");
     // MPI_Win_sync is allowed in an access epoch only: one that lasts as long as the window.
-    MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN);
+    if (MPI_Win_set_errhandler(window_, MPI_ERRORS_RETURN) != MPI_SUCCESS)
+      fail(ExitCode::kInputOutput, "[host memory] MPI_Win_set_errhandler failed");
     if (MPI_Win_lock_all(MPI_MODE_NOCHECK, window_) != MPI_SUCCESS)
       fail(ExitCode::kInputOutput, "[host memory] MPI_Win_lock_all failed");
-    bytes_ = {static_cast<std::byte*>(base), bytes};
+    bytes_ = on_boundary(base, bytes);
     return;
   }
-  if (created == MPI_SUCCESS) MPI_Win_free(&window_);
+  // MPI_Win_free would wait for the ranks that got none: a window stays until MPI_Finalize.
   window_ = MPI_WIN_NULL;
-  own_.resize(bytes);
-  bytes_ = own_;
+  own_.resize(bytes + kBoundary);
+  bytes_ = on_boundary(own_.data(), bytes);
 }
 
 HostMemory::~HostMemory() {

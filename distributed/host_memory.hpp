@@ -11,7 +11,8 @@
 namespace lockstep {
 
 /// Memory that all ranks of a host see: one MPI-3 shared window. Where windows cannot be had each
-/// rank gets memory of its own, and shared() is false.
+/// rank gets memory of its own, and shared() is false. It starts on a boundary of 4096 bytes: Open
+/// MPI's windows start 8 bytes behind a cache line.
 class HostMemory {
  public:
   /// Collective over `host`, which must be made by on_this_host() and outlive this object.

@@ -7,7 +7,7 @@
 namespace lockstep {
 
 /// How the ranks of a host (or threads, in tests) tell each other how far they are, by counters in
-/// memory that they share: no messages, no locks. Every member has two counters on a cache line of
+/// memory that they share: no messages, no locks. Every member has its counters on a cache line of
 /// its own, which it alone writes (release) and all others read (acquire):
 ///
 ///   arrived    buckets whose gradients it has completed, since the beginning

@@ -208,6 +208,13 @@ std::span<double> ShardedSync::statistics_of(int rank) const {
 void ShardedSync::set_up() {
   float* const first = reinterpret_cast<float*>(memory_.data() + parameters_at_);
   const std::span<float> shared(first, static_cast<std::size_t>(model_.arena().size()));
+  // MPI does not promise zeros. Each rank is the first to touch its own gradients.
+  const std::size_t own = gradients_at_[static_cast<std::size_t>(host_.rank())];
+  const std::size_t next = host_.rank() + 1 < host_.size()
+                               ? gradients_at_[static_cast<std::size_t>(host_.rank()) + 1]
+                               : memory_.size();
+  std::ranges::fill(memory_.subspan(own, next - own), std::byte{0});
+  if (host_.is_root()) std::ranges::fill(memory_.first(gradients_at_[0]), std::byte{0});
   if (host_.is_root()) std::ranges::copy(model_.arena().values(), shared.begin());
   if (window_) window_->synchronize();
   model_.arena().use_values(shared);

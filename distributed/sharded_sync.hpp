@@ -126,9 +126,9 @@ class ShardedSync final : public GradientSync {
 
   std::unique_ptr<HostSteps> flags_;
   Backoff backoff_;
-  std::vector<BucketState> states_;
   FloatBuffer received_;
   FloatBuffer sending_;
+  std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;  ///< of this rank's pieces, one after the other
   std::vector<double> totals_;

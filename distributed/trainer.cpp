@@ -113,7 +113,8 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
 }
 
 void Trainer::train_epoch(const ArrayDataset& train) {
-  const std::int64_t batches = (train.rows() + options_.batch_size - 1) / options_.batch_size;
+  const std::int64_t batch = plans_.front().rows();
+  const std::int64_t batches = (train.rows() + batch - 1) / batch;
   const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
   begin_report();
   communicator_.barrier();
@@ -122,8 +123,8 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     // Batches are one stream over all passes: an epoch of fewer steps goes on where the last ended.
     const std::int64_t in_stream = epoch_ * steps + step;
     if (step == 0 || in_stream % batches == 0) order_->begin_epoch(in_stream / batches);
-    const std::int64_t first = in_stream % batches * options_.batch_size;
-    const bool partial = first + options_.batch_size > train.rows();
+    const std::int64_t first = in_stream % batches * batch;
+    const bool partial = first + batch > train.rows();
     const StepPlan& plan = partial ? plans_.back() : plans_.front();
 
     train_step(train, first, plan);
@@ -249,7 +250,8 @@ void Trainer::check_agreement(const ArrayDataset& data,
 void Trainer::prepare(const ArrayDataset& train) {
   model_.set_numerics(options_.numerics);
   const std::int64_t batch = std::min(options_.batch_size, train.rows());
-  const std::int64_t grain = options_.grain > 0 ? options_.grain : default_grain(batch);
+  const std::int64_t grain =
+      std::min(options_.grain > 0 ? options_.grain : default_grain(batch), batch);
   sync_.reset();  // it looks at the plans
   plans_.clear();
   plans_.emplace_back(batch, grain, communicator_.size());

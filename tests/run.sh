@@ -7,7 +7,7 @@
 #   tests/run.sh            everything
 #   tests/run.sh release    only these presets (release, asan, tsan, mpich)
 #
-# LOCKSTEP_LONG_TESTS=1 makes the test of many steps ten times as long.
+# LOCKSTEP_LONG_TESTS=1 makes the test of many steps fifty times as long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD

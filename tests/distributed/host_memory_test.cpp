@@ -39,6 +39,14 @@ TEST(HostMemory, SynchronizesAgainAfterFurtherWrites) {
   }
 }
 
+TEST(HostMemory, StartsOnAPage) {
+  const Communicator host = world().on_this_host();
+  for (const std::size_t bytes : {1, 5000, 100'000}) {
+    const HostMemory memory(host, bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.bytes().data()) % 4096, 0u);
+  }
+}
+
 TEST(HostMemory, MayBeEmpty) {
   const Communicator host = world().on_this_host();
   HostMemory memory(host, 0);

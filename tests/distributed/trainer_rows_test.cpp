@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "distributed/trainer.hpp"
@@ -55,6 +56,12 @@ TEST(TrainerRows, TakesEveryRowOnceAnEpoch) {
 TEST(TrainerRows, TakesBatchesOfEverySize) {
   for (const std::int64_t batch : {1, 4, 10, 11})
     expect_near(visits(11, {.epochs = 2, .batch_size = batch}), expected_visits(11, batch, 2, 0));
+}
+
+TEST(TrainerRows, TakesTheLargestNumbersForABatchAndAGrain) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  expect_near(visits(11, {.epochs = 2, .batch_size = kLargest, .grain = kLargest}),
+              expected_visits(11, 11, 2, 0));
 }
 
 TEST(TrainerRows, TakesAllRowsAtOnceIfTheBatchIsLargerThanTheDataset) {
