@@ -146,7 +146,7 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
   const std::int64_t step = model_.optimizer().iterations();
   fault_point("compute", communicator_.rank(), step);
   const Targets targets = targets_->gather(train.y, rows);
-  const std::int64_t next_row = first_row + options_.batch_size;
+  const std::int64_t next_row = first_row + plan.rows();
   prefetch_rows(train.x, rows_at({std::min(next_row + mine.first, train.rows()),
                                   std::min(next_row + mine.last, train.rows())}));
 
