@@ -15,7 +15,7 @@ double matrix_rate(Numerics numerics, std::int64_t m, std::int64_t n, std::int64
 double measured_clock();
 
 /// float32 operations that a core with full vector units does in a cycle when it runs this kernel
-/// of OpenBLAS (or, of another BLAS, the widest that the CPU has).
+/// of OpenBLAS; empty: with the widest vectors that the CPU has.
 double operations_per_cycle(std::string_view blas_kernel);
 
 }  // namespace lockstep

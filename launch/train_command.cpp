@@ -209,7 +209,7 @@ void TrainRun::write_failure(ExitCode code, const std::string& reason) const {
 
 void warn_about_machine(const Communicator& world, const TrainSettings& settings) {
   const std::string blas = blas_warning(blas_report());
-  if (world.is_root() && !blas.empty()) print_error("warning: " + blas);
+  if (settings.numerics == Numerics::kFast && world.is_root() && !blas.empty()) print_error("warning: " + blas);
   warn_about_shared_cores(world, static_cast<int>(settings.threads));
 }
 

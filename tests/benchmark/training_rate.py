@@ -84,7 +84,7 @@ def rate_table(rows):
                          for program in (Lockstep.name, *peers))
         line = [f"{network}, batch {batch}, {ranks} rank{'s' if int(ranks) > 1 else ''}", cell(ours)]
         for peer in theirs:
-            line += [cell(peer), f"{ratio(ours, peer):.2f}"]
+            line += [cell(peer), f"{ratio(ours, peer):.2f}"] if peer else ["not run", ""]
         lines.append(line)
     return table(lines)
 
