@@ -83,7 +83,8 @@ void predict(const Sequential& model, const Communicator& communicator, const Ar
   const std::int64_t round_floats =
       std::min<std::int64_t>(2 << 20, (1 << 27) / communicator.size());
   const std::int64_t row_floats = std::max<std::int64_t>(1, columns);
-  block_rows = std::clamp<std::int64_t>(round_floats / row_floats, 1, block_rows);
+  block_rows =
+      std::clamp<std::int64_t>(round_floats / row_floats, 1, std::max<std::int64_t>(1, block_rows));
   const std::int64_t blocks_per_round =
       std::max<std::int64_t>(1, round_floats / (block_rows * row_floats));
   const std::int64_t round_rows = blocks_per_round * block_rows * communicator.size();

@@ -92,7 +92,8 @@ std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) 
 /// How a full batch is shared.
 StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ranks) {
   const std::int64_t batch = std::min(settings.batch_size, training_rows_of(settings, rows));
-  return {batch, settings.grain > 0 ? settings.grain : default_grain(batch), ranks};
+  const std::int64_t grain = settings.grain > 0 ? settings.grain : default_grain(batch);
+  return {batch, std::min(grain, batch), ranks};
 }
 
 std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {

@@ -21,7 +21,7 @@ struct MatrixView {
   std::span<T> flat() const { return {data, static_cast<std::size_t>(size())}; }
 
   MatrixView rows_from(std::int64_t first, std::int64_t count) const {
-    return {row(first), count, columns};
+    return {empty() ? nullptr : row(first), count, columns};
   }
   /// The same elements as rows of another length, e.g. (batch, T * D) as (batch * T, D).
   MatrixView with_columns(std::int64_t new_columns) const {

@@ -4,7 +4,8 @@ namespace lockstep {
 
 bool cpu_has_fma() {
 #ifdef __x86_64__
-  return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+  return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2") &&
+         __builtin_cpu_supports("bmi2");
 #else
   return true;
 #endif

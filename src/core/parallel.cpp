@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 
 #include "src/core/flush_denormals.hpp"
 
@@ -27,11 +28,18 @@ void detail::run_parallel(std::int64_t parts, void (*run)(void*, std::int64_t), 
     return;
   }
   const std::uint64_t mode = floating_point_mode();
+  std::exception_ptr failure;
 #pragma omp parallel for num_threads(team) schedule(static)
   for (std::int64_t part = 0; part < parts; ++part) {
     const FloatingPointMode callers(mode);
-    run(context, part);
+    try {
+      run(context, part);
+    } catch (...) {
+#pragma omp critical(lockstep_parallel_failure)
+      failure = std::current_exception();
+    }
   }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace lockstep
