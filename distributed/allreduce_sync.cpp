@@ -8,16 +8,6 @@
 namespace lockstep {
 namespace {
 
-std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
-  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-}
-
-/// MPI promises tags up to 32767 only; messages of one tag arrive in order.
-int tag_of(std::size_t bucket) {
-  return static_cast<int>(bucket % 32767) + 1;
-}
-constexpr int kStatisticsTag = 0;
-
 bool spans_hosts(const Communicator& communicator) {
   const bool one_host = communicator.on_this_host().size() == communicator.size();
   return communicator.all_min(one_host ? 1 : 0) == 0;
@@ -192,11 +182,6 @@ void AllreduceSync::update(Range floats) {
   for (std::size_t i = 0; i < slots_.size(); ++i)
     span.slots[i] = part_of(slots_[i].span(), floats.first, floats.count());
   model_.optimizer().update(span);
-}
-
-void AllreduceSync::count(std::size_t bytes) {
-  ++traffic_.messages;
-  traffic_.bytes += static_cast<std::int64_t>(bytes);
 }
 
 void AllreduceSync::check_replicas(const std::string& when) const {

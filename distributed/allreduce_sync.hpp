@@ -34,7 +34,6 @@ class AllreduceSync final : public GradientSync {
   OptimizerSlots gather_slots() const override;
   void restore_slots(const OptimizerSlots& slots) override;
   std::int64_t slot_floats() const override;
-  Traffic traffic() const override { return traffic_; }
 
  private:
   /// What a plan means for this rank.
@@ -47,7 +46,6 @@ class AllreduceSync final : public GradientSync {
   Range slice(std::size_t bucket, int rank) const;
   std::span<float> node_floats(std::size_t node, Range floats);
   std::span<double> statistics_of(int rank);
-  void count(std::size_t bytes);
   void send_statistics();
   void add_up_statistics();
   void start(std::size_t bucket);
@@ -73,7 +71,6 @@ class AllreduceSync final : public GradientSync {
   std::vector<FloatBuffer> slots_;
   std::vector<Messages> messages_of_;  ///< of each bucket
   std::size_t started_ = 0;            ///< buckets of this step that are under way
-  Traffic traffic_;
 };
 
 }  // namespace lockstep

@@ -33,4 +33,12 @@ Range slice_of(Range floats, int part, int parts) {
           std::min(floats.first + blocks.last * kBlock, floats.last)};
 }
 
+int tag_of(std::size_t bucket) {
+  return static_cast<int>(bucket % 32767) + 1;
+}
+
+std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
+  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+}
+
 }  // namespace lockstep

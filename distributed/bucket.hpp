@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "src/core/range.hpp"
@@ -23,5 +25,13 @@ std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_fl
 /// The part of a range of floats that part `part` of `parts` owns: whole blocks of 4096 floats, as
 /// evenly as they go. May be empty.
 Range slice_of(Range floats, int part, int parts);
+
+/// Tags of messages about a bucket, and about the statistics that travel beside all of them. MPI
+/// promises tags up to 32767 only; messages of one tag arrive in order.
+inline constexpr int kStatisticsTag = 0;
+int tag_of(std::size_t bucket);
+
+/// `count` of the floats, from `first` on.
+std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count);
 
 }  // namespace lockstep

@@ -64,7 +64,16 @@ class GradientSync {
   /// Floats of optimizer state that this rank holds.
   virtual std::int64_t slot_floats() const = 0;
 
-  virtual Traffic traffic() const = 0;
+  Traffic traffic() const { return traffic_; }
+
+ protected:
+  void count(std::size_t bytes) {
+    ++traffic_.messages;
+    traffic_.bytes += static_cast<std::int64_t>(bytes);
+  }
+
+ private:
+  Traffic traffic_;
 };
 
 /// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The

@@ -13,12 +13,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr int kStatisticsTag = 0;
-
-/// MPI promises tags up to 32767 only; messages of one tag arrive in order.
-int tag_of(std::size_t bucket) {
-  return static_cast<int>(bucket % 32767) + 1;
-}
 
 std::size_t whole_pages(std::size_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
@@ -26,10 +20,6 @@ std::size_t whole_pages(std::size_t bytes) {
 
 std::size_t float_bytes(std::int64_t floats) {
   return static_cast<std::size_t>(floats) * sizeof(float);
-}
-
-std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {
-  return floats.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
 }
 
 HostMap map_hosts(const Communicator& communicator, const Communicator& host) {
@@ -413,11 +403,6 @@ void ShardedSync::send_back(std::size_t bucket) {
       count(float_bytes(piece.floats.count()));
     }
   }
-}
-
-void ShardedSync::count(std::size_t bytes) {
-  ++traffic_.messages;
-  traffic_.bytes += static_cast<std::int64_t>(bytes);
 }
 
 void ShardedSync::check_replicas(const std::string& when) const {

@@ -48,7 +48,6 @@ class ShardedSync final : public GradientSync {
   OptimizerSlots gather_slots() const override;
   void restore_slots(const OptimizerSlots& slots) override;
   std::int64_t slot_floats() const override;
-  Traffic traffic() const override { return traffic_; }
 
  private:
   /// Where a node comes from: from a rank of this host, or else it was received.
@@ -97,7 +96,6 @@ class ShardedSync final : public GradientSync {
   void collect(std::size_t bucket);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);
-  void count(std::size_t bytes);
 
   std::span<float> gradients_of(int rank, std::size_t node, Range floats) const;
   std::span<double> statistics_of(int rank) const;
@@ -138,7 +136,6 @@ class ShardedSync final : public GradientSync {
   std::size_t arrived_ = 0;    ///< buckets of this step that this rank has completed
   std::size_t published_ = 0;  ///< and published
   bool set_up_ = false;
-  Traffic traffic_;
 };
 
 }  // namespace lockstep

@@ -16,6 +16,12 @@ StepPlan::StepPlan(std::int64_t rows, std::int64_t grain, int ranks) : rows_(row
   first_node_.push_back(nodes_.size());
 }
 
+StepPlan StepPlan::of_full_batch(std::int64_t batch_size, std::int64_t train_rows,
+                                 std::int64_t grain, int ranks) {
+  const std::int64_t rows = std::min(batch_size, train_rows);
+  return {rows, std::min(grain > 0 ? grain : default_grain(rows), rows), ranks};
+}
+
 std::int64_t StepPlan::to_row(std::int64_t grain) const {
   return std::min(grain * grain_, rows_);
 }

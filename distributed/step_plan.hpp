@@ -17,6 +17,10 @@ class StepPlan {
   /// rows >= 1, grain >= 1, ranks >= 1.
   StepPlan(std::int64_t rows, std::int64_t grain, int ranks);
 
+  /// Of a full batch out of `train_rows` rows. `grain` 0: default_grain() of the batch.
+  static StepPlan of_full_batch(std::int64_t batch_size, std::int64_t train_rows,
+                                std::int64_t grain, int ranks);
+
   std::int64_t rows() const { return rows_; }
   std::int64_t grain() const { return grain_; }
   std::int64_t grains() const { return (rows_ + grain_ - 1) / grain_; }

@@ -249,14 +249,12 @@ void Trainer::check_agreement(const ArrayDataset& data,
 /// Plans and memory for the steps to come: all batches are full but for the last one of a pass.
 void Trainer::prepare(const ArrayDataset& train) {
   model_.set_numerics(options_.numerics);
-  const std::int64_t batch = std::min(options_.batch_size, train.rows());
-  const std::int64_t grain =
-      std::min(options_.grain > 0 ? options_.grain : default_grain(batch), batch);
+  const StepPlan full = StepPlan::of_full_batch(options_.batch_size, train.rows(), options_.grain,
+                                                communicator_.size());
   sync_.reset();  // it looks at the plans
-  plans_.clear();
-  plans_.emplace_back(batch, grain, communicator_.size());
-  if (train.rows() % batch > 0)
-    plans_.emplace_back(train.rows() % batch, grain, communicator_.size());
+  plans_ = {full};
+  if (const std::int64_t rest = train.rows() % full.rows(); rest > 0)
+    plans_.emplace_back(rest, full.grain(), communicator_.size());
 
   const std::size_t statistics = 1 + model_.metrics().size();
   losses_ = TreeStack(statistics);

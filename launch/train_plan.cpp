@@ -14,7 +14,6 @@
 #include "launch/run_directory.hpp"
 #include "launch/screen.hpp"
 #include "launch/train_fields.hpp"
-#include "src/core/grain_tree.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
@@ -91,9 +90,8 @@ std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) 
 
 /// How a full batch is shared.
 StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ranks) {
-  const std::int64_t batch = std::min(settings.batch_size, training_rows_of(settings, rows));
-  const std::int64_t grain = settings.grain > 0 ? settings.grain : default_grain(batch);
-  return {batch, std::min(grain, batch), ranks};
+  return StepPlan::of_full_batch(settings.batch_size, training_rows_of(settings, rows),
+                                 settings.grain, ranks);
 }
 
 std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {

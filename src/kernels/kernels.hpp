@@ -63,10 +63,6 @@ struct Kernels {
   void (*relu_backward)(const float* y, float* dy, std::int64_t n);
   /// y = a * b element by element; y may be a
   void (*multiply)(const float* a, const float* b, float* y, std::int64_t n);
-  /// sums = sum of x.row(i) in ascending i;  x: (rows, columns), sums: (columns)
-  void (*column_sums)(const float* x, float* sums, std::int64_t rows, std::int64_t columns);
-  /// y += x
-  void (*add)(const float* x, float* y, std::int64_t n);
   /// y = a + b; y may be a or b
   void (*sum)(const float* a, const float* b, float* y, std::int64_t n);
 

@@ -35,6 +35,16 @@ TEST(StepPlan, CountsNodesInRowsFromTheRanksFirst) {
   EXPECT_EQ(plan.all_nodes().size(), 5u);
 }
 
+TEST(StepPlan, OfAFullBatchHasNoMoreRowsThanThereAreAndNoLargerGrain) {
+  const StepPlan usual = StepPlan::of_full_batch(128, 1000, 0, 2);
+  EXPECT_EQ(usual.rows(), 128);
+  EXPECT_EQ(usual.grain(), 16);
+  const StepPlan few_rows = StepPlan::of_full_batch(128, 5, 0, 2);
+  EXPECT_EQ(few_rows.rows(), 5);
+  EXPECT_EQ(few_rows.grain(), 5);
+  EXPECT_EQ(StepPlan::of_full_batch(128, 1000, 4, 2).grain(), 4);
+}
+
 TEST(StepPlan, KnowsRanksWithoutWork) {
   EXPECT_EQ(StepPlan(32, 8, 4).idle_ranks(), 0);
   EXPECT_EQ(StepPlan(32, 8, 16).idle_ranks(), 12);
