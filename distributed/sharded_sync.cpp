@@ -56,7 +56,7 @@ ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Co
       statistics_messages_(communicator) {
   for (int slice = 0; slice < map_.slices(); ++slice)
     if (map_.handler(my_host_, slice) == self_) my_slices_.push_back(slice);
-  for (const StepPlan& plan : plans) steps_.push_back(plan_step(plan));
+  for (const StepPlan& plan : plans) steps_.push_back(plan_sharded_step(plan, map_, self_));
   plan_window(plans);
   if (!shares_memory()) return;
   flags_ = std::make_unique<HostSteps>(memory_, host_.size(), host_.rank(),
@@ -68,53 +68,6 @@ ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Co
 ShardedSync::~ShardedSync() {
   hand_back();
   model_.arena().use_gradients({});
-}
-
-ShardedSync::Step ShardedSync::plan_step(const StepPlan& plan) const {
-  struct Found {
-    Range node;
-    Source source;
-  };
-  const auto in_order = [](std::vector<Found>& found) {
-    std::ranges::sort(found, {}, [](const Found& f) { return f.node.first; });
-  };
-  const auto nodes_of = [](const std::vector<Found>& found) {
-    std::vector<Range> nodes;
-    for (const Found& f : found) nodes.push_back(f.node);
-    return nodes;
-  };
-  const auto nodes_of_host = [&](int host) {
-    std::vector<Found> found;
-    for (const int rank : map_.ranks_of(host))
-      for (std::size_t node = 0; node < plan.nodes_of(rank).size(); ++node)
-        found.push_back({plan.nodes_of(rank)[node], {.rank = rank, .node = node}});
-    in_order(found);
-    return found;
-  };
-
-  const std::vector<Found> own = nodes_of_host(my_host_);
-  std::vector<Found> all = own;
-  std::vector<std::size_t> sums_of_host;
-  std::size_t received = 0;
-  for (int host = 0; host < map_.hosts(); ++host) {
-    const TreeSum sums(plan.grains(), nodes_of(nodes_of_host(host)));
-    sums_of_host.push_back(sums.outputs().size());
-    if (host == my_host_) continue;
-    for (const Range& node : sums.outputs()) all.push_back({node, {.node = received++}});
-  }
-  in_order(all);
-
-  Step step{.plan = &plan,
-            .node_rows = plan.node_rows(self_),
-            .host_sources = {},
-            .host_sum = TreeSum(plan.grains(), nodes_of(own)),
-            .sources = {},
-            .total = TreeSum(plan.grains(), nodes_of(all)),
-            .all_nodes = TreeSum(plan.grains(), plan.all_nodes()),
-            .sums_of_host = sums_of_host};
-  for (const Found& f : own) step.host_sources.push_back(f.source);
-  for (const Found& f : all) step.sources.push_back(f.source);
-  return step;
 }
 
 void ShardedSync::plan_window(std::span<const StepPlan> plans) {
@@ -153,7 +106,7 @@ void ShardedSync::plan_window(std::span<const StepPlan> plans) {
 void ShardedSync::plan_pieces() {
   std::size_t most_sums = 0;      // of this host, and
   std::size_t most_received = 0;  // of the others
-  for (const Step& step : steps_) {
+  for (const ShardedStep& step : steps_) {
     most_sums = std::max(most_sums, step.host_sum.outputs().size());
     std::size_t received = 0;
     for (int host = 0; host < map_.hosts(); ++host)
@@ -219,7 +172,7 @@ void ShardedSync::hand_back() {
 }
 
 void ShardedSync::begin_step(const StepPlan& plan) {
-  step_ = &*std::ranges::find(steps_, &plan, &Step::plan);
+  step_ = &*std::ranges::find(steps_, &plan, &ShardedStep::plan);
   flags_->begin_step();
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
@@ -371,7 +324,7 @@ void ShardedSync::update(std::size_t bucket) {
     if (floats.count() == 0) continue;
     const std::size_t count = step_->sources.size();
     for (std::size_t i = 0; i < count; ++i) {
-      const Source& source = step_->sources[i];
+      const ShardedStep::Source& source = step_->sources[i];
       addends_[i] = source.rank >= 0 ? gradients_of(source.rank, source.node, floats).data()
                                      : received_.span().data() + piece.received_at +
                                            static_cast<std::int64_t>(source.node) * floats.count();

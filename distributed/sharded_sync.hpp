@@ -7,7 +7,7 @@
 #include "distributed/host_map.hpp"
 #include "distributed/host_memory.hpp"
 #include "distributed/host_steps.hpp"
-#include "distributed/tree_sum.hpp"
+#include "distributed/sharded_step.hpp"
 #include "src/core/float_buffer.hpp"
 
 namespace lockstep {
@@ -50,22 +50,6 @@ class ShardedSync final : public GradientSync {
   std::int64_t slot_floats() const override;
 
  private:
-  /// Where a node comes from: from a rank of this host, or else it was received.
-  struct Source {
-    int rank = -1;
-    std::size_t node = 0;  ///< which of the rank's nodes, or of what was received
-  };
-  /// What a plan means for this rank.
-  struct Step {
-    const StepPlan* plan;
-    std::vector<Range> node_rows;
-    std::vector<Source> host_sources;  ///< all nodes of this host, in order
-    TreeSum host_sum;                  ///< of them, as far as they go
-    std::vector<Source> sources;       ///< this host's nodes and the other hosts' sums, in order
-    TreeSum total;                     ///< of them
-    TreeSum all_nodes;                 ///< for the statistics
-    std::vector<std::size_t> sums_of_host;  ///< how many sums a host sends
-  };
   /// A piece of a bucket that this rank owns.
   struct Piece {
     int slice;
@@ -87,7 +71,6 @@ class ShardedSync final : public GradientSync {
     Messages messages;
   };
 
-  Step plan_step(const StepPlan& plan) const;
   void plan_window(std::span<const StepPlan> plans);
   void plan_pieces();
   bool advance();
@@ -110,8 +93,8 @@ class ShardedSync final : public GradientSync {
   int my_host_;
   std::vector<int> my_slices_;
   std::vector<Bucket> buckets_;
-  std::vector<Step> steps_;
-  Step* step_ = nullptr;  ///< the one under way
+  std::vector<ShardedStep> steps_;
+  ShardedStep* step_ = nullptr;  ///< the one under way
 
   // The window: flags, statistics, parameters, gradients of each rank of the host.
   std::unique_ptr<HostMemory> window_;

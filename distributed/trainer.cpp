@@ -197,7 +197,7 @@ void Trainer::add_up_losses(Matrix outputs, const Targets& targets, Matrix gradi
   const std::int64_t positions = model_.output_positions();
   for (std::size_t node = 0; node < nodes.size(); ++node) {
     const Range rows = nodes.samples[node];
-    losses_.begin((rows.count() + nodes.grain - 1) / nodes.grain);
+    losses_.begin(nodes.grains(node));
     for (std::int64_t row = rows.first; row < rows.last; row += nodes.grain) {
       const std::int64_t first = row * positions;
       const std::int64_t count = std::min(nodes.grain, rows.last - row) * positions;

@@ -68,6 +68,9 @@ struct GradientNodes {
     return {samples[node].first * positions, samples[node].last * positions};
   }
   std::int64_t grain_rows() const { return grain * positions; }
+  std::int64_t grains(std::size_t node) const {
+    return (samples[node].count() + grain - 1) / grain;
+  }
 };
 
 }  // namespace lockstep

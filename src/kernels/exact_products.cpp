@@ -66,7 +66,7 @@ void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatr
                                  const GradientNodes& nodes, float* c) {
   for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
     const Range k = nodes.rows(node);
-    const auto merges = tree_merges((nodes.samples[node].count() + nodes.grain - 1) / nodes.grain);
+    const auto merges = tree_merges(nodes.grains(node));
     for_blocks(a.columns, b.columns, k.count(), [&](Range rows, Range columns) {
       gemm.multiply_transposed_a(
           {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
@@ -81,7 +81,7 @@ void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& n
   const float one = 1;
   for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
     const Range k = nodes.rows(node);
-    const auto merges = tree_merges((nodes.samples[node].count() + nodes.grain - 1) / nodes.grain);
+    const auto merges = tree_merges(nodes.grains(node));
     gemm.multiply_transposed_a(
         {&one, 0, b.row(k.first), b.columns, c, b.columns, 1, b.columns, k.count()},
         nodes.grain_rows(), merges.data());
