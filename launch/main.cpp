@@ -119,6 +119,8 @@ ExitCode run_on_all_ranks(const Words& words, const Communicator& world, bool un
     if (world.size() > 1 && !is_everywhere(error)) {
       // The others may be waiting for this rank in the middle of something.
       print_error(fmt::format("rank {}: {}", world.rank(), reason_of(error)));
+      // MPICH's launcher ends a job without reading what a rank wrote just before.
+      std::this_thread::sleep_for(std::chrono::milliseconds(250));
       Session::abort(static_cast<int>(code_of(error)));
     }
     if (world.is_root()) print_error(reason_of(error));
