@@ -94,6 +94,7 @@ void AllreduceSync::layer_done(std::size_t layer) {
 }
 
 std::span<const double> AllreduceSync::finish() {
+  const InPhase phase(options_.profile, Phase::kExchange);
   send_statistics();
   while (started_ < buckets_.size()) start(started_++);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);
@@ -149,6 +150,7 @@ void AllreduceSync::add_up(std::size_t bucket) {
   messages_of_[bucket].wait();
   const Range own = slice(bucket, self);
   if (own.count() > 0) {
+    const InPhase phase(options_.profile, Phase::kUpdate);
     std::int64_t at = received_at_[bucket];
     std::size_t addend = 0;
     for (int rank = 0; rank < communicator_.size(); ++rank)
@@ -174,6 +176,7 @@ void AllreduceSync::add_up(std::size_t bucket) {
 }
 
 void AllreduceSync::update(Range floats) {
+  const InPhase phase(options_.profile, Phase::kUpdate);
   fault_point("gradient", communicator_.rank(), model_.optimizer().iterations(),
               node_floats(0, floats));
   model_.add_regularization_gradient(floats.first, floats.last);

@@ -7,6 +7,7 @@
 
 #include "distributed/communicator.hpp"
 #include "distributed/step_plan.hpp"
+#include "distributed/step_profile.hpp"
 #include "io/keras_file.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/model/sequential.hpp"
@@ -29,6 +30,7 @@ class GradientSync {
   struct Options {
     std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
     std::size_t statistics = 1;            ///< numbers that are added up beside the gradients
+    StepProfile* profile = nullptr;        ///< told of kUpdate and kExchange; outlives the sync
   };
   /// What has left this rank in messages since construction.
   struct Traffic {

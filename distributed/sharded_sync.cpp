@@ -195,6 +195,7 @@ void ShardedSync::layer_done(std::size_t layer) {
 }
 
 std::span<const double> ShardedSync::finish() {
+  const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
   backoff_.reset();
   while (flags_->all_published() < all) {
@@ -215,10 +216,12 @@ bool ShardedSync::advance() {
     const Stage before = state.stage;
     if (state.stage == Stage::kFilling &&
         flags_->all_arrived() > static_cast<std::int64_t>(bucket)) {
+      const InPhase phase(options_.profile, Phase::kUpdate);
       collect(bucket);
       state.stage = Stage::kCollecting;
     }
     if (state.stage == Stage::kCollecting && state.messages.done()) {
+      const InPhase phase(options_.profile, Phase::kUpdate);
       update(bucket);
       send_back(bucket);
       state.stage = Stage::kReturning;

@@ -24,13 +24,12 @@ std::string describe(const TrainOptions& o) {
   return fmt::format(
       "epochs {}, batch {}, validation split {}, validation batch {}, validation freq {}, shuffle "
       "{}, steps per epoch {}, seed {}, initialize {}, grain {}, numerics {}, sync {}, bucket {}, "
-      "replica "
-      "check {}, validate on root {}, verify data {}",
+      "replica check {}, validate on root {}, verify data {}, profile {}",
       o.epochs, o.batch_size, o.validation_split, o.validation_batch_size, o.validation_freq,
       o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.grain,
       o.numerics == Numerics::kExact ? "exact" : "fast",
       o.sync == GradientSync::Strategy::kSharded ? "sharded" : "allreduce", o.bucket_floats,
-      o.check_replicas_every, o.validate_on_root, o.verify_data);
+      o.check_replicas_every, o.validate_on_root, o.verify_data, o.profile);
 }
 
 void check_options(const TrainOptions& o) {
@@ -119,6 +118,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   begin_report();
   communicator_.barrier();
   const double start = now();
+  if (options_.profile) profile_.start();
   for (std::int64_t step = 0; step < steps; ++step) {
     // Batches are one stream over all passes: an epoch of fewer steps goes on where the last ended.
     const std::int64_t in_stream = epoch_ * steps + step;
@@ -134,11 +134,13 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
       sync_->check_replicas(fmt::format("after step {}", done));
   }
+  profile_.pause();
   finish_report(now() - start);
 }
 
 void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan) {
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
+  profile_.enter(Phase::kData);
   const Range mine = plan.rows_of(communicator_.rank());
   const std::span<const std::int64_t> rows =
       rows_at({first_row + mine.first, first_row + mine.last});
@@ -151,6 +153,7 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                                   std::min(next_row + mine.last, train.rows())}));
 
   // Forward, then losses and metrics: sums over rows, from the outputs before the update.
+  profile_.enter(Phase::kForward);
   sync_->begin_step(plan);
   const Pass pass{.training = true,
                   .seed = options_.seed,
@@ -161,6 +164,7 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
       model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true).with_columns(columns);
+  profile_.enter(Phase::kLoss);
   const Matrix output_gradient = workspace_->output_gradient(mine.count()).with_columns(columns);
   const std::int64_t positions = plan.rows() * model_.output_positions();
   add_up_losses(outputs, targets, output_gradient, pass.nodes,
@@ -170,10 +174,13 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
 
   // Backward. finish() returns when the gradients are summed over all ranks and every replica has
   // made the same update; the sums of losses and metrics travel with them.
+  profile_.enter(Phase::kBackward);
   model_.backward(*workspace_, mine.count(), pass,
                   [this](std::size_t layer) { sync_->layer_done(layer); });
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = sync_->finish();
+  profile_.enter(Phase::kOther);
+  profile_.count_step();
   for (std::size_t i = 0; i < sums.size(); ++i) running_[i] += sums[i];
 
   const double mean_loss = sums[0] / static_cast<double>(positions);
@@ -260,7 +267,9 @@ void Trainer::prepare(const ArrayDataset& train) {
   losses_ = TreeStack(statistics);
   why_allreduce_.clear();
   sync_ = make_gradient_sync(options_.sync, model_, communicator_,
-                             {.bucket_floats = options_.bucket_floats, .statistics = statistics},
+                             {.bucket_floats = options_.bucket_floats,
+                              .statistics = statistics,
+                              .profile = options_.profile ? &profile_ : nullptr},
                              plans_, why_allreduce_);
 
   // One share of the largest batch is all that a rank ever works on at once.

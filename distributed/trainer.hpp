@@ -11,6 +11,7 @@
 #include "distributed/communicator.hpp"
 #include "distributed/evaluator.hpp"
 #include "distributed/gradient_sync.hpp"
+#include "distributed/step_profile.hpp"
 #include "distributed/training_state.hpp"
 #include "io/batch.hpp"
 #include "io/history.hpp"
@@ -39,6 +40,7 @@ struct TrainOptions {
   bool validate_on_root =
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
   bool verify_data = true;  ///< compare a hash of the rows over the ranks first
+  bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
 };
 
 /// Data-parallel training of one network on all ranks of a communicator, in lockstep.
@@ -83,6 +85,8 @@ class Trainer {
   const Communicator& communicator() const { return communicator_; }
   const TrainOptions& options() const { return options_; }
   const History& history() const { return history_; }
+  /// Where the time of all steps of fit() went, with options().profile. Collective.
+  ProfileReport profile() const { return gather_profiles(profile_, communicator_); }
   /// Why fit() exchanges messages on one host although options().sync is kSharded; empty if not.
   const std::string& why_allreduce() const { return why_allreduce_; }
   /// Whether larger values of this report entry ("val_accuracy") are better; Error (64) if there is
@@ -110,6 +114,7 @@ class Trainer {
   TrainOptions options_;
   std::vector<std::shared_ptr<Callback>> callbacks_;
 
+  StepProfile profile_;
   std::vector<StepPlan> plans_;  ///< of a full batch, and of a pass's last one if it is partial
   std::unique_ptr<GradientSync> sync_;
   std::string why_allreduce_;

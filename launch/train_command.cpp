@@ -11,6 +11,7 @@
 #include "launch/command.hpp"
 #include "launch/host_report.hpp"
 #include "launch/option_parser.hpp"
+#include "launch/profile_table.hpp"
 #include "launch/progress.hpp"
 #include "launch/resume.hpp"
 #include "launch/run_lock.hpp"
@@ -163,6 +164,10 @@ ExitCode TrainRun::train(const RunData& data) {
   if (data.test) report_test(trainer.evaluate(data.test->rows()));
   on_root(world_, [&] { directory_.write_status("DONE"); });
   say(fmt::format("model in {}", printable(directory_.final_model().string())));
+  if (settings_.profile) {
+    const std::string table = profile_table(trainer.profile(), world_.size());
+    if (world_.is_root()) print_now(table);
+  }
   return recorder->exit_code();
 }
 
@@ -209,7 +214,8 @@ void TrainRun::write_failure(ExitCode code, const std::string& reason) const {
 
 void warn_about_machine(const Communicator& world, const TrainSettings& settings) {
   const std::string blas = blas_warning(blas_report());
-  if (settings.numerics == Numerics::kFast && world.is_root() && !blas.empty()) print_error("warning: " + blas);
+  if (settings.numerics == Numerics::kFast && world.is_root() && !blas.empty())
+    print_error("warning: " + blas);
   warn_about_shared_cores(world, static_cast<int>(settings.threads));
 }
 

@@ -327,6 +327,8 @@ void add_running(FieldList& list) {
   list.flag("summary", Use::kRun, &S::summary, "print the network's layers and parameters");
   list.flag("dry-run", Use::kThisCall, &S::dry_run,
             "check options, files, shapes and memory, say what would be done, write nothing");
+  list.flag("profile", Use::kThisCall, &S::profile,
+            "measure where the time of a training step goes, print it at the end");
   list.integer("verbose", Use::kRun, &S::verbose, 0, 2,
                "0: silent; 1: progress on a terminal, one line per epoch in a log; 2: one line "
                "per epoch");

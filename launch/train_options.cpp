@@ -246,6 +246,7 @@ TrainOptions trainer_options(const TrainSettings& settings) {
   options.sync = settings.sync;
   options.numerics = settings.numerics.value_or(Numerics::kExact);
   options.validate_on_root = settings.validate_on_root;
+  options.profile = settings.profile;
   options.verify_data = false;  // ResidentArray has compared the hosts' rows already
   return options;
 }

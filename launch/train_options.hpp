@@ -85,6 +85,7 @@ struct TrainSettings {
   std::int64_t keep = 3;
   bool summary = false;
   bool dry_run = false;
+  bool profile = false;
   std::int64_t verbose = 1;
 };
 
@@ -96,7 +97,7 @@ TrainSettings parse_train_settings(const std::vector<std::string>& arguments);
 TrainSettings train_settings_from_config(const std::string& text, const std::string& name);
 
 /// Every option that is set, `key = value`, always in the same order: a config file again. Left
-/// out is what belongs to one call only (overwrite, dry-run).
+/// out is what belongs to one call only (overwrite, dry-run, profile).
 std::string to_config(const TrainSettings& settings);
 
 /// The options that shape results and differ: "batch-size 32 there, 64 here".

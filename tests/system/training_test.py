@@ -166,6 +166,14 @@ class WhatARunLeaves(SystemTest):
         write_clusters(self.dir / "d.h5")
         self.assertEqual(self.done(2, "train", "--data", "d.h5", "--layers", NETWORK, "--verbose", "0").stdout, "")
 
+    def test_profile_on_request(self):
+        write_clusters(self.dir / "d.h5")
+        for ranks in (1, 3):
+            output = self.done(ranks, "train", "--data", "d.h5", "--layers", NETWORK, "--overwrite", "--profile").stdout
+            self.assertEqual(output.count("where a step's time went, mean of 2 steps"), 1, output)
+            self.assertRegex(output, r"exposed communication +[0-9.]+ us")
+        self.assertNotIn("profile", (self.dir / "run" / "config.cfg").read_text())
+
     def test_nothing_of_a_dry_run(self):
         write_clusters(self.dir / "d.h5")
         output = self.done(2, "train", "--data", "d.h5", "--layers", NETWORK, "--dry-run").stdout
