@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Puts tables of raw measurements into README.md, between `<!-- table: NAME -->` and `<!-- end -->`.
 
-    readme_tables.py README.md [--training-rate rows.csv] [--numerics-cost rows.csv]
+    readme_tables.py README.md [--training-rate rows.csv ...] [--numerics-cost rows.csv ...] ...
 
-The rows are those of `training_rate.py --raw` and `numerics_cost.py --csv`; NAME is training-rate or numerics-cost.
+NAME is that of the option; the rows are what the benchmarks write with --raw, or --csv. Several files count as one.
 """
 import argparse
 import pathlib
