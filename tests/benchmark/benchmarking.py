@@ -1,4 +1,5 @@
 """What the benchmarks of `lockstep train` share: runs, rates, tables."""
+import argparse
 import csv
 import os
 import statistics
@@ -22,15 +23,25 @@ def run(command, env):
     return done.stdout
 
 
-def mpirun(ranks):
-    return ["mpirun", "-n", ranks] if ranks > 1 else []
+def mpirun(ranks, *flags):
+    return ["mpirun", "-n", ranks, *flags] if ranks > 1 else []
 
 
-def lockstep_rate(binary, data, directory, network, ranks, batch, *options):
-    """Samples per second of the last epoch, as history.csv says; `directory` is overwritten."""
-    run([*mpirun(ranks), binary, "train", "--data", data, "--layers", LAYERS[network], "--batch-size", batch,
+def lockstep_rate(binary, data, directory, network, ranks, batch, *options, flags=()):
+    """Samples per second of the last epoch, as history.csv says; `directory` is overwritten, `flags` are mpirun's."""
+    run([*mpirun(ranks, *flags), binary, "train", "--data", data, "--layers", LAYERS[network], "--batch-size", batch,
          "--run-dir", directory, "--overwrite", "--x-test", "", *options], environment())
     return float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
+
+
+def arguments(description):
+    """What every benchmark asks for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lockstep", help="the program")
+    parser.add_argument("data", help="HDF5 file with Fashion-MNIST")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--raw", help="write every single measurement to this CSV file")
+    return parser
 
 
 def write_rows(path, rows):
@@ -53,14 +64,18 @@ def rates(rows, **key):
 
 
 def ratio(ours, theirs):
-    """Of the medians."""
-    return statistics.median(ours) / statistics.median(theirs)
+    """The median of the rounds' ratios: a machine that is slow for a while is so for both."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 def cell(measured):
     """Median and spread."""
     median = statistics.median(measured)
     return f"{median:,.0f} ({(max(measured) - min(measured)) / median:.0%})"
+
+
+def count(number, noun):
+    return f"{number} {noun}{'' if int(number) == 1 else 's'}"
 
 
 def distinct(rows, *names):

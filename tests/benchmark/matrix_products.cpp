@@ -73,6 +73,11 @@ std::vector<Shape> shapes() {
       {kTransposedA, 2048, 2048, 1024},
       {kTransposedA, 2048, 2048, 1024, 64},
       {kTransposedB, 1024, 2048, 2048},
+      {kPlain, 1024, 2048, 784},
+      {kTransposedA, 784, 2048, 1024, 64},
+      {kPlain, 1024, 10, 2048},
+      {kTransposedA, 2048, 10, 1024, 64},
+      {kTransposedB, 1024, 2048, 10},
   };
 }
 

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """The cost of exactness: training rates of `lockstep train --numerics exact` and `fast`, one rank, one thread.
 
-    numerics_cost.py LOCKSTEP DATA.h5 [--rounds 5] [--csv rows.csv] [--only wide] [--steps 10]
+    numerics_cost.py LOCKSTEP DATA.h5 [--rounds 5] [--raw rows.csv] [--only wide] [--steps 10]
 
 DATA.h5 holds Fashion-MNIST. What counts is samples per second of the last epoch (column samples_per_second of
 history.csv), with shuffling, accuracy and replica checks on. Each round runs everything once, exact and fast in
 turn, so that a busy machine slows both alike; every other round begins with fast.
 """
-import argparse
 import pathlib
 import tempfile
 
-from benchmarking import LAYERS, cell, distinct, lockstep_rate, rates, ratio, table, write_rows
+from benchmarking import LAYERS, arguments, cell, distinct, lockstep_rate, rates, ratio, table, write_rows
 
 EPOCHS = 3
 NUMERICS = ["exact", "fast"]
@@ -29,11 +28,7 @@ def cost_table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lockstep")
-    parser.add_argument("data")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--csv", help="write every single measurement to this file")
+    parser = arguments(__doc__)
     parser.add_argument("--only", choices=sorted(LAYERS), help="one of the networks")
     parser.add_argument("--steps", type=int, help="per epoch [default: about a second of them]")
     args = parser.parse_args()
@@ -51,8 +46,8 @@ def main():
                                          "--checkpoint-every", EPOCHS)
                     rows.append({"round": number, "network": network, "batch": batch, "numerics": numerics,
                                  "samples_per_second": rate})
-    if args.csv:
-        write_rows(args.csv, rows)
+    if args.raw:
+        write_rows(args.raw, rows)
     print(f"medians of {args.rounds} rounds (spread: highest less lowest, of the median)\n")
     print(cost_table(rows), end="")
 
