@@ -91,14 +91,9 @@ std::span<double> AllreduceSync::node_statistics(std::size_t node) {
 void AllreduceSync::layer_done(std::size_t layer) {
   if (!overlap_) return;
   while (started_ < buckets_.size() && buckets_[started_].last_layer >= layer) start(started_++);
-  if (started_ == 0 || meanwhile_) return;
-  meanwhile_.emplace([this] {
-    for (std::size_t bucket = 0; bucket < started_; ++bucket) messages_of_[bucket].done();
-  });
 }
 
 std::span<const double> AllreduceSync::finish() {
-  meanwhile_.reset();
   send_statistics();
   while (started_ < buckets_.size()) start(started_++);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);

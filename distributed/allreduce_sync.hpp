@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,7 +8,6 @@
 #include "distributed/gradient_sync.hpp"
 #include "distributed/tree_sum.hpp"
 #include "src/core/float_buffer.hpp"
-#include "src/core/meanwhile.hpp"
 
 namespace lockstep {
 
@@ -71,9 +69,8 @@ class AllreduceSync final : public GradientSync {
   Messages statistics_messages_;
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
-  std::vector<Messages> messages_of_;   ///< of each bucket
-  std::size_t started_ = 0;             ///< buckets of this step that are under way
-  std::optional<Meanwhile> meanwhile_;  ///< while they travel during backward
+  std::vector<Messages> messages_of_;  ///< of each bucket
+  std::size_t started_ = 0;            ///< buckets of this step that are under way
 };
 
 }  // namespace lockstep
