@@ -191,11 +191,14 @@ std::span<double> ShardedSync::node_statistics(std::size_t node) {
 void ShardedSync::layer_done(std::size_t layer) {
   for (; arrived_ < buckets_.size() && buckets_[arrived_].last_layer >= layer; ++arrived_)
     flags_->arrive();
-  if (arrived_ > 0) advance();
+  if (arrived_ == 0) return;
+  advance();
+  if (map_.hosts() > 1 && !meanwhile_) meanwhile_.emplace([this] { advance(); });
 }
 
 std::span<const double> ShardedSync::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
+  meanwhile_.reset();
   const auto all = static_cast<std::int64_t>(buckets_.size());
   backoff_.reset();
   while (flags_->all_published() < all) {

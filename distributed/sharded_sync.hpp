@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "distributed/gradient_sync.hpp"
@@ -9,6 +10,7 @@
 #include "distributed/host_steps.hpp"
 #include "distributed/sharded_step.hpp"
 #include "src/core/float_buffer.hpp"
+#include "src/core/meanwhile.hpp"
 
 namespace lockstep {
 
@@ -20,7 +22,8 @@ namespace lockstep {
 /// to their owners; the owner of a piece reads its own host's gradients where they lie, adds
 /// everything in the tree's order, updates the piece's parameters in place, and sends them to its
 /// peers, who write them into their host's window. Then the bucket is published. Within one host no
-/// message is sent; between hosts buckets travel while backward goes on, driven by layer_done().
+/// message is sent; between hosts buckets travel while backward goes on, driven by layer_done() and
+/// during long products.
 ///
 /// Optimizer slots exist once in the job, at the owners.
 class ShardedSync final : public GradientSync {
@@ -116,8 +119,9 @@ class ShardedSync final : public GradientSync {
   bool totals_known_ = false;
   bool statistics_sent_ = false;
   Messages statistics_messages_;
-  std::size_t arrived_ = 0;    ///< buckets of this step that this rank has completed
-  std::size_t published_ = 0;  ///< and published
+  std::size_t arrived_ = 0;             ///< buckets of this step that this rank has completed
+  std::size_t published_ = 0;           ///< and published
+  std::optional<Meanwhile> meanwhile_;  ///< while buckets travel during backward
   bool set_up_ = false;
 };
 

@@ -1,8 +1,10 @@
 #include "src/kernels/exact_products.hpp"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
+#include "src/core/meanwhile.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/range.hpp"
 #include "src/kernels/kernels.hpp"
@@ -12,23 +14,37 @@ namespace {
 
 /// Multiplications below which threads would cost more than they save: about ten microseconds.
 constexpr std::int64_t kWorthThreads = 1 << 20;
+/// Multiplications between two calls of what goes on meanwhile: about a millisecond.
+constexpr std::int64_t kBetweenCalls = 1 << 26;
 /// Cuts between threads: whole tiles of every variant, whole cache lines.
 constexpr std::int64_t kColumnUnit = 64;
 constexpr std::int64_t kRowUnit = 12;
 
-/// f(rows, columns) of blocks that make up c, (m, n), inner extent k.
+/// f(rows, columns) of blocks that make up a larger one, on as many threads.
 template <class F>
-void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
-  const Range rows{0, m}, columns{0, n};
-  const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
+void share_out(Range rows, Range columns, std::int64_t parts, const F& f) {
   if (parts == 1) return f(rows, columns);
-  const bool by_columns = n >= parts * kColumnUnit;
+  const bool by_columns = columns.count() >= parts * kColumnUnit;
   parallel_for(parts, [&](std::int64_t part) {
     if (by_columns)
       f(rows, part_of(columns, part, parts, kColumnUnit));
     else
       f(part_of(rows, part, parts, kRowUnit), columns);
   });
+}
+
+/// f(rows, columns) of blocks that make up c, (m, n), inner extent k.
+template <class F>
+void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
+  const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
+  std::int64_t blocks = 1;
+  if (Meanwhile::wanted())
+    blocks =
+        std::max<std::int64_t>(1, std::min(m * n * k / kBetweenCalls, n / (parts * kColumnUnit)));
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    if (block > 0) Meanwhile::run();
+    share_out({0, m}, part_of({0, n}, block, blocks, kColumnUnit), parts, f);
+  }
 }
 
 /// tree_merges_after of each of the grains of a node. Valid until the next call of this thread.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "src/core/meanwhile.hpp"
 #include "src/core/random.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
@@ -151,6 +152,7 @@ std::vector<double> make_step(Sequential& model, GradientSync& sync, const StepP
       }
     }
     sync.layer_done(layer);
+    Meanwhile::run();  // as long products do
   }
   const std::span<const double> totals = sync.finish();
   return {totals.begin(), totals.end()};
@@ -311,6 +313,19 @@ TEST(ShardedSync, SendsNothingWithinAHost) {
   sync.set_up();
   make_step(model, sync, plans[0], 1);
   EXPECT_EQ(sync.traffic().messages, 0);
+}
+
+TEST_P(Sync, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
+  Sequential model = deep_network();
+  const auto sync = make(model, 1);
+  sync->begin_step(plans_[0]);
+  EXPECT_FALSE(Meanwhile::wanted());
+  sync->layer_done(model.layers().size() - 1);
+  const bool travel = GetParam().strategy == kSharded && communicator_.size() > GetParam().per_host;
+  EXPECT_EQ(Meanwhile::wanted(), travel);
+  for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) sync->layer_done(layer);
+  sync->finish();
+  EXPECT_FALSE(Meanwhile::wanted());
 }
 
 TEST(ShardedSync, SendsTwiceTheSharesOfTheOthersBetweenHosts) {

@@ -103,13 +103,15 @@ class Hosts:
         return subprocess.run(self._inside(host, command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True, check=True, timeout=timeout).stdout
 
-    def mpirun(self, ranks, program, *arguments, by_node=False, cwd="/", env=None, timeout=60):
-        """From node0 over all hosts, filling one after the other or, by_node, in turn. A support.Result."""
+    def mpirun(self, ranks, program, *arguments, slots=None, by_node=False, cwd="/", env=None, timeout=60):
+        """From node0 over all hosts, filling one after the other or, by_node, in turn. `slots`: how many ranks each
+        host can take, if not those of the lab. A support.Result."""
         environment = {"OPENBLAS_NUM_THREADS": "1", **(env or {})}
         exported = [word for name in (*environment, support.MARK) for word in ("-x", name)]
         network = f"{SUBNET}.0/24"
+        hosts = ",".join(f"node{i}:{n}" for i, n in enumerate(slots or [self.slots] * self.count))
         command = [
-            support.MPIEXEC, "-n", str(ranks), "--hostfile", str(self._state / "hostfile"),
+            support.MPIEXEC, "-n", str(ranks), "--host", hosts,
             "--map-by", "node" if by_node else "slot", "--bind-to", "none", *exported,
             "--mca", "plm", "rsh", "--mca", "plm_rsh_agent", str(self._state / "ssh"),
             "--mca", "oob_tcp_if_include", network, "--mca", "pml", "ob1", "--mca", "btl", "self,vader,tcp",
@@ -156,7 +158,6 @@ class Hosts:
         names = [f"node{i}" for i in range(self.count)]
         (state / "hosts").write_text("127.0.0.1 localhost\n" + "".join(
             f"{SUBNET}.{i + 1} {name}\n" for i, name in enumerate(names)))
-        (state / "hostfile").write_text("".join(f"{name} slots={self.slots}\n" for name in names))
 
     def _start(self):
         self._switch = self._first_process(["unshare", "--net", "sleep", "infinity"])

@@ -2,10 +2,9 @@
 import pathlib
 
 from hosts_lab import Hosts
-from same_bits_test import LAYERS, SameBitsTest, write_data
+from same_bits_test import SameBitsTest, write_data
 from support import PROGRAM, SystemTest, history, history_without_clocks, main
 
-GRADIENT_BYTES = 4 * (38 * 40 + 41 * 24 + 25 * 17 + 18 * 5)  # of LAYERS on 37 features
 STEPS_PER_EPOCH = 5
 
 
@@ -44,10 +43,20 @@ class Lab(SystemTest):
 
 
 class TwoHosts(SameBitsTest):
-    def trained_on(self, hosts, ranks, name, by_node):
+    # Large enough that every rank owns a slice, and that threads share its products.
+    LAYERS = ('Dense(256, relu, kernel_regularizer="l2"), Dropout(0.3), Dense(256, tanh), Dense(17, gelu), '
+              'Dense(5, softmax)')
+    GRADIENT_BYTES = 4 * (38 * 256 + 257 * 256 + 257 * 17 + 18 * 5)  # on 37 features
+    BUCKETS = ("--bucket-mib", "0.001")  # one for each layer; all fit into one of the default size
+    THREADS = ("--threads", "2")
+    ALLREDUCE = ("--sync", "allreduce")
+
+    def trained_on(self, hosts, slots, *options, by_node=False):
+        """All that a run leaves, and the bytes that each host sent for it."""
+        name = "-".join(map(str, [*slots, *options, "by-node" if by_node else "by-slot"])).replace("--", "")
         sent = hosts.bytes_sent()
-        result = hosts.mpirun(ranks, PROGRAM, "train", "--data", "d.h5", "--layers", LAYERS, "--run-dir", name,
-                              *self.OPTIONS, by_node=by_node, cwd=self.dir)
+        result = hosts.mpirun(sum(slots), PROGRAM, "train", "--data", "d.h5", "--layers", self.LAYERS, "--run-dir",
+                              name, *self.OPTIONS, *options, slots=slots, by_node=by_node, cwd=self.dir)
         self.assertEqual((result.code, result.errors, result.orphans), (0, [], []), result)
         report = self.inspect(self.dir / name / "final.h5")
         bits = {"weights": report["weights_sha256"], "optimizer": report["optimizer_sha256"],
@@ -60,16 +69,24 @@ class TwoHosts(SameBitsTest):
         steps = STEPS_PER_EPOCH * len(history(self.dir / "run-1"))
         with Hosts(2, shared=[self.dir]) as hosts:
             # Both ranks on node0: what starting a job sends without any gradient.
-            bits, launch = self.trained_on(hosts, 2, "one-host", by_node=False)
+            bits, launch = self.trained_on(hosts, (2, 0))
             self.assertEqual(bits, expected)
-            for ranks, by_node in ((2, True), (4, True), (4, False)):
-                with self.subTest(ranks=ranks, by_node=by_node):
-                    bits, sent = self.trained_on(hosts, ranks, f"{ranks}-by-{'node' if by_node else 'slot'}", by_node)
+            for slots, by_node, options in (
+                    ((1, 1), False, ()),
+                    ((2, 2), True, self.BUCKETS),
+                    ((2, 2), False, self.THREADS),
+                    ((2, 1), False, self.THREADS + self.BUCKETS),
+                    ((4, 1), True, ()),
+                    ((1, 1), False, self.ALLREDUCE + self.THREADS),
+                    ((2, 1), True, self.ALLREDUCE + self.BUCKETS),
+                    ((4, 1), False, self.ALLREDUCE + self.THREADS + self.BUCKETS)):
+                with self.subTest(slots=slots, by_node=by_node, options=options):
+                    bits, sent = self.trained_on(hosts, slots, *options, by_node=by_node)
                     self.assertEqual(bits, expected)
-                    print(f"{ranks} ranks, by node {by_node}: bytes sent {sent}, to start {launch}, "
-                          f"gradient {GRADIENT_BYTES} x {steps} steps")
+                    print(f"ranks on hosts {slots}, by node {by_node}, {' '.join(options)}: bytes sent {sent}, "
+                          f"to start {launch}, gradient {self.GRADIENT_BYTES} x {steps} steps")
                     for host in range(2):
-                        self.assertGreater(sent[host] - launch[host], GRADIENT_BYTES * steps)
+                        self.assertGreater(sent[host] - launch[host], self.GRADIENT_BYTES * steps)
 
 
 if __name__ == "__main__":

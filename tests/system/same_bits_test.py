@@ -10,8 +10,6 @@ import numpy as np
 from support import FAULTS, SystemTest, history, history_without_clocks, main, write_file
 
 RANKS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
-LAYERS = ('Dense(40, relu, kernel_regularizer="l2"), Dropout(0.3), Dense(24, tanh), Dense(17, gelu), '
-          'Dense(5, softmax)')
 
 
 def write_data(path):
@@ -23,6 +21,8 @@ def write_data(path):
 
 
 class SameBitsTest(SystemTest):
+    LAYERS = ('Dense(40, relu, kernel_regularizer="l2"), Dropout(0.3), Dense(24, tanh), Dense(17, gelu), '
+              'Dense(5, softmax)')
     OPTIONS = ("--batch-size", "60", "--grain", "4", "--epochs", "6", "--validation-split", "0.2",
                "--early-stopping", "val_loss", "--patience", "0", "--metrics",
                "accuracy,sparse_top_k_categorical_accuracy", "--seed", "11", "--learning-rate", "0.02")
@@ -30,7 +30,7 @@ class SameBitsTest(SystemTest):
     def bits(self, ranks, *options, name="run", env=None, predict=True):
         """All that a run leaves, as hashes."""
         run_dir = f"{name}-{ranks}"
-        self.done(ranks, "train", "--data", "d.h5", "--layers", LAYERS, "--run-dir", run_dir, *self.OPTIONS,
+        self.done(ranks, "train", "--data", "d.h5", "--layers", self.LAYERS, "--run-dir", run_dir, *self.OPTIONS,
                   *options, env=env)
         report = self.inspect(self.dir / run_dir / "final.h5")
         found = {"weights": report["weights_sha256"], "optimizer": report["optimizer_sha256"],
@@ -59,7 +59,7 @@ class NumbersOfRanks(SameBitsTest):
 class RanksWithoutWork(SameBitsTest):
     def test_are_reported_once(self):
         write_data(self.dir / "d.h5")
-        command = ["train", "--data", "d.h5", "--layers", LAYERS, "--batch-size", "16", "--overwrite"]
+        command = ["train", "--data", "d.h5", "--layers", self.LAYERS, "--batch-size", "16", "--overwrite"]
         result = self.done(3, *command)
         self.assertEqual(result.stderr.count("a batch of 16 rows has 2 grains of 8: 1 of 3 ranks have no work"), 1,
                          result)
@@ -120,7 +120,7 @@ class FastNumerics(SameBitsTest):
 class FlippedBit(SameBitsTest):
     def test_in_one_gradient_on_one_rank_is_found(self):
         write_data(self.dir / "d.h5")
-        options = ["train", "--data", "d.h5", "--layers", LAYERS, *self.OPTIONS, "--sync", "allreduce",
+        options = ["train", "--data", "d.h5", "--layers", self.LAYERS, *self.OPTIONS, "--sync", "allreduce",
                    "--check-replicas-every", "10"]
         self.done(3, *options)
         result = self.run_lockstep(3, *options, "--overwrite", env={"LOCKSTEP_FAULT": "gradient:1:7:flip"})

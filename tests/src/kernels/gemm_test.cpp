@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/core/flush_denormals.hpp"
+#include "src/core/meanwhile.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/random.hpp"
 #include "src/kernels/exact_products.hpp"
@@ -293,6 +294,31 @@ TEST_P(ExactProducts, OfARowDoNotDependOnTheOtherRows) {
       ASSERT_EQ(some_t.values[i], all_t.values[9 * static_cast<std::size_t>(n) + i]);
     }
   }
+}
+
+/// The bits of the three products, of 2^27 multiplications each.
+std::vector<std::uint32_t> long_products() {
+  const std::int64_t m = 64, n = 2048, k = 1024;
+  const Range all{0, k};
+  Owned a(m, k, 1), b(k, n, 2), at(k, m, 3), bt(n, k, 4), c(3 * m, n, 5);
+  multiply(Numerics::kExact, a.view(), b.view(), {c.values.data(), m, n});
+  multiply_transposed_b(Numerics::kExact, a.view(), bt.view(), {c.values.data() + m * n, m, n});
+  multiply_transposed_a(Numerics::kExact, at.view(), b.view(), {.samples = {&all, 1}, .grain = 128},
+                        c.values.data() + 2 * m * n);
+  return bits(c.values);
+}
+
+TEST(LongProducts, CallWhatGoesOnMeanwhileAndKeepTheirBits) {
+  const std::vector<std::uint32_t> expected = long_products();
+  for (const int count : {1, 2}) {
+    set_threads(count);
+    int calls = 0;
+    const Meanwhile meanwhile([&] { ++calls; });
+    EXPECT_EQ(long_products(), expected);
+    EXPECT_EQ(calls, 3);  // in the middle of each
+  }
+  set_threads(1);
+  EXPECT_FALSE(Meanwhile::wanted());
 }
 
 TEST(ExactGemm, IsTheVariantOfTheElementwiseKernels) {

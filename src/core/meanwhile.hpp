@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+
+namespace lockstep {
+
+/// While it lives, long products of this thread stop about every millisecond to call `f`: so that
+/// messages go on, which MPI moves in its calls only. One at a time.
+class Meanwhile {
+ public:
+  explicit Meanwhile(std::function<void()> f);
+  ~Meanwhile();
+  Meanwhile(const Meanwhile&) = delete;
+  Meanwhile& operator=(const Meanwhile&) = delete;
+
+  /// For what takes long: whether there is something to call, and the call.
+  static bool wanted();
+  static void run();
+};
+
+}  // namespace lockstep
