@@ -96,9 +96,11 @@ TEST(SliceOf, GivesEveryFloatToOnePartInWholeBlocks) {
       std::int64_t next = floats.first;
       for (int part = 0; part < parts; ++part) {
         const Range slice = slice_of(floats, part, parts);
+        EXPECT_NEAR(static_cast<double>(slice.count()), static_cast<double>(floats.count()) / parts,
+                    1024);
         if (slice.count() == 0) continue;
         EXPECT_EQ(slice.first, next);
-        EXPECT_TRUE(slice.last == floats.last || slice.count() % 4096 == 0);
+        EXPECT_TRUE(slice.last == floats.last || slice.count() % 1024 == 0);
         next = slice.last;
       }
       EXPECT_EQ(next, floats.last);
