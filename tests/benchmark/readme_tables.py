@@ -15,6 +15,7 @@ import sys
 import numerics_cost
 import scaling
 import step_products
+import step_profile
 import time_to_accuracy
 import training_rate
 from benchmarking import distinct, read_rows, table
@@ -40,7 +41,8 @@ TABLES = {"training-rate": {"training-rate": training_rate.rate_table, "second-r
           "scaling": {"scaling": scaling.scaling_table},
           "sync-and-update": {"sync-and-update": sync_table},
           "time-to-accuracy": {"time-to-accuracy": time_to_accuracy.time_table},
-          "step-products": {"step-products": step_products.products_table}}
+          "step-products": {"step-products": step_products.products_table},
+          "step-profile": {"step-profile": step_profile.profile_table}}
 
 
 def main():

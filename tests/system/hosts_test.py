@@ -88,6 +88,16 @@ class TwoHosts(SameBitsTest):
                     for host in range(2):
                         self.assertGreater(sent[host] - launch[host], self.GRADIENT_BYTES * steps)
 
+    def test_give_them_while_messages_move_during_long_products(self):
+        write_data(self.dir / "d.h5")
+        command = ["train", "--data", "d.h5", "--layers", "Dense(1536, relu), Dense(1536, relu), Dense(5, softmax)",
+                   "--batch-size", "256", "--steps-per-epoch", "3", "--run-dir"]
+        self.done(1, *command, "one")
+        with Hosts(2, shared=[self.dir]) as hosts:
+            result = hosts.mpirun(2, PROGRAM, *command, "two", slots=(1, 1), cwd=self.dir)
+        self.assertEqual((result.code, result.errors, result.orphans), (0, [], []), result)
+        self.assertEqual(self.sha256("two/final.h5"), self.sha256("one/final.h5"))
+
 
 if __name__ == "__main__":
     main()
