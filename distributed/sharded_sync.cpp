@@ -173,6 +173,7 @@ void ShardedSync::hand_back() {
 
 void ShardedSync::begin_step(const StepPlan& plan) {
   step_ = &*std::ranges::find(steps_, &plan, &ShardedStep::plan);
+  meanwhile_.reset();  // of a step that an exception ended
   flags_->begin_step();
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;

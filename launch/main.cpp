@@ -117,7 +117,9 @@ ExitCode run_on_all_ranks(const Words& words, const Communicator& world, bool un
     return dispatch(words, &world, under_launcher);
   } catch (const std::exception& error) {
     if (world.size() > 1 && !is_everywhere(error)) {
-      // The others may be waiting for this rank in the middle of something.
+      // The others may be waiting for this rank in the middle of something. If all of them fail at
+      // once, rank 0 speaks and ends the job before the others do.
+      if (!world.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(400));
       print_error(fmt::format("rank {}: {}", world.rank(), reason_of(error)));
       // MPICH's launcher ends a job without reading what a rank wrote just before.
       std::this_thread::sleep_for(std::chrono::milliseconds(250));

@@ -4,8 +4,9 @@
 
 namespace lockstep {
 
-/// While it lives, long products of this thread stop about every millisecond to call `f`: so that
-/// messages go on, which MPI moves in its calls only. One at a time.
+/// While it lives, long exact products of this thread stop about every millisecond to call `f`: so that
+/// messages go on, which MPI moves in its calls only. One at a time; destroyed by the same
+/// thread.
 class Meanwhile {
  public:
   explicit Meanwhile(std::function<void()> f);

@@ -14,8 +14,10 @@ namespace {
 
 /// Multiplications below which threads would cost more than they save: about ten microseconds.
 constexpr std::int64_t kWorthThreads = 1 << 20;
-/// Multiplications between two calls of what goes on meanwhile: about a millisecond.
+/// Multiplications of each thread between two calls of what goes on meanwhile, about a millisecond,
+/// and columns, so that tiles stay as fast as in the whole product.
 constexpr std::int64_t kBetweenCalls = 1 << 26;
+constexpr std::int64_t kColumnsBetweenCalls = 256;
 /// Cuts between threads: whole tiles of every variant, whole cache lines.
 constexpr std::int64_t kColumnUnit = 64;
 constexpr std::int64_t kRowUnit = 12;
@@ -39,8 +41,8 @@ void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
   const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
   std::int64_t blocks = 1;
   if (Meanwhile::wanted())
-    blocks =
-        std::max<std::int64_t>(1, std::min(m * n * k / kBetweenCalls, n / (parts * kColumnUnit)));
+    blocks = std::max<std::int64_t>(
+        1, std::min(m * n * k / kBetweenCalls, n / kColumnsBetweenCalls) / parts);
   for (std::int64_t block = 0; block < blocks; ++block) {
     if (block > 0) Meanwhile::run();
     share_out({0, m}, part_of({0, n}, block, blocks, kColumnUnit), parts, f);

@@ -11,7 +11,7 @@ import pathlib
 import statistics
 import tempfile
 
-from benchmarking import arguments, environment, lockstep_rate, run, table, write_rows
+from benchmarking import arguments, cell, distinct, environment, lockstep_rate, ratio, run, table, write_rows
 
 BATCH, EPOCHS, STEPS = 1024, 3, 4
 PRODUCTS = [  # m x n x k
@@ -35,13 +35,12 @@ def product_times(program, path):
 
 
 def products_table(rows):
-    def milliseconds(what):
-        return statistics.median(float(row["milliseconds"]) for row in rows if row["what"] == what)
-
-    step = milliseconds("step")
-    products = sum(milliseconds(product) for product in PRODUCTS)
-    return table([["wide, batch 1024, 1 rank", "milliseconds"], ["training step", f"{step:.1f}"],
-                  ["its matrix products alone", f"{products:.1f}"], ["ratio", f"{step / products:.3f}"]])
+    rounds = [number for number, in distinct(rows, "round")]
+    steps, products = ([sum(float(row["milliseconds"]) for row in rows
+                            if row["round"] == number and (row["what"] == "step") == is_step) for number in rounds]
+                       for is_step in (True, False))
+    return table([["wide, batch 1024, 1 rank", "milliseconds"], ["training step", cell(steps)],
+                  ["its matrix products alone", cell(products)], ["ratio", f"{ratio(steps, products):.3f}"]])
 
 
 def main():

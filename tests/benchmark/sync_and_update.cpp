@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -98,7 +99,7 @@ class OfLockstep final : public Way {
       std::ranges::fill(sync_->node_statistics(node), 1.0);
       float* const first =
           model_.arena().gradients().data() + static_cast<std::int64_t>(node) * nodes.stride;
-      write_gradients({first, static_cast<std::size_t>(parameters())}, step);
+      write_gradients({first, static_cast<std::size_t>(floats())}, step);
     }
   }
   void run() override {
@@ -106,7 +107,9 @@ class OfLockstep final : public Way {
     sync_->finish();
   }
 
-  std::int64_t parameters() const { return model_.arena().trainable_size(); }
+  /// With the gaps between them.
+  std::int64_t floats() const { return model_.arena().trainable_size(); }
+  std::int64_t parameters() const { return model_.parameter_count(); }
 
  private:
   StepPlan plan_;
@@ -180,11 +183,12 @@ void measure(const Network& network, const Communicator& communicator, const Set
   candidates.push_back(
       {"allreduce",
        std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kAllreduce)});
-  candidates.push_back({"MPI_Allreduce + loop", std::make_unique<Plain>(parameters, communicator,
-                                                                        Plain::Sweep::kPlainLoop)});
+  candidates.push_back(
+      {"MPI_Allreduce + loop",
+       std::make_unique<Plain>(sharded->floats(), communicator, Plain::Sweep::kPlainLoop)});
   candidates.push_back(
       {"MPI_Allreduce + kernel",
-       std::make_unique<Plain>(parameters, communicator, Plain::Sweep::kLockstepKernel)});
+       std::make_unique<Plain>(sharded->floats(), communicator, Plain::Sweep::kLockstepKernel)});
   for (Candidate& candidate : candidates)
     time_steps(*candidate.way, communicator, network.steps, candidate.step);
   for (int round = 0; round < settings.rounds; ++round)
@@ -215,6 +219,10 @@ int run(const Settings& settings) {
   if (communicator.is_root()) {
     if (!settings.csv.empty()) {
       csv.open(settings.csv);
+      if (!csv) {
+        fmt::print(stderr, "cannot write {}\n", settings.csv);
+        MPI_Abort(MPI_COMM_WORLD, 73);
+      }
       csv << "parameters,ranks,way,round,microseconds\n";
     }
     fmt::print(
@@ -239,11 +247,23 @@ int run(const Settings& settings) {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   lockstep::Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  bool understood = true;
+  for (int i = 1; i < argc; i += 2) {
     const std::string option = argv[i];
-    if (option == "--csv") settings.csv = argv[i + 1];
-    if (option == "--rounds") settings.rounds = std::stoi(argv[i + 1]);
-    if (option == "--only") settings.only = argv[i + 1];
+    const bool has_value = i + 1 < argc;
+    if (option == "--csv" && has_value)
+      settings.csv = argv[i + 1];
+    else if (option == "--rounds" && has_value)
+      settings.rounds = std::atoi(argv[i + 1]);
+    else if (option == "--only" && has_value)
+      settings.only = argv[i + 1];
+    else
+      understood = false;
+  }
+  if (!understood || settings.rounds < 1) {
+    fmt::print(stderr,
+               "usage: sync_and_update [--csv FILE] [--rounds N] [--only reference|wide]\n");
+    MPI_Abort(MPI_COMM_WORLD, 64);
   }
   const int code = lockstep::run(settings);
   MPI_Finalize();

@@ -14,6 +14,7 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -29,9 +30,10 @@ SETTINGS = {
 
 def seconds_until(command, accuracy, target):
     """(seconds, epochs, accuracy) of the first line whose `accuracy` reaches the target, or of the last one."""
+    command = [str(part) for part in command]
     start = time.perf_counter()
-    with subprocess.Popen([str(part) for part in command], env=environment(), stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as process:
+    with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         seconds, epochs, reached = 0.0, 0, 0.0
         for line in process.stdout:
             if found := re.search(rf"{accuracy}[:=] ?([\d.]+)", line):
@@ -40,6 +42,9 @@ def seconds_until(command, accuracy, target):
                     process.terminate()
                     break
         process.stdout.read()
+        if process.wait() != 0 and reached < target:
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{errors.read()}")
     return seconds, epochs, reached
 
 
