@@ -172,6 +172,7 @@ void measure(const Network& network, const Communicator& communicator, const Set
   auto sharded =
       std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kSharded);
   const std::int64_t parameters = sharded->parameters();
+  const std::int64_t floats = sharded->floats();
   struct Candidate {
     const char* name;
     std::unique_ptr<Way> way;
@@ -183,12 +184,11 @@ void measure(const Network& network, const Communicator& communicator, const Set
   candidates.push_back(
       {"allreduce",
        std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kAllreduce)});
-  candidates.push_back(
-      {"MPI_Allreduce + loop",
-       std::make_unique<Plain>(sharded->floats(), communicator, Plain::Sweep::kPlainLoop)});
+  candidates.push_back({"MPI_Allreduce + loop",
+                        std::make_unique<Plain>(floats, communicator, Plain::Sweep::kPlainLoop)});
   candidates.push_back(
       {"MPI_Allreduce + kernel",
-       std::make_unique<Plain>(sharded->floats(), communicator, Plain::Sweep::kLockstepKernel)});
+       std::make_unique<Plain>(floats, communicator, Plain::Sweep::kLockstepKernel)});
   for (Candidate& candidate : candidates)
     time_steps(*candidate.way, communicator, network.steps, candidate.step);
   for (int round = 0; round < settings.rounds; ++round)
