@@ -54,7 +54,7 @@ def main():
 
     text = args["readme"].read_text()
     for option, tables in TABLES.items():
-        rows = [row for path in args[option] or [] for row in read_rows(path)]
+        rows = [{**row, "round": f"{path} {row['round']}"} for path in args[option] or [] for row in read_rows(path)]
         for name, make_table in tables.items() if rows else ():
             new = make_table(rows)
             text, times = re.subn(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)",
