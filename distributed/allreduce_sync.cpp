@@ -13,6 +13,12 @@ bool spans_hosts(const Communicator& communicator) {
   return communicator.all_min(one_host ? 1 : 0) == 0;
 }
 
+std::int64_t most_rows(std::span<const StepPlan> plans, int rank) {
+  std::int64_t rows = 0;
+  for (const StepPlan& plan : plans) rows = std::max(rows, plan.rows_of(rank).count());
+  return rows;
+}
+
 }  // namespace
 
 AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator, Options options,
@@ -21,6 +27,7 @@ AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator
       communicator_(communicator),
       options_(options),
       overlap_(spans_hosts(communicator)),
+      workspace_(model, most_rows(plans, communicator.rank()), Workspace::Use::kTraining),
       buckets_(plan_buckets(model, options.bucket_floats)),
       stride_(model.arena().trainable_size()),
       totals_(options.statistics),
@@ -29,8 +36,11 @@ AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator
   std::size_t all_nodes = 0;
   std::size_t other_nodes = 0;
   for (const StepPlan& plan : plans) {
-    steps_.push_back(
-        {&plan, plan.node_rows(communicator.rank()), TreeSum(plan.grains(), plan.all_nodes())});
+    const Range rows = plan.rows_of(communicator.rank());
+    steps_.push_back({&plan,
+                      {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
+                      plan.node_rows(communicator.rank()),
+                      TreeSum(plan.grains(), plan.all_nodes())});
     const std::size_t all = plan.all_nodes().size();
     const std::size_t own = plan.nodes_of(communicator.rank()).size();
     own_nodes = std::max(own_nodes, own);
@@ -38,7 +48,6 @@ AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator
     other_nodes = std::max(other_nodes, all - own);
   }
   gradients_ = FloatBuffer(static_cast<std::int64_t>(own_nodes) * stride_);
-  model.arena().use_gradients(part_of(gradients_.span(), 0, stride_));
   statistics_.resize(all_nodes * options.statistics);
   addends_.resize(all_nodes);
 
@@ -51,10 +60,6 @@ AllreduceSync::AllreduceSync(Sequential& model, const Communicator& communicator
   received_ = FloatBuffer(received);
   for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
-}
-
-AllreduceSync::~AllreduceSync() {
-  model_.arena().use_gradients({});
 }
 
 Range AllreduceSync::slice(std::size_t bucket, int rank) const {
@@ -123,8 +128,15 @@ void AllreduceSync::add_up_statistics() {
   step_->sum.add_to_root(statistics_, totals_);
 }
 
+/// The gradients of this rank's nodes.
+void AllreduceSync::compute(Range floats) {
+  const InPhase phase(options_.profile, Phase::kGradients);
+  model_.gradients(workspace_, rows(), {.nodes = nodes()}, floats, node_floats(0, floats).data());
+}
+
 /// Sends this rank's nodes of every other rank's slice, and expects theirs of its own slice.
 void AllreduceSync::start(std::size_t bucket) {
+  compute(buckets_[bucket].floats);
   const int self = communicator_.rank();
   const Range own = slice(bucket, self);
   std::int64_t at = received_at_[bucket];
@@ -179,7 +191,7 @@ void AllreduceSync::update(Range floats) {
   const InPhase phase(options_.profile, Phase::kUpdate);
   fault_point("gradient", communicator_.rank(), model_.optimizer().iterations(),
               node_floats(0, floats));
-  model_.add_regularization_gradient(floats.first, floats.last);
+  model_.add_regularization_gradient(floats, node_floats(0, floats).data());
   UpdateSpan span{
       part_of(model_.arena().values(), floats.first, floats.count()), node_floats(0, floats), {}};
   for (std::size_t i = 0; i < slots_.size(); ++i)

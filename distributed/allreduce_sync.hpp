@@ -22,9 +22,11 @@ class AllreduceSync final : public GradientSync {
   /// (tests/benchmark). Collective.
   AllreduceSync(Sequential& model, const Communicator& communicator, Options options,
                 std::span<const StepPlan> plans);
-  ~AllreduceSync() override;
 
   void begin_step(const StepPlan& plan) override;
+  const Workspace& workspace() const override { return workspace_; }
+  std::span<const Input> inputs() const override { return {&step_->input, 1}; }
+  Range rows() const override { return step_->input.rows; }
   GradientNodes nodes() const override;
   std::span<double> node_statistics(std::size_t node) override;
   void layer_done(std::size_t layer) override;
@@ -39,6 +41,7 @@ class AllreduceSync final : public GradientSync {
   /// What a plan means for this rank.
   struct Step {
     const StepPlan* plan;
+    Input input;
     std::vector<Range> node_rows;
     TreeSum sum;
   };
@@ -48,6 +51,7 @@ class AllreduceSync final : public GradientSync {
   std::span<double> statistics_of(int rank);
   void send_statistics();
   void add_up_statistics();
+  void compute(Range floats);
   void start(std::size_t bucket);
   void add_up(std::size_t bucket);
   void update(Range floats);
@@ -56,6 +60,7 @@ class AllreduceSync final : public GradientSync {
   const Communicator& communicator_;
   Options options_;
   bool overlap_;
+  Workspace workspace_;  ///< of this rank's rows
   std::vector<Bucket> buckets_;
   std::vector<Step> steps_;
   Step* step_ = nullptr;  ///< the one under way

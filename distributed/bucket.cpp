@@ -27,7 +27,7 @@ std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_fl
 }
 
 Range slice_of(Range floats, int part, int parts) {
-  constexpr std::int64_t kBlock = 1024;
+  constexpr std::int64_t kBlock = 256;
   const Range blocks = share((floats.count() + kBlock - 1) / kBlock, part, parts);
   return {std::min(floats.first + blocks.first * kBlock, floats.last),
           std::min(floats.first + blocks.last * kBlock, floats.last)};

@@ -22,7 +22,7 @@ struct Bucket {
 /// at 0. At least one bucket, which is empty if nothing is trained. A pure function.
 std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_floats);
 
-/// The part of a range of floats that part `part` of `parts` owns: whole blocks of 1024 floats, as
+/// The part of a range of floats that part `part` of `parts` owns: whole blocks of 256 floats, as
 /// evenly as they go. May be empty.
 Range slice_of(Range floats, int part, int parts);
 

@@ -17,10 +17,10 @@ void evaluate_block(const Sequential& model, Workspace& workspace, TargetLoader&
                     const ArrayDataset& data, std::span<const std::int64_t> rows,
                     std::span<double> sums) {
   const auto count = static_cast<std::int64_t>(rows.size());
-  gather_rows(data.x, rows, workspace.input(count), model.input_scaling());
+  gather_rows(data.x, rows, workspace.input({0, count}), model.input_scaling());
   const Targets wanted = targets.gather(data.y, rows);
   const Matrix output =
-      model.forward(workspace, count, Pass{.input_is_scaled = true}, /*until_logits=*/true)
+      model.forward(workspace, {0, count}, Pass{.input_is_scaled = true}, /*until_logits=*/true)
           .with_columns(model.output_columns());
   sums[0] = model.loss().compute(output, wanted, {}, 1.0f, model.loss_is_fused());
   for (std::size_t i = 0; i < model.metrics().size(); ++i)
@@ -102,8 +102,8 @@ void predict(const Sequential& model, const Communicator& communicator, const Ar
       const std::int64_t count = std::min(block_rows, round_end - first);
       const std::span<std::int64_t> ids(rows.data(), static_cast<std::size_t>(count));
       std::iota(ids.begin(), ids.end(), first);
-      gather_rows(x, ids, workspace.input(count), model.input_scaling());
-      const Matrix output = model.forward(workspace, count, Pass{.input_is_scaled = true});
+      gather_rows(x, ids, workspace.input({0, count}), model.input_scaling());
+      const Matrix output = model.forward(workspace, {0, count}, Pass{.input_is_scaled = true});
       mine.insert(mine.end(), output.data, output.data + output.size());
     }
     const std::vector<std::byte> all = communicator.gather(std::as_bytes(std::span(mine)));

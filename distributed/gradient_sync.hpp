@@ -14,13 +14,13 @@
 
 namespace lockstep {
 
-/// Makes the replicas one: adds up the gradients of all ranks by the tree of grains and updates the
-/// parameters, with the same bits on every rank, for any number of ranks and by every strategy. It
-/// owns the memory of the gradients (while it lives, the model's parameters point there) and the
+/// Makes the replicas one: computes the gradients of the whole batch by the tree of grains and
+/// updates the parameters, with the same bits on every rank, for any number of ranks and by every
+/// strategy. It owns the memory that forward and backward work in, the gradients, and the
 /// optimizer's slots.
 ///
-/// One step, collective: begin_step(); forward and backward write node_statistics() and nodes(),
-/// backward calls layer_done() for each layer; then finish().
+/// One step, collective: begin_step(); forward and backward work on rows() of workspace() and write
+/// node_statistics(), backward calls layer_done() for each layer; then finish().
 class GradientSync {
  public:
   enum class Strategy {
@@ -30,7 +30,7 @@ class GradientSync {
   struct Options {
     std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
     std::size_t statistics = 1;            ///< numbers that are added up beside the gradients
-    StepProfile* profile = nullptr;        ///< told of kUpdate and kExchange; outlives the sync
+    StepProfile* profile = nullptr;  ///< told of kGradients, kUpdate, kExchange; outlives the sync
   };
   /// What has left this rank in messages since construction.
   struct Traffic {
@@ -47,10 +47,22 @@ class GradientSync {
 
   /// Fixes the optimizer's scalars of this step. `plan` is one of the plans.
   virtual void begin_step(const StepPlan& plan) = 0;
-  /// Where this step's backward leaves the gradients.
+  virtual const Workspace& workspace() const = 0;
+  /// What has to be in workspace().input() before forward: all columns of this rank's rows, the
+  /// last entry, and what the gradients need of other rows.
+  struct Input {
+    Range batch_rows;  ///< of the global batch
+    Range rows;        ///< of the workspace
+    Range columns;
+  };
+  virtual std::span<const Input> inputs() const = 0;
+  /// Where this rank's rows of the step lie in workspace(); none if it is idle.
+  virtual Range rows() const = 0;
+  /// The nodes that these rows make up, counted from the first.
   virtual GradientNodes nodes() const = 0;
   /// What this rank's rows of a node add to the statistics; to be filled before backward.
   virtual std::span<double> node_statistics(std::size_t node) = 0;
+  /// As Sequential::LayerDone.
   virtual void layer_done(std::size_t layer) = 0;
   /// Returns the statistics summed over the batch when every parameter is updated.
   virtual std::span<const double> finish() = 0;

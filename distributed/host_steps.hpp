@@ -10,12 +10,13 @@ namespace lockstep {
 /// memory that they share: no messages, no locks. Every member has its counters on a cache line of
 /// its own, which it alone writes (release) and all others read (acquire):
 ///
-///   arrived    buckets whose gradients it has completed, since the beginning
+///   arrived    buckets whose layers it is through with, since the beginning
 ///   published  buckets for which its share of the update is done, since the beginning
 ///
-/// A member may read the others' gradients of a bucket when all have arrived there, and may use the
-/// new parameters, or overwrite its gradients, when all have published. The first member also tells
-/// the others when what it alone fetches in every step is there: announce().
+/// When all have arrived at a bucket, a member may read what the others' passes left for its
+/// gradients, and write the parameters that it owns; when all have published, it may use the new
+/// parameters and begin passes again. The first member also tells the others when what it alone
+/// fetches in every step is there: announce().
 class HostSteps {
  public:
   static std::size_t bytes(int members);
@@ -24,10 +25,10 @@ class HostSteps {
   HostSteps(std::span<std::byte> memory, int members, int member, std::int64_t buckets);
 
   void begin_step() { ++step_; }
-  /// This member's next bucket of the step is complete.
+  /// This member is through with the step's next bucket.
   void arrive();
   void publish();
-  /// How many buckets of this step all members have completed, or published.
+  /// How many buckets of this step all members are through with, or have published.
   std::int64_t all_arrived() { return least(arrived_, kArrived); }
   std::int64_t all_published() { return least(published_, kPublished); }
   void announce();

@@ -5,57 +5,61 @@
 namespace lockstep {
 namespace {
 
-struct Found {
-  Range node;
-  ShardedStep::Source source;
-};
-
-void sort_by_leaves(std::vector<Found>& found) {
-  std::ranges::sort(found, {}, [](const Found& f) { return f.node.first; });
-}
-
-std::vector<Found> nodes_of_host(const StepPlan& plan, const HostMap& map, int host) {
-  std::vector<Found> found;
-  for (const int rank : map.ranks_of(host))
-    for (std::size_t node = 0; node < plan.nodes_of(rank).size(); ++node)
-      found.push_back({plan.nodes_of(rank)[node], {.rank = rank, .node = node}});
-  sort_by_leaves(found);
-  return found;
-}
-
-std::vector<Range> nodes_of(const std::vector<Found>& found) {
+/// The largest nodes that the rows of a host make up, in grains: those of its ranks, added up as
+/// far as they go.
+std::vector<Range> nodes_of_host(const StepPlan& plan, const HostMap& map, int host) {
   std::vector<Range> nodes;
-  for (const Found& f : found) nodes.push_back(f.node);
-  return nodes;
-}
-
-std::vector<ShardedStep::Source> sources_of(const std::vector<Found>& found) {
-  std::vector<ShardedStep::Source> sources;
-  for (const Found& f : found) sources.push_back(f.source);
-  return sources;
+  for (const int rank : map.ranks_of(host))
+    nodes.insert(nodes.end(), plan.nodes_of(rank).begin(), plan.nodes_of(rank).end());
+  const TreeSum sum(plan.grains(), nodes);
+  return {sum.outputs().begin(), sum.outputs().end()};
 }
 
 }  // namespace
 
 ShardedStep plan_sharded_step(const StepPlan& plan, const HostMap& map, int rank) {
-  const std::vector<Found> own = nodes_of_host(plan, map, map.host_of(rank));
-  std::vector<Found> all = own;
-  std::vector<std::size_t> sums_of_host;
+  const int my_host = map.host_of(rank);
+  std::int64_t host_rows = 0;
+  std::int64_t first_row = 0;
+  for (const int other : map.ranks_of(my_host)) {
+    if (other == rank) first_row = host_rows;
+    host_rows += plan.rows_of(other).count();
+  }
+
+  std::vector<Range> host_nodes;
+  std::vector<std::size_t> counts;
+  std::vector<std::pair<Range, ShardedStep::Source>> all;
   std::size_t received = 0;
   for (int host = 0; host < map.hosts(); ++host) {
-    const TreeSum sums(plan.grains(), nodes_of(nodes_of_host(plan, map, host)));
-    sums_of_host.push_back(sums.outputs().size());
-    if (host == map.host_of(rank)) continue;
-    for (const Range& node : sums.outputs()) all.push_back({node, {.node = received++}});
+    const std::vector<Range> nodes = nodes_of_host(plan, map, host);
+    counts.push_back(nodes.size());
+    std::int64_t row = 0;  // ranks, and so their rows, are in the order of the grains
+    for (const Range& node : nodes) {
+      if (host != my_host) {
+        all.push_back({node, {.own = false, .node = received++}});
+        continue;
+      }
+      const Range rows = plan.to_rows(node);
+      all.push_back({node, {.own = true, .node = host_nodes.size()}});
+      host_nodes.push_back({row, row + rows.count()});
+      row += rows.count();
+    }
   }
-  sort_by_leaves(all);
+  std::ranges::sort(all, {}, [](const auto& found) { return found.first.first; });
+  std::vector<Range> nodes;
+  std::vector<ShardedStep::Source> sources;
+  for (const auto& [node, source] : all) {
+    nodes.push_back(node);
+    sources.push_back(source);
+  }
   return {.plan = &plan,
+          .rows = {first_row, first_row + plan.rows_of(rank).count()},
           .node_rows = plan.node_rows(rank),
-          .host_sources = sources_of(own),
-          .host_sum = TreeSum(plan.grains(), nodes_of(own)),
-          .sums_of_host = sums_of_host,
-          .sources = sources_of(all),
-          .total = TreeSum(plan.grains(), nodes_of(all)),
+          .host_rows = {0, host_rows},
+          .host_nodes = host_nodes,
+          .nodes_of_host = counts,
+          .sources = sources,
+          .total = TreeSum(plan.grains(), nodes),
           .all_nodes = TreeSum(plan.grains(), plan.all_nodes())};
 }
 

@@ -13,6 +13,10 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+/// Floats that stay in a second-level cache between gradients and update.
+constexpr std::int64_t kStaysInCache = 1 << 16;
+/// Floats of input that each rank of a host may keep for itself.
+constexpr std::int64_t kLargestOwnInput = 1 << 22;
 
 std::size_t whole_pages(std::size_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
@@ -29,6 +33,11 @@ HostMap map_hosts(const Communicator& communicator, const Communicator& host) {
   for (const std::string& text : communicator.all_gather(std::to_string(first_rank)))
     host_of.push_back(std::stoi(text));
   return HostMap(host_of);
+}
+
+/// The pieces of a slice follow one another.
+Range whole_slice(const HostMap& map, const Bucket& bucket, int slice) {
+  return {map.piece(bucket, slice, 0).first, map.piece(bucket, slice, map.hosts() - 1).last};
 }
 
 /// Enough to meet a rank that is nearly there, unless it waits for this core.
@@ -50,7 +59,6 @@ ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Co
       self_(communicator.rank()),
       my_host_(map_.host_of(self_)),
       buckets_(plan_buckets(model, options.bucket_floats)),
-      stride_(model.arena().trainable_size()),
       backoff_(spins_before_yielding(host_.size())),
       totals_(options.statistics),
       statistics_messages_(communicator) {
@@ -61,26 +69,29 @@ ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Co
   if (!shares_memory()) return;
   flags_ = std::make_unique<HostSteps>(memory_, host_.size(), host_.rank(),
                                        static_cast<std::int64_t>(buckets_.size()));
-  model.arena().use_gradients(gradients_of(self_, 0, {0, stride_}));
-  plan_pieces();
+  plan_slices();
+  plan_inputs();
 }
 
-ShardedSync::~ShardedSync() {
-  hand_back();
-  model_.arena().use_gradients({});
+/// The columns of the input from which a rank of this host computes gradients.
+Range ShardedSync::gradient_columns_of(int rank) const {
+  Range columns{};
+  for (const Bucket& bucket : buckets_)
+    for (int slice = 0; slice < map_.slices(); ++slice) {
+      if (map_.handler(my_host_, slice) != rank) continue;
+      const Range read = model_.gradient_columns(whole_slice(map_, bucket, slice));
+      if (read.count() == 0) continue;
+      if (columns.count() == 0) columns = read;
+      columns = {std::min(columns.first, read.first), std::max(columns.last, read.last)};
+    }
+  return columns;
 }
 
 void ShardedSync::plan_window(std::span<const StepPlan> plans) {
   std::size_t all_nodes = 0;
-  std::vector<std::size_t> nodes_of_rank(static_cast<std::size_t>(host_.size()), 1);
-  for (const StepPlan& plan : plans) {
-    all_nodes = std::max(all_nodes, plan.all_nodes().size());
-    for (int place = 0; place < host_.size(); ++place) {
-      std::size_t& nodes = nodes_of_rank[static_cast<std::size_t>(place)];
-      nodes = std::max(
-          nodes, plan.nodes_of(map_.ranks_of(my_host_)[static_cast<std::size_t>(place)]).size());
-    }
-  }
+  for (const StepPlan& plan : plans) all_nodes = std::max(all_nodes, plan.all_nodes().size());
+  std::int64_t host_rows = 0;
+  for (const ShardedStep& step : steps_) host_rows = std::max(host_rows, step.host_rows.count());
   addends_.resize(all_nodes);
 
   std::size_t bytes = whole_pages(HostSteps::bytes(host_.size()));
@@ -89,10 +100,16 @@ void ShardedSync::plan_window(std::span<const StepPlan> plans) {
     bytes += whole_pages(length);
     return at;
   };
+  const std::int64_t input_columns = element_count(model_.input_shape());
+  std::int64_t gathered = 0;  // columns of others' rows, by all ranks
+  for (const int rank : map_.ranks_of(my_host_)) gathered += gradient_columns_of(rank).count();
+  own_input_ = host_.size() > 1 && host_rows * input_columns <= kLargestOwnInput &&
+               gathered <= 2 * input_columns;
+  constexpr auto kTraining = Workspace::Use::kTraining;
+  const std::int64_t workspace_floats = Workspace::floats(model_, host_rows, kTraining);
   statistics_at_ = place(all_nodes * options_.statistics * sizeof(double));
   parameters_at_ = place(float_bytes(model_.arena().size()));
-  for (const std::size_t nodes : nodes_of_rank)
-    gradients_at_.push_back(place(nodes * float_bytes(stride_)));
+  const std::size_t workspace_at = place(float_bytes(workspace_floats));
 
   if (host_.size() == 1) {
     alone_ = FloatBuffer(static_cast<std::int64_t>(bytes / sizeof(float)));
@@ -101,45 +118,63 @@ void ShardedSync::plan_window(std::span<const StepPlan> plans) {
     window_ = std::make_unique<HostMemory>(host_, bytes);
     memory_ = window_->bytes();
   }
+  workspace_.emplace(model_, host_rows, kTraining,
+                     std::span(reinterpret_cast<float*>(memory_.data() + workspace_at),
+                               static_cast<std::size_t>(workspace_floats)),
+                     own_input_);
 }
 
-void ShardedSync::plan_pieces() {
-  std::size_t most_sums = 0;      // of this host, and
+void ShardedSync::plan_slices() {
+  std::size_t most_nodes = 0;     // of this host, and
   std::size_t most_received = 0;  // of the others
   for (const ShardedStep& step : steps_) {
-    most_sums = std::max(most_sums, step.host_sum.outputs().size());
-    std::size_t received = 0;
-    for (int host = 0; host < map_.hosts(); ++host)
-      if (host != my_host_) received += step.sums_of_host[static_cast<std::size_t>(host)];
-    most_received = std::max(most_received, received);
+    most_nodes = std::max(most_nodes, step.host_nodes.size());
+    most_received = std::max(most_received, step.sources.size() - step.host_nodes.size());
   }
+  most_nodes = std::max<std::size_t>(most_nodes, 1);  // the sums end in the first
+  std::int64_t gradients = 0;
   std::int64_t slots = 0;
   std::int64_t receiving = 0;
-  std::int64_t sending = 0;
   for (const Bucket& bucket : buckets_) {
     BucketState& state = states_.emplace_back(communicator_);
-    state.sending_at = sending;
-    for (const int slice : my_slices_) {
-      const Range floats = map_.piece(bucket, slice, my_host_);
-      state.pieces.push_back({slice, floats, slots, receiving});
-      slots += floats.count();
-      receiving += floats.count() * static_cast<std::int64_t>(most_received);
-      for (int host = 0; host < map_.hosts(); ++host)
-        if (host != my_host_)
-          sending += map_.piece(bucket, slice, host).count() * static_cast<std::int64_t>(most_sums);
+    for (const int index : my_slices_) {
+      const Range floats = whole_slice(map_, bucket, index);
+      const Range own = map_.piece(bucket, index, my_host_);
+      state.slices.push_back({index, floats, own, gradients, slots, receiving});
+      gradients += floats.count() * static_cast<std::int64_t>(most_nodes);
+      slots += own.count();
+      receiving += own.count() * static_cast<std::int64_t>(most_received);
     }
   }
+  gradients_ = FloatBuffer(gradients);
   received_ = FloatBuffer(receiving);
-  sending_ = FloatBuffer(sending);
   for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(slots);
 }
 
-std::span<float> ShardedSync::gradients_of(int rank, std::size_t node, Range floats) const {
-  const auto place = static_cast<std::size_t>(map_.place_of(rank));
-  float* const first = reinterpret_cast<float*>(memory_.data() + gradients_at_[place]);
-  return {first + static_cast<std::int64_t>(node) * stride_ + floats.first,
-          static_cast<std::size_t>(floats.count())};
+/// Of the other ranks' rows, if this rank cannot see their input, the columns that its slices need.
+void ShardedSync::plan_inputs() {
+  const Range columns = gradient_columns_of(self_);
+  const Range all_columns{0, element_count(model_.input_shape())};
+  for (const ShardedStep& step : steps_) {
+    std::vector<Input>& inputs = inputs_.emplace_back();
+    std::int64_t row = 0;
+    for (const int rank : map_.ranks_of(my_host_)) {
+      const Range batch_rows = step.plan->rows_of(rank);
+      const Range rows{row, row + batch_rows.count()};
+      row = rows.last;
+      if (own_input_ && rank != self_ && rows.count() > 0 && columns.count() > 0)
+        inputs.push_back({batch_rows, rows, columns});
+    }
+    inputs.push_back({step.plan->rows_of(self_), step.rows, all_columns});
+  }
+}
+
+std::span<float> ShardedSync::gradients_of(const Slice& slice, std::size_t node, Range floats) {
+  return part_of(gradients_.span(),
+                 slice.gradients_at + static_cast<std::int64_t>(node) * slice.floats.count() +
+                     floats.first - slice.floats.first,
+                 floats.count());
 }
 
 std::span<double> ShardedSync::statistics_of(int rank) const {
@@ -151,14 +186,10 @@ std::span<double> ShardedSync::statistics_of(int rank) const {
 void ShardedSync::set_up() {
   float* const first = reinterpret_cast<float*>(memory_.data() + parameters_at_);
   const std::span<float> shared(first, static_cast<std::size_t>(model_.arena().size()));
-  // MPI does not promise zeros. Each rank is the first to touch its own gradients.
-  const std::size_t own = gradients_at_[static_cast<std::size_t>(host_.rank())];
-  const std::size_t next = host_.rank() + 1 < host_.size()
-                               ? gradients_at_[static_cast<std::size_t>(host_.rank()) + 1]
-                               : memory_.size();
-  std::ranges::fill(memory_.subspan(own, next - own), std::byte{0});
-  if (host_.is_root()) std::ranges::fill(memory_.first(gradients_at_[0]), std::byte{0});
-  if (host_.is_root()) std::ranges::copy(model_.arena().values(), shared.begin());
+  if (host_.is_root()) {
+    std::ranges::fill(memory_.first(parameters_at_), std::byte{0});  // MPI does not promise zeros
+    std::ranges::copy(model_.arena().values(), shared.begin());
+  }
   if (window_) window_->synchronize();
   model_.arena().use_values(shared);
   set_up_ = true;
@@ -174,6 +205,7 @@ void ShardedSync::hand_back() {
 void ShardedSync::begin_step(const StepPlan& plan) {
   step_ = &*std::ranges::find(steps_, &plan, &ShardedStep::plan);
   meanwhile_.reset();  // of a step that an exception ended
+  computing_ = false;
   flags_->begin_step();
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
@@ -182,7 +214,7 @@ void ShardedSync::begin_step(const StepPlan& plan) {
 }
 
 GradientNodes ShardedSync::nodes() const {
-  return {.samples = step_->node_rows, .grain = step_->plan->grain(), .stride = stride_};
+  return {.samples = step_->node_rows, .grain = step_->plan->grain()};
 }
 
 std::span<double> ShardedSync::node_statistics(std::size_t node) {
@@ -199,7 +231,6 @@ void ShardedSync::layer_done(std::size_t layer) {
 
 std::span<const double> ShardedSync::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
-  meanwhile_.reset();
   const auto all = static_cast<std::int64_t>(buckets_.size());
   backoff_.reset();
   while (flags_->all_published() < all) {
@@ -209,6 +240,7 @@ std::span<const double> ShardedSync::finish() {
       backoff_.wait();
     }
   }
+  meanwhile_.reset();
   return totals_;
 }
 
@@ -218,9 +250,9 @@ bool ShardedSync::advance() {
   for (std::size_t bucket = published_; bucket < arrived_; ++bucket) {
     BucketState& state = states_[bucket];
     const Stage before = state.stage;
-    if (state.stage == Stage::kFilling &&
+    if (state.stage == Stage::kFilling && !computing_ &&
         flags_->all_arrived() > static_cast<std::int64_t>(bucket)) {
-      const InPhase phase(options_.profile, Phase::kUpdate);
+      compute(bucket);
       collect(bucket);
       state.stage = Stage::kCollecting;
     }
@@ -279,69 +311,68 @@ bool ShardedSync::advance_statistics() {
   return true;
 }
 
-/// One of the sums that this host sends: in `memory`, unless it is a single rank's node.
-std::span<const float> ShardedSync::sum_of_host(std::size_t output, Range floats,
-                                                std::span<float> memory) {
-  const Range inputs = step_->host_sum.inputs_of(output);
-  const auto sources = std::span(step_->host_sources)
-                           .subspan(static_cast<std::size_t>(inputs.first),
-                                    static_cast<std::size_t>(inputs.count()));
-  if (sources.size() == 1) return gradients_of(sources[0].rank, sources[0].node, floats);
-  for (std::size_t i = 0; i < sources.size(); ++i)
-    addends_[i] = gradients_of(sources[i].rank, sources[i].node, floats).data();
-  step_->host_sum.add(output, std::span(addends_).first(sources.size()), memory.data(),
-                      floats.count());
-  return memory;
+/// The gradients of the slices that this rank handles, for each node of the host's rows.
+void ShardedSync::compute(std::size_t bucket) {
+  const InPhase phase(options_.profile, Phase::kGradients);
+  computing_ = true;
+  for (const Slice& slice : states_[bucket].slices) {
+    float* const gradients = gradients_of(slice, 0, slice.floats).data();
+    Pass pass{.nodes = {.samples = step_->host_nodes,
+                        .grain = step_->plan->grain(),
+                        .stride = slice.floats.count()}};
+    // Other cores have read the parameters since the last step: the update wants them back.
+    if (host_.size() > 1 && step_->sources.size() == 1 && slice.floats.count() <= kStaysInCache)
+      pass.nodes.fetch =
+          reinterpret_cast<const char*>(model_.arena().values().data() + slice.floats.first) -
+          reinterpret_cast<const char*>(gradients);
+    model_.gradients(*workspace_, step_->host_rows, pass, slice.floats, gradients);
+  }
+  computing_ = false;
 }
 
-/// Sends this host's sums of the other hosts' pieces, and expects theirs of this rank's.
+/// Sends this host's nodes of the other hosts' pieces, and expects theirs of this rank's.
 void ShardedSync::collect(std::size_t bucket) {
-  if (map_.hosts() == 1) return;
   BucketState& state = states_[bucket];
-  const std::span<const Range> sums = step_->host_sum.outputs();
-  std::int64_t sending_at = state.sending_at;
-  for (const Piece& piece : state.pieces) {
-    std::int64_t received_at = piece.received_at;
+  for (const Slice& slice : state.slices) {
+    std::int64_t received_at = slice.received_at;
     for (int host = 0; host < map_.hosts(); ++host) {
       if (host == my_host_) continue;
-      const int peer = map_.handler(host, piece.slice);
-      for (std::size_t i = 0;
-           piece.floats.count() > 0 && i < step_->sums_of_host[static_cast<std::size_t>(host)];
-           ++i) {
-        state.messages.receive(part_of(received_.span(), received_at, piece.floats.count()), peer,
+      const int peer = map_.handler(host, slice.index);
+      for (std::size_t node = 0;
+           slice.own.count() > 0 && node < step_->nodes_of_host[static_cast<std::size_t>(host)];
+           ++node) {
+        state.messages.receive(part_of(received_.span(), received_at, slice.own.count()), peer,
                                tag_of(bucket));
-        received_at += piece.floats.count();
+        received_at += slice.own.count();
       }
-      const Range theirs = map_.piece(buckets_[bucket], piece.slice, host);
-      for (std::size_t i = 0; theirs.count() > 0 && i < sums.size(); ++i) {
-        const std::span<const float> sum =
-            sum_of_host(i, theirs, part_of(sending_.span(), sending_at, theirs.count()));
-        state.messages.send(sum, peer, tag_of(bucket));
-        count(sum.size_bytes());
-        sending_at += theirs.count();
+      const Range theirs = map_.piece(buckets_[bucket], slice.index, host);
+      for (std::size_t node = 0; theirs.count() > 0 && node < step_->host_nodes.size(); ++node) {
+        const std::span<float> gradients = gradients_of(slice, node, theirs);
+        state.messages.send(gradients, peer, tag_of(bucket));
+        count(gradients.size_bytes());
       }
     }
   }
 }
 
-/// Adds up this rank's pieces and updates their parameters.
+/// Adds up the gradients of this rank's pieces and updates their parameters.
 void ShardedSync::update(std::size_t bucket) {
-  for (const Piece& piece : states_[bucket].pieces) {
-    const Range floats = piece.floats;
+  for (const Slice& slice : states_[bucket].slices) {
+    const Range floats = slice.own;
     if (floats.count() == 0) continue;
     const std::size_t count = step_->sources.size();
     for (std::size_t i = 0; i < count; ++i) {
       const ShardedStep::Source& source = step_->sources[i];
-      addends_[i] = source.rank >= 0 ? gradients_of(source.rank, source.node, floats).data()
-                                     : received_.span().data() + piece.received_at +
-                                           static_cast<std::int64_t>(source.node) * floats.count();
+      addends_[i] = source.own ? gradients_of(slice, source.node, floats).data()
+                               : received_.span().data() + slice.received_at +
+                                     static_cast<std::int64_t>(source.node) * floats.count();
     }
-    const std::span<float> sum = gradients_of(self_, 0, floats);
+    const std::span<float> sum = gradients_of(slice, 0, floats);
     step_->total.add(0, std::span(addends_).first(count), sum.data(), floats.count());
-    model_.add_regularization_gradient(floats.first, floats.last);
+    model_.add_regularization_gradient(floats, sum.data());
     UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
     for (std::size_t i = 0; i < slots_.size(); ++i)
-      span.slots[i] = part_of(slots_[i].span(), piece.slots_at, floats.count());
+      span.slots[i] = part_of(slots_[i].span(), slice.slots_at, floats.count());
     model_.optimizer().update(span);
   }
 }
@@ -349,18 +380,18 @@ void ShardedSync::update(std::size_t bucket) {
 /// Exchanges the new parameters with the peers.
 void ShardedSync::send_back(std::size_t bucket) {
   BucketState& state = states_[bucket];
-  for (const Piece& piece : state.pieces) {
+  const auto values = [&](Range floats) {
+    return part_of(model_.arena().values(), floats.first, floats.count());
+  };
+  for (const Slice& slice : state.slices) {
     for (int host = 0; host < map_.hosts(); ++host) {
       if (host == my_host_) continue;
-      const int peer = map_.handler(host, piece.slice);
-      const auto values = [&](Range floats) {
-        return part_of(model_.arena().values(), floats.first, floats.count());
-      };
-      const Range theirs = map_.piece(buckets_[bucket], piece.slice, host);
+      const int peer = map_.handler(host, slice.index);
+      const Range theirs = map_.piece(buckets_[bucket], slice.index, host);
       if (theirs.count() > 0) state.messages.receive(values(theirs), peer, tag_of(bucket));
-      if (piece.floats.count() == 0) continue;
-      state.messages.send(values(piece.floats), peer, tag_of(bucket));
-      count(float_bytes(piece.floats.count()));
+      if (slice.own.count() == 0) continue;
+      state.messages.send(values(slice.own), peer, tag_of(bucket));
+      count(float_bytes(slice.own.count()));
     }
   }
 }

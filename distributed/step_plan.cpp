@@ -27,8 +27,7 @@ std::int64_t StepPlan::to_row(std::int64_t grain) const {
 }
 
 Range StepPlan::rows_of(int rank) const {
-  const Range grains_of_rank = share(grains(), rank, ranks());
-  return {to_row(grains_of_rank.first), to_row(grains_of_rank.last)};
+  return to_rows(share(grains(), rank, ranks()));
 }
 
 std::span<const Range> StepPlan::nodes_of(int rank) const {

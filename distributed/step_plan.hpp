@@ -33,6 +33,8 @@ class StepPlan {
   std::span<const Range> all_nodes() const { return nodes_; }
   /// Where the nodes of a rank begin in all_nodes().
   std::size_t first_node(int rank) const { return first_node_[static_cast<std::size_t>(rank)]; }
+  /// The rows of a range of grains.
+  Range to_rows(Range grains) const { return {to_row(grains.first), to_row(grains.last)}; }
   /// The rows of each node of a rank, counted from the rank's first row.
   std::vector<Range> node_rows(int rank) const;
   int idle_ranks() const;

@@ -12,15 +12,16 @@ namespace lockstep {
 
 /// What a rank does in a training step.
 enum class Phase {
-  kData,      ///< takes its rows from the dataset
-  kForward,   ///< the network's outputs
-  kLoss,      ///< losses, metrics, the gradient by the outputs
-  kBackward,  ///< the gradients by the parameters
-  kUpdate,    ///< adds up gradients of all ranks and updates the parameters that it owns
-  kExchange,  ///< exposed communication: it has nothing to do until other ranks or messages arrive
-  kOther,     ///< everything between: progress line, replica checks, sample order
+  kData,       ///< takes its rows from the dataset
+  kForward,    ///< the network's outputs
+  kLoss,       ///< losses, metrics, the gradient by the outputs
+  kBackward,   ///< the gradients by the layers' outputs
+  kGradients,  ///< the gradients by the parameters
+  kUpdate,     ///< adds up gradients and updates the parameters that it owns
+  kExchange,   ///< exposed communication: it has nothing to do until other ranks or messages arrive
+  kOther,      ///< everything between: progress line, replica checks, sample order
 };
-inline constexpr std::size_t kPhases = 7;
+inline constexpr std::size_t kPhases = 8;
 
 /// Where the time of training steps goes: a stopwatch that is always in one phase. Off, it costs a
 /// branch; on, 20 ns for each change of phase.

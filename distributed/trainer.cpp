@@ -142,19 +142,26 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
   profile_.enter(Phase::kData);
   const Range mine = plan.rows_of(communicator_.rank());
-  const std::span<const std::int64_t> rows =
-      rows_at({first_row + mine.first, first_row + mine.last});
-  gather_rows(train.x, rows, workspace_->input(mine.count()), model_.input_scaling());
   const std::int64_t step = model_.optimizer().iterations();
+  sync_->begin_step(plan);
+  const Workspace& workspace = sync_->workspace();
+  const Range here = sync_->rows();
+  std::span<const std::int64_t> rows;
+  for (const GradientSync::Input& input : sync_->inputs()) {
+    rows = rows_at({first_row + input.batch_rows.first, first_row + input.batch_rows.last});
+    gather_rows(train.x, rows, workspace.input(input.rows), input.columns, model_.input_scaling());
+  }
   fault_point("compute", communicator_.rank(), step);
   const Targets targets = targets_->gather(train.y, rows);
   const std::int64_t next_row = first_row + plan.rows();
-  prefetch_rows(train.x, rows_at({std::min(next_row + mine.first, train.rows()),
-                                  std::min(next_row + mine.last, train.rows())}));
+  for (const GradientSync::Input& input : sync_->inputs())
+    prefetch_rows(train.x,
+                  rows_at({std::min(next_row + input.batch_rows.first, train.rows()),
+                           std::min(next_row + input.batch_rows.last, train.rows())}),
+                  input.columns);
 
   // Forward, then losses and metrics: sums over rows, from the outputs before the update.
   profile_.enter(Phase::kForward);
-  sync_->begin_step(plan);
   const Pass pass{.training = true,
                   .seed = options_.seed,
                   .step = step,
@@ -163,20 +170,19 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                   .nodes = sync_->nodes()};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
-      model_.forward(*workspace_, mine.count(), pass, /*until_logits=*/true).with_columns(columns);
+      model_.forward(workspace, here, pass, /*until_logits=*/true).with_columns(columns);
   profile_.enter(Phase::kLoss);
-  const Matrix output_gradient = workspace_->output_gradient(mine.count()).with_columns(columns);
+  const Matrix output_gradient = workspace.output_gradient(here).with_columns(columns);
   const std::int64_t positions = plan.rows() * model_.output_positions();
   add_up_losses(outputs, targets, output_gradient, pass.nodes,
                 1.0f / static_cast<float>(positions));
   if (model_.regularized())
     penalty_ += model_.regularization_penalty() * static_cast<double>(plan.rows());
 
-  // Backward. finish() returns when the gradients are summed over all ranks and every replica has
-  // made the same update; the sums of losses and metrics travel with them.
+  // Backward. finish() returns when the gradients of the whole batch are known and every replica
+  // has made the same update; the sums of losses and metrics travel with them.
   profile_.enter(Phase::kBackward);
-  model_.backward(*workspace_, mine.count(), pass,
-                  [this](std::size_t layer) { sync_->layer_done(layer); });
+  model_.backward(workspace, here, pass, [this](std::size_t layer) { sync_->layer_done(layer); });
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = sync_->finish();
   profile_.enter(Phase::kOther);
@@ -272,12 +278,12 @@ void Trainer::prepare(const ArrayDataset& train) {
                               .profile = options_.profile ? &profile_ : nullptr},
                              plans_, why_allreduce_);
 
-  // One share of the largest batch is all that a rank ever works on at once.
+  // One rank's share of the largest batch is all that is gathered at once.
   std::int64_t largest = 0;
   for (const StepPlan& plan : plans_)
-    largest = std::max(largest, plan.rows_of(communicator_.rank()).count());
+    for (int rank = 0; rank < communicator_.size(); ++rank)
+      largest = std::max(largest, plan.rows_of(rank).count());
   order_ = std::make_unique<SampleOrder>(train.rows(), options_.shuffle, options_.seed);
-  workspace_ = std::make_unique<Workspace>(model_, largest, Workspace::Use::kTraining);
   targets_ = std::make_unique<TargetLoader>(model_.loss().target_kind(), largest,
                                             model_.output_positions(), model_.output_columns());
   rows_.resize(static_cast<std::size_t>(largest));

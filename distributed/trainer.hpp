@@ -119,9 +119,8 @@ class Trainer {
   std::unique_ptr<GradientSync> sync_;
   std::string why_allreduce_;
   std::unique_ptr<SampleOrder> order_;
-  std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<TargetLoader> targets_;
-  std::vector<std::int64_t> rows_;  ///< this rank's rows of the current batch
+  std::vector<std::int64_t> rows_;  ///< of a batch, of one rank: to be gathered, or fetched
 
   std::int64_t epoch_ = 0;  ///< epochs done
   TreeStack losses_{1};

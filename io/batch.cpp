@@ -8,14 +8,14 @@
 namespace lockstep {
 
 void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
-                 Scaling scaling) {
-  const std::int64_t elements = out.columns;
+                 Range columns, Scaling scaling) {
+  const std::int64_t elements = columns.count();
   const Kernels& kernel = kernels();
   with_element_type(source.type, [&]<class T>() {
     const T* const first = reinterpret_cast<const T*>(source.data);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const T* from = first + rows[i] * elements;
-      float* to = out.row(static_cast<std::int64_t>(i));
+      const T* from = first + rows[i] * out.columns + columns.first;
+      float* to = out.row(static_cast<std::int64_t>(i)) + columns.first;
       if constexpr (std::is_same_v<T, std::uint8_t>) {
         kernel.scaled_bytes(from, to, elements, scaling.scale, scaling.offset);
         continue;
@@ -30,11 +30,19 @@ void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Ma
   });
 }
 
-void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows) {
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Scaling scaling) {
+  gather_rows(source, rows, out, {0, out.columns}, scaling);
+}
+
+void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows, Range columns) {
   constexpr std::size_t kLine = 64;
-  const std::size_t bytes = source.row_bytes();
+  const std::size_t row_bytes = source.row_bytes();
+  const std::size_t size = element_size(source.type);
+  const std::size_t skip = static_cast<std::size_t>(columns.first) * size;
+  const std::size_t bytes = static_cast<std::size_t>(columns.count()) * size;
   for (const std::int64_t row : rows) {
-    const std::byte* const from = source.data + static_cast<std::size_t>(row) * bytes;
+    const std::byte* const from = source.data + static_cast<std::size_t>(row) * row_bytes + skip;
     for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "io/array_view.hpp"
 #include "src/core/matrix.hpp"
+#include "src/core/range.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/losses/targets.hpp"
 
@@ -24,11 +25,13 @@ struct ArrayDataset {
 };
 
 /// out.row(i) = float32(rows[i] of `source`), rounded to nearest, then scaled. out: (rows.size(),
-/// row_elements).
+/// row_elements); of the other columns than `columns` nothing is written.
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Range columns, Scaling scaling);
 void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
                  Scaling scaling = {});
-/// Asks the memory for these rows, which will be gathered soon.
-void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows);
+/// Asks the memory for these columns of rows, which will be gathered soon.
+void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows, Range columns);
 
 /// Gathers targets in the kind that the loss wants, into memory planned once.
 class TargetLoader {

@@ -6,8 +6,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::array<const char*, kPhases> kNames = {
-    "rows from the dataset", "forward",         "losses and metrics", "backward", "sums and update",
-    "exposed communication", "everything else",
+    "rows from the dataset", "forward",         "losses and metrics",    "backward",
+    "weight gradients",      "sums and update", "exposed communication", "everything else",
 };
 
 }  // namespace

@@ -107,10 +107,13 @@ std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int
       settings.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
-/// Parameters, gradients and optimizer slots of all ranks of a host.
-std::int64_t replica_bytes(const Sequential& model, int ranks) {
+/// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
+/// rank's parameters at the beginning and the end.
+std::int64_t replica_bytes(const Sequential& model, GradientSync::Strategy sync, int ranks) {
   const auto copies = static_cast<std::int64_t>(2 + model.optimizer().slot_names().size());
-  return model.arena().size() * copies * static_cast<std::int64_t>(sizeof(float)) * ranks;
+  const bool shared = sync == GradientSync::Strategy::kSharded;
+  return model.arena().size() * static_cast<std::int64_t>(sizeof(float)) *
+         (shared ? copies + ranks : copies * ranks);
 }
 
 std::string describe_memory(std::int64_t data, std::int64_t replicas) {
@@ -145,7 +148,7 @@ std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
                   to_string_batched(model.output_shape()));
   text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows(), ranks);
   text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
-  text += describe_memory(bytes, replica_bytes(model, host_ranks));
+  text += describe_memory(bytes, replica_bytes(model, plan.settings.sync, host_ranks));
   return text + describe_run(plan);
 }
 

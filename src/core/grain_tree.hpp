@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -54,15 +55,21 @@ class TreeStack {
   std::int64_t pushed_ = 0;
 };
 
-/// Where a backward pass leaves the gradients: one buffer for each tree node that the rank's
-/// samples make up.
+/// What gradients are summed over: one gradient for each of some tree nodes.
 struct GradientNodes {
   std::span<const Range> samples;  ///< of each node, in order, from the first sample of the pass
   std::int64_t grain = 1;          ///< samples; only a node's last grain may have fewer
   std::int64_t stride = 0;         ///< floats from a gradient of one node to that of the next
   std::int64_t positions = 1;      ///< matrix rows in each sample
+  /// Bytes from a gradient to what will be written when it is known, which is fetched into the
+  /// cache meanwhile; 0: nothing. For one node only.
+  std::ptrdiff_t fetch = 0;
 
-  GradientNodes with_positions(std::int64_t p) const { return {samples, grain, stride, p}; }
+  GradientNodes with_positions(std::int64_t p) const {
+    GradientNodes nodes = *this;
+    nodes.positions = p;
+    return nodes;
+  }
   std::size_t size() const { return samples.size(); }
   Range rows(std::size_t node) const {
     return {samples[node].first * positions, samples[node].last * positions};

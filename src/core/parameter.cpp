@@ -26,14 +26,4 @@ void ParameterArena::use_values(std::span<float> values) {
                                        static_cast<std::size_t>(element_count(parameter->shape)));
 }
 
-void ParameterArena::use_gradients(std::span<float> gradients) {
-  gradients_ = gradients;
-  for (Parameter* parameter : parameters_) {
-    parameter->gradient = {};
-    if (parameter->trainable && !gradients.empty())
-      parameter->gradient =
-          gradients.subspan(static_cast<std::size_t>(parameter->offset), parameter->value.size());
-  }
-}
-
 }  // namespace lockstep

@@ -21,15 +21,14 @@ struct Parameter {
   Regularizer regularizer;
   bool trainable = true;
 
-  std::int64_t offset = 0;         ///< of the first element, in floats from the start of the arena
-  std::span<float> value = {};     ///< element_count(shape) floats, row-major
-  std::span<float> gradient = {};  ///< of the same length; empty if there is none
+  std::int64_t offset = 0;      ///< of the first element, in floats from the start of the arena
+  std::span<float> value = {};  ///< element_count(shape) floats, row-major
 };
 
 /// All parameters of a network in one buffer, so that broadcast, update, hash and checkpoint are
 /// loops over one span. Trainable parameters come first, in the order of the layers; every tensor
-/// starts on a 64-byte boundary, and the gaps stay zero. The gradients lie in the same order in a
-/// second buffer, which belongs to whoever trains: see use_gradients().
+/// starts on a 64-byte boundary, and the gaps stay zero. Whoever trains keeps gradients and
+/// optimizer slots in the same order.
 class ParameterArena {
  public:
   ParameterArena() = default;
@@ -48,11 +47,6 @@ class ParameterArena {
   /// The arena's own memory, wherever the parameters lie.
   std::span<float> own_values() { return own_values_.span(); }
 
-  /// From now on the parameters' gradients lie here: trainable_size() floats, zero in the gaps;
-  /// element i is the derivative by values()[i]. Empty: nowhere.
-  void use_gradients(std::span<float> gradients);
-  std::span<float> gradients() { return gradients_; }
-
   /// In the order of the layers, trainable and frozen alike (Keras: get_weights() of layers
   /// that have no state without gradients).
   std::span<Parameter* const> parameters() const { return parameters_; }
@@ -63,7 +57,6 @@ class ParameterArena {
   std::int64_t trainable_size_ = 0;
   FloatBuffer own_values_;
   std::span<float> values_;
-  std::span<float> gradients_;
 };
 
 }  // namespace lockstep

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +15,7 @@ struct ExactProduct {
   float* c;
   std::int64_t c_stride;
   std::int64_t m, n, k;
+  std::ptrdiff_t fetch = 0;  ///< as GradientNodes::fetch, from c
 };
 
 /// The exact products of gemm.hpp, compiled for several instruction sets from one source

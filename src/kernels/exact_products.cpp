@@ -35,9 +35,10 @@ void share_out(Range rows, Range columns, std::int64_t parts, const F& f) {
   });
 }
 
-/// f(rows, columns) of blocks that make up c, (m, n), inner extent k.
+/// f(rows, columns) of blocks that make up `all_rows` x `all_columns` of c, inner extent k.
 template <class F>
-void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
+void for_blocks(Range all_rows, Range all_columns, std::int64_t k, const F& f) {
+  const std::int64_t m = all_rows.count(), n = all_columns.count();
   const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
   std::int64_t blocks = 1;
   if (Meanwhile::wanted())
@@ -45,7 +46,7 @@ void for_blocks(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
         1, std::min(m * n * k / kBetweenCalls, n / kColumnsBetweenCalls) / parts);
   for (std::int64_t block = 0; block < blocks; ++block) {
     if (block > 0) Meanwhile::run();
-    share_out({0, m}, part_of({0, n}, block, blocks, kColumnUnit), parts, f);
+    share_out(all_rows, part_of(all_columns, block, blocks, kColumnUnit), parts, f);
   }
 }
 
@@ -65,7 +66,7 @@ std::span<const unsigned char> tree_merges(std::int64_t grains) {
 }  // namespace
 
 void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
-  for_blocks(c.rows, c.columns, a.columns, [&](Range rows, Range columns) {
+  for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
     gemm.multiply({a.row(rows.first), a.columns, b.data + columns.first, b.columns,
                    c.row(rows.first) + columns.first, c.columns, rows.count(), columns.count(),
                    a.columns});
@@ -73,7 +74,7 @@ void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix 
 }
 
 void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
-  for_blocks(c.rows, c.columns, a.columns, [&](Range rows, Range columns) {
+  for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
     gemm.multiply_transposed_b({a.row(rows.first), a.columns, b.row(columns.first), b.columns,
                                 c.row(rows.first) + columns.first, c.columns, rows.count(),
                                 columns.count(), a.columns});
@@ -81,28 +82,30 @@ void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatr
 }
 
 void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
-                                 const GradientNodes& nodes, float* c) {
+                                 const GradientNodes& nodes, Range all_rows, Range all_columns,
+                                 float* c) {
   for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
     const Range k = nodes.rows(node);
     const auto merges = tree_merges(nodes.grains(node));
-    for_blocks(a.columns, b.columns, k.count(), [&](Range rows, Range columns) {
+    for_blocks(all_rows, all_columns, k.count(), [&](Range rows, Range columns) {
       gemm.multiply_transposed_a(
           {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
-           c + rows.first * b.columns + columns.first, b.columns, rows.count(), columns.count(),
-           k.count()},
+           c + (rows.first - all_rows.first) * b.columns + columns.first - all_columns.first,
+           b.columns, rows.count(), columns.count(), k.count(), nodes.fetch},
           nodes.grain_rows(), merges.data());
     });
   }
 }
 
-void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, float* c) {
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, Range columns,
+                    float* c) {
   const float one = 1;
   for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
     const Range k = nodes.rows(node);
     const auto merges = tree_merges(nodes.grains(node));
-    gemm.multiply_transposed_a(
-        {&one, 0, b.row(k.first), b.columns, c, b.columns, 1, b.columns, k.count()},
-        nodes.grain_rows(), merges.data());
+    gemm.multiply_transposed_a({&one, 0, b.row(k.first) + columns.first, b.columns, c, b.columns, 1,
+                                columns.count(), k.count()},
+                               nodes.grain_rows(), merges.data());
   }
 }
 

@@ -11,9 +11,11 @@ namespace lockstep {
 
 void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c);
 void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c);
+/// The block `rows` x `columns` of a^T b, to a place within rows of b.columns floats.
 void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
-                                 const GradientNodes& nodes, float* c);
-void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, float* c);
+                                 const GradientNodes& nodes, Range rows, Range columns, float* c);
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, Range columns,
+                    float* c);
 
 /// The variant of the same name as kernels().
 const ExactGemm& exact_gemm();

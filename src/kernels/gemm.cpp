@@ -63,13 +63,30 @@ void multiply_by_row_pieces(CBLAS_TRANSPOSE transpose_b, std::int64_t n, ConstMa
   }
 }
 
-void multiply_transposed_a_by_blas(ConstMatrix a, ConstMatrix b, Matrix c) {
-  if (a.rows == 0) std::fill_n(c.data, c.size(), 0.0f);
-  const std::int64_t rows = piece(a.rows, a.columns * b.columns);
-  for (std::int64_t i = 0; i < a.rows; i += rows) {
-    const std::int64_t count = std::min(rows, a.rows - i);
-    sgemm(CblasTrans, CblasNoTrans, a.columns, b.columns, count, rows_of(a, i, count),
-          rows_of(b, i, count), i == 0 ? 0.0f : 1.0f, c);
+/// The block `rows` x `columns` of a^T b, to a place within rows of b.columns floats.
+void multiply_transposed_a_by_blas(ConstMatrix a, ConstMatrix b, Range rows, Range columns,
+                                   float* c) {
+  const std::int64_t m = rows.count(), n = columns.count();
+  if (a.rows == 0)
+    for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * b.columns, n, 0.0f);
+  const std::int64_t depth = piece(a.rows, m * n);
+  for (std::int64_t k = 0; k < a.rows; k += depth)
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, blas_int(m), blas_int(n),
+                blas_int(std::min(depth, a.rows - k)), 1.0f, a.row(k) + rows.first,
+                blas_int(a.columns), b.row(k) + columns.first, blas_int(b.columns),
+                k == 0 ? 0.0f : 1.0f, c, blas_int(b.columns));
+}
+
+/// f(rows, columns) of the rectangles that make up elements of a matrix of n columns, in order:
+/// whole rows, and parts of a row before and behind them.
+template <class F>
+void for_rectangles(Range elements, std::int64_t n, const F& f) {
+  while (elements.count() > 0) {
+    const std::int64_t row = elements.first / n, column = elements.first % n;
+    const std::int64_t rows = column == 0 ? std::max<std::int64_t>(elements.count() / n, 1) : 1;
+    const Range columns{column, std::min(n, column + elements.count())};
+    f(Range{row, row + rows}, columns);
+    elements.first += rows * columns.count();
   }
 }
 
@@ -86,18 +103,21 @@ void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matr
 }
 
 void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
-                           const GradientNodes& nodes, float* c) {
-  if (numerics == Numerics::kExact)
-    return exact_multiply_transposed_a(exact_gemm(), a, b, nodes, c);
-  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
-    const Range rows = nodes.rows(node);
-    multiply_transposed_a_by_blas(rows_of(a, rows.first, rows.count()),
-                                  rows_of(b, rows.first, rows.count()), {c, a.columns, b.columns});
-  }
+                           const GradientNodes& nodes, Range elements, float* c) {
+  for_rectangles(elements, b.columns, [&](Range rows, Range columns) {
+    float* to = c + rows.first * b.columns + columns.first - elements.first;
+    if (numerics == Numerics::kExact)
+      return exact_multiply_transposed_a(exact_gemm(), a, b, nodes, rows, columns, to);
+    for (std::size_t node = 0; node < nodes.size(); ++node, to += nodes.stride) {
+      const Range k = nodes.rows(node);
+      multiply_transposed_a_by_blas(rows_of(a, k.first, k.count()), rows_of(b, k.first, k.count()),
+                                    rows, columns, to);
+    }
+  });
 }
 
-void sum_rows(ConstMatrix b, const GradientNodes& nodes, float* c) {
-  exact_sum_rows(exact_gemm(), b, nodes, c);
+void sum_rows(ConstMatrix b, const GradientNodes& nodes, Range columns, float* c) {
+  exact_sum_rows(exact_gemm(), b, nodes, columns, c);
 }
 
 std::string blas_kernel() {

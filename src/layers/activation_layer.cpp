@@ -23,7 +23,7 @@ void ActivationLayer::forward(const Pass&, ConstMatrix x, Matrix y, std::span<fl
 }
 
 void ActivationLayer::backward(const Pass&, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                               std::span<const float>) {
+                               std::span<const float>) const {
   if (dx.empty()) return;
   if (!left_out_)
     activation_backward(activation_, y.with_columns(last_axis_), x.with_columns(last_axis_),

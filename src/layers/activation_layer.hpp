@@ -15,7 +15,7 @@ class ActivationLayer final : public Layer {
   Shape build(const Shape& input) override;
   void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) override;
+                std::span<const float> kept) const override;
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return activation_; }
   void leave_activation_to_loss(bool leave) override { left_out_ = leave; }

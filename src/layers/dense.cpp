@@ -56,22 +56,30 @@ void Dense::forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> 
   activate(activation, z);
 }
 
-void Dense::backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                     std::span<const float> kept) {
+void Dense::backward(const Pass& pass, ConstMatrix /*x*/, ConstMatrix y, Matrix dy, Matrix dx,
+                     std::span<const float> kept) const {
   const Matrix dz = dy.with_columns(units_);
   if (!activation_left_out_)
     activation_backward(activation_, y.with_columns(units_), {kept.data(), dz.rows, units_}, dz);
+  const ConstMatrix kernel{parameters_[0].value.data(), inputs_, units_};
+  if (!dx.empty()) multiply_transposed_b(pass.numerics, dz, kernel, dx.with_columns(inputs_));
+}
 
-  Parameter& kernel = parameters_[0];
-  if (kernel.trainable) {
-    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz,
-                          pass.nodes.with_positions(positions_), kernel.gradient.data());
-    if (options_.use_bias)
-      sum_rows(dz, pass.nodes.with_positions(positions_), parameters_[1].gradient.data());
+void Dense::gradient(const Pass& pass, ConstMatrix x, ConstMatrix dy, std::size_t parameter,
+                     Range elements, float* out) const {
+  const ConstMatrix dz = dy.with_columns(units_);
+  const GradientNodes nodes = pass.nodes.with_positions(positions_);
+  if (parameter == 0) {
+    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz, nodes, elements, out);
+  } else {
+    sum_rows(dz, nodes, elements, out);
   }
-  if (!dx.empty())
-    multiply_transposed_b(pass.numerics, dz, {kernel.value.data(), inputs_, units_},
-                          dx.with_columns(inputs_));
+}
+
+Range Dense::gradient_columns(std::size_t parameter, Range elements, std::int64_t columns) const {
+  if (parameter != 0) return {};
+  if (positions_ > 1) return {0, columns};
+  return {elements.first / units_, (elements.last + units_ - 1) / units_};
 }
 
 nlohmann::ordered_json Dense::config() const {

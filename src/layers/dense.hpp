@@ -27,7 +27,11 @@ class Dense final : public Layer {
   Shape build(const Shape& input) override;
   void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) override;
+                std::span<const float> kept) const override;
+  void gradient(const Pass& pass, ConstMatrix x, ConstMatrix dy, std::size_t parameter,
+                Range elements, float* out) const override;
+  Range gradient_columns(std::size_t parameter, Range elements,
+                         std::int64_t columns) const override;
   std::int64_t kept_per_row() const override;
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return activation_; }

@@ -44,7 +44,7 @@ void Dropout::forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float
 }
 
 void Dropout::backward(const Pass&, ConstMatrix, ConstMatrix, Matrix dy, Matrix dx,
-                       std::span<const float> kept) {
+                       std::span<const float> kept) const {
   if (dx.empty()) return;
   if (rate_ == 0) {
     std::copy_n(dy.data, dy.size(), dx.data);

@@ -17,7 +17,7 @@ class Dropout final : public Layer {
   Shape build(const Shape& input) override;
   void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) override;
+                std::span<const float> kept) const override;
   std::int64_t kept_per_row() const override { return elements_; }
   nlohmann::ordered_json config() const override;
 

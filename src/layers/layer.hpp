@@ -25,7 +25,7 @@ struct Pass {
   std::int64_t first_row = 0;  ///< position of row 0 in the global batch
   bool input_is_scaled = false;  ///< by Sequential::input_scaling()
   Numerics numerics = Numerics::kExact;
-  GradientNodes nodes = {};  ///< what backward adds up
+  GradientNodes nodes = {};  ///< what gradients are summed over
 };
 
 /// A layer holds configuration and views of its parameters, nothing of a batch: activations and
@@ -42,11 +42,19 @@ class Layer {
   /// y = layer(x). `kept` has kept_per_row() floats a row, for backward. Layers with
   /// passes_through() are not called.
   virtual void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const = 0;
-  /// From dy, which may be overwritten: dx unless it is empty, and the parameters' gradients
-  /// (written, not added), one for each of pass.nodes: the first at Parameter::gradient, the others
-  /// behind it at pass.nodes.stride.
+  /// From dy: dx, unless it is empty. Leaves in dy what gradient() needs.
   virtual void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                        std::span<const float> kept) = 0;
+                        std::span<const float> kept) const = 0;
+  /// From x and what backward left in dy, of the rows that make up pass.nodes: some elements of the
+  /// gradient by a parameter. Node i's are written to out + i * pass.nodes.stride.
+  virtual void gradient(const Pass& /*pass*/, ConstMatrix /*x*/, ConstMatrix /*dy*/,
+                        std::size_t /*parameter*/, Range /*elements*/, float* /*out*/) const {}
+
+  /// The columns of x that gradient() reads for these elements.
+  virtual Range gradient_columns(std::size_t /*parameter*/, Range /*elements*/,
+                                 std::int64_t columns) const {
+    return {0, columns};
+  }
 
   /// Floats a row that forward keeps for backward beside x and y. After build().
   virtual std::int64_t kept_per_row() const { return 0; }

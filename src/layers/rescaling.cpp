@@ -11,7 +11,7 @@ void Rescaling::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) 
 }
 
 void Rescaling::backward(const Pass&, ConstMatrix, ConstMatrix, Matrix dy, Matrix dx,
-                         std::span<const float>) {
+                         std::span<const float>) const {
   if (dx.empty()) return;
   kernels().scale_shift(dy.data, dx.data, dy.size(), static_cast<float>(scale_), 0.0f);
 }

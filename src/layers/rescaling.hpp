@@ -23,7 +23,7 @@ class Rescaling final : public Layer {
   Shape build(const Shape& input) override { return input; }
   void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) override;
+                std::span<const float> kept) const override;
   nlohmann::ordered_json config() const override;
   Scaling scaling() const { return {static_cast<float>(scale_), static_cast<float>(offset_)}; }
 

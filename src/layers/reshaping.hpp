@@ -12,7 +12,7 @@ class Reshaping : public Layer {
   bool passes_through() const final { return true; }
   void forward(const Pass&, ConstMatrix, Matrix, std::span<float>) const final {}
   void backward(const Pass&, ConstMatrix, ConstMatrix, Matrix, Matrix,
-                std::span<const float>) final {}
+                std::span<const float>) const final {}
 };
 
 /// Fixes the shape of the network's input.

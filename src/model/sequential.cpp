@@ -23,6 +23,13 @@ std::string snake_case(const std::string& class_name) {
   return snake;
 }
 
+/// The elements of a parameter that lie within a range of the arena's floats.
+Range elements_within(const Parameter& parameter, Range floats) {
+  const auto count = static_cast<std::int64_t>(parameter.value.size());
+  const std::int64_t first = std::clamp<std::int64_t>(floats.first - parameter.offset, 0, count);
+  return {first, std::clamp<std::int64_t>(floats.last - parameter.offset, first, count)};
+}
+
 }  // namespace
 
 Sequential::Sequential(std::string name) : name_(std::move(name)) {}
@@ -94,7 +101,7 @@ void Sequential::compile(const std::string& optimizer, const std::string& loss,
           nlohmann::ordered_json(std::vector<std::string>(metrics)));
 }
 
-Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& wanted,
+Matrix Sequential::forward(const Workspace& workspace, Range rows, const Pass& wanted,
                            bool until_logits) const {
   Pass pass = wanted;
   pass.numerics = numerics_;
@@ -110,8 +117,8 @@ Matrix Sequential::forward(Workspace& workspace, std::int64_t rows, const Pass& 
   return output;
 }
 
-void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& wanted,
-                          const LayerDone& layer_done) {
+void Sequential::backward(const Workspace& workspace, Range rows, const Pass& wanted,
+                          const LayerDone& layer_done) const {
   Pass pass = wanted;
   pass.numerics = numerics_;
   const std::size_t first = first_trained_layer();
@@ -123,6 +130,39 @@ void Sequential::backward(Workspace& workspace, std::int64_t rows, const Pass& w
     }
     if (layer_done) layer_done(i);
   }
+}
+
+void Sequential::gradients(const Workspace& workspace, Range rows, const Pass& wanted, Range floats,
+                           float* out) const {
+  Pass pass = wanted;
+  pass.numerics = numerics_;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto& parameters = layers_[i]->parameters();
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      const Range elements = elements_within(parameters[p], floats);
+      if (!parameters[p].trainable || elements.count() == 0) continue;
+      layers_[i]->gradient(pass, workspace.view(i, rows), workspace.gradient(i + 1, rows), p,
+                           elements, out + parameters[p].offset + elements.first - floats.first);
+    }
+  }
+}
+
+Range Sequential::gradient_columns(Range floats) const {
+  std::size_t i = 0;  // the first layer that reads the input: what is before leaves it in its place
+  while (i < layers_.size() && (layers_[i]->passes_through() || i == scaling_layer())) ++i;
+  Range columns{};
+  if (i == layers_.size()) return columns;
+  const auto& parameters = layers_[i]->parameters();
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    const Range elements = elements_within(parameters[p], floats);
+    if (!parameters[p].trainable || elements.count() == 0) continue;
+    const Range read = layers_[i]->gradient_columns(p, elements, element_count(input_shape()));
+    if (read.count() == 0) continue;
+    columns = columns.count() == 0
+                  ? read
+                  : Range{std::min(columns.first, read.first), std::max(columns.last, read.last)};
+  }
+  return columns;
 }
 
 std::size_t Sequential::scaling_layer() const {
@@ -155,16 +195,14 @@ double Sequential::regularization_penalty() const {
   return sum;
 }
 
-void Sequential::add_regularization_gradient(std::int64_t first, std::int64_t last) {
-  for (Parameter* parameter : arena_.parameters()) {
+void Sequential::add_regularization_gradient(Range floats, float* gradients) const {
+  for (const Parameter* parameter : arena_.parameters()) {
     if (!parameter->trainable || !parameter->regularizer.active()) continue;
-    const auto count = static_cast<std::int64_t>(parameter->value.size());
-    const std::int64_t from = std::clamp<std::int64_t>(first - parameter->offset, 0, count);
-    const std::int64_t to = std::clamp<std::int64_t>(last - parameter->offset, from, count);
-    const auto start = static_cast<std::size_t>(from);
-    const auto length = static_cast<std::size_t>(to - from);
-    parameter->regularizer.add_gradient(parameter->value.subspan(start, length),
-                                        parameter->gradient.subspan(start, length));
+    const Range elements = elements_within(*parameter, floats);
+    const auto count = static_cast<std::size_t>(elements.count());
+    parameter->regularizer.add_gradient(
+        parameter->value.subspan(static_cast<std::size_t>(elements.first), count),
+        {gradients + parameter->offset + elements.first - floats.first, count});
   }
 }
 

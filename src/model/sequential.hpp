@@ -60,21 +60,30 @@ class Sequential {
 
   /// Runs workspace.input(rows) through the layers and returns workspace.output(rows): the
   /// predictions, or the logits if `until_logits` and the loss fuses the final activation.
-  Matrix forward(Workspace& workspace, std::int64_t rows, const Pass& pass,
+  Matrix forward(const Workspace& workspace, Range rows, const Pass& pass,
                  bool until_logits = false) const;
 
-  /// Called by backward as soon as the gradients of layer i and of all later ones are complete.
+  /// Called by backward when it is through with layer i and all later ones: it needs their
+  /// parameters no more, and gradients() may be called for them.
   using LayerDone = std::function<void(std::size_t layer)>;
-  /// From workspace.output_gradient(rows) (by the logits if the loss fuses) to the gradients in the
-  /// arena, summed over the rows of each of pass.nodes.
-  void backward(Workspace& workspace, std::int64_t rows, const Pass& pass,
-                const LayerDone& layer_done);
+  /// From workspace.output_gradient(rows) (by the logits if the loss fuses) to the gradients by the
+  /// outputs of all layers.
+  void backward(const Workspace& workspace, Range rows, const Pass& pass,
+                const LayerDone& layer_done) const;
+  /// The gradients by some of the arena's floats, from what forward and backward left of the rows
+  /// that make up pass.nodes, which count from the first of `rows`. Node i's are written to
+  /// out + i * pass.nodes.stride; gaps between parameters are left alone.
+  void gradients(const Workspace& workspace, Range rows, const Pass& pass, Range floats,
+                 float* out) const;
+
+  /// The columns of the network's input that gradients() reads for these floats; maybe none.
+  Range gradient_columns(Range floats) const;
 
   /// The sum of all regularisers' penalties (added to the loss once, whatever the batch size).
   double regularization_penalty() const;
   bool regularized() const;
-  /// Adds the regularisers' gradients to arena().gradients() in [first, last) floats.
-  void add_regularization_gradient(std::int64_t first, std::int64_t last);
+  /// Adds the regularisers' gradients by some of the arena's floats to `gradients`.
+  void add_regularization_gradient(Range floats, float* gradients) const;
 
   // --- What it is made of ---
 

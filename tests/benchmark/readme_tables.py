@@ -22,15 +22,17 @@ from benchmarking import distinct, read_rows, table
 
 
 def sync_table(rows):
-    """Speed-ups are over the faster of the plain ways."""
-    lines = [["parameters", "ranks", "way", "microseconds", "speed-up", "bus bandwidth, GB/s"]]
+    """Speed-ups, of what is left without the gradients alone, are over the faster of the plain ways."""
+    lines = [["parameters", "ranks", "way", "all", "sync + update", "speed-up", "bus bandwidth, GB/s"]]
     for parameters, ranks in distinct(rows, "parameters", "ranks"):
         here = [row for row in rows if (row["parameters"], row["ranks"]) == (parameters, ranks)]
-        times = {way: statistics.median(float(row["microseconds"]) for row in here if row["way"] == way)
-                 for way, in distinct(here, "way")}
+        def medians(column):
+            return {way: statistics.median(float(row[column]) for row in here if row["way"] == way)
+                    for way, in distinct(here, "way")}
+        everything, times = medians("microseconds"), medians("without_gradients")
         plain = min(time for way, time in times.items() if way.startswith("MPI"))
         megabytes = 2 * (int(ranks) - 1) / int(ranks) * 4 * int(parameters) / 1e6
-        lines += [[f"{int(parameters):,}", ranks, way, f"{time:,.1f}", f"{plain / time:.2f}",
+        lines += [[f"{int(parameters):,}", ranks, way, f"{everything[way]:,.1f}", f"{time:,.1f}", f"{plain / time:.2f}",
                    f"{megabytes / time * 1e3:.1f}"] for way, time in times.items()]
     return table(lines)
 

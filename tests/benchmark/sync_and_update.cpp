@@ -1,12 +1,15 @@
-// Times what a training step does beside its arithmetic: adding up the gradients of all ranks and
-// updating the parameters. Lockstep's strategies against the plain way, one MPI_Allreduce of all
-// gradients and one Adam sweep over all parameters on every rank, with two sweeps to choose from.
+// Times what a training step on several ranks does once each has run forward and backward over its
+// rows: gradients of the weights, their sum over all ranks, the update of the parameters.
+// Lockstep's strategies against the plain way: each rank computes the gradients over its rows, then
+// one MPI_Allreduce, then one Adam sweep over all parameters on every rank, with two sweeps to
+// choose from. All use the same matrix products. Synchronization and update take what is left of a
+// way's time without the time in which a rank computes the gradients over its rows alone.
 //
 //   mpirun -n 2 sync_and_update [--csv FILE] [--rounds 15] [--only wide]
 //
-// Each rank writes its gradients anew before a step, outside the clock, as backward would; then a
-// barrier, then the clock. A step lasts as long as on its slowest rank. Each round times some steps
-// of every way in turn and keeps their median; medians of rounds are printed.
+// Forward and backward write all they write in training, outside the clock; then a barrier, then
+// the clock. A step lasts as long as on its slowest rank. Each round times some steps of every way
+// in turn and keeps their median; medians of rounds are printed.
 
 #include <fmt/format.h>
 
@@ -24,6 +27,7 @@
 #include "distributed/gradient_sync.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/flush_denormals.hpp"
+#include "src/core/grain_tree.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/model/layers_text.hpp"
 
@@ -58,13 +62,30 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Gradients of plausible size, other ones in every step.
-void write_gradients(std::span<float> gradients, std::int64_t step) {
-  float value = 1e-3f / static_cast<float>(1 + step % 7);
-  for (float& gradient : gradients) gradient = value = -value;
+Sequential make_model(const Network& network) {
+  Sequential model = model_from_layers_text(network.layers);
+  model.build({784});
+  model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
+  model.initialize(1);
+  return model;
 }
 
-/// One way to add up and update: prepare() before the clock starts, run() while it runs.
+/// Half of the numbers are zero, as in images; other ones in every step.
+void fill_input(Matrix x, std::int64_t step) {
+  for (std::int64_t i = 0; i < x.size(); ++i) x.data[i] = (i * 7 + step) % 5 < 2 ? 0.5f : 0.0f;
+}
+
+/// Forward, loss and backward over these rows.
+void run_passes(const Sequential& model, const Workspace& workspace, Range rows, const Pass& pass,
+                const Sequential::LayerDone& layer_done) {
+  const Matrix outputs = model.forward(workspace, rows, pass, /*until_logits=*/true);
+  const std::vector<std::int32_t> classes(static_cast<std::size_t>(rows.count()), 3);
+  model.loss().compute(outputs, {.classes = classes, .values = {}}, workspace.output_gradient(rows),
+                       0.01f, model.loss_is_fused());
+  model.backward(workspace, rows, pass, layer_done);
+}
+
+/// One way: prepare() before the clock starts, run() while it runs.
 class Way {
  public:
   virtual ~Way() = default;
@@ -78,10 +99,7 @@ class OfLockstep final : public Way {
              GradientSync::Strategy strategy)
       : plan_(StepPlan::of_full_batch(network.rows_per_rank * communicator.size(), 1 << 20, 0,
                                       communicator.size())),
-        model_(model_from_layers_text(network.layers)) {
-    model_.build({784});
-    model_.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
-    model_.initialize(1);
+        model_(make_model(network)) {
     std::string why_not;
     sync_ = make_gradient_sync(strategy, model_, communicator, {.statistics = 2},
                                std::span(&plan_, 1), why_not);
@@ -94,21 +112,16 @@ class OfLockstep final : public Way {
 
   void prepare(std::int64_t step) override {
     sync_->begin_step(plan_);
-    const GradientNodes nodes = sync_->nodes();
-    for (std::size_t node = 0; node < nodes.size(); ++node) {
+    for (const GradientSync::Input& input : sync_->inputs())
+      fill_input(sync_->workspace().input(input.rows), step);
+    for (std::size_t node = 0; node < sync_->nodes().size(); ++node)
       std::ranges::fill(sync_->node_statistics(node), 1.0);
-      float* const first =
-          model_.arena().gradients().data() + static_cast<std::int64_t>(node) * nodes.stride;
-      write_gradients({first, static_cast<std::size_t>(floats())}, step);
-    }
+    run_passes(model_, sync_->workspace(), sync_->rows(), {.training = true}, nullptr);
   }
   void run() override {
     for (std::size_t layer = model_.layers().size(); layer-- > 0;) sync_->layer_done(layer);
     sync_->finish();
   }
-
-  /// With the gaps between them.
-  std::int64_t floats() const { return model_.arena().trainable_size(); }
   std::int64_t parameters() const { return model_.parameter_count(); }
 
  private:
@@ -119,26 +132,34 @@ class OfLockstep final : public Way {
 
 class Plain final : public Way {
  public:
-  enum class Sweep { kPlainLoop, kLockstepKernel };
-  Plain(std::int64_t parameters, const Communicator& communicator, Sweep sweep)
+  enum class Ends { kWithGradients, kWithPlainLoop, kWithLockstepKernel };
+  Plain(const Network& network, const Communicator& communicator, Ends ends)
       : communicator_(communicator),
-        sweep_(sweep),
-        values_(parameters),
-        gradients_(parameters),
-        m_(parameters),
-        v_(parameters) {}
+        ends_(ends),
+        model_(make_model(network)),
+        rows_{0, network.rows_per_rank},
+        pass_{.training = true,
+              .nodes = {.samples = {&rows_, 1},
+                        .grain = default_grain(network.rows_per_rank * communicator.size())}},
+        workspace_(model_, rows_.count(), Workspace::Use::kTraining),
+        gradients_(model_.arena().trainable_size()),
+        m_(model_.arena().trainable_size()),
+        v_(model_.arena().trainable_size()) {}
 
   void prepare(std::int64_t step) override {
-    write_gradients(gradients_.span(), step);
+    fill_input(workspace_.input(rows_), step);
+    run_passes(model_, workspace_, rows_, pass_, nullptr);
     const auto t = static_cast<double>(step);
     alpha_ = static_cast<float>(1e-3 * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t)));
   }
   void run() override {
-    communicator_.all_sum(gradients_.span());
-    const auto count = static_cast<std::int64_t>(values_.span().size());
-    float *const w = values_.span().data(), *const g = gradients_.span().data(),
+    const std::int64_t count = model_.arena().trainable_size();
+    float *const w = model_.arena().values().data(), *const g = gradients_.span().data(),
                  *const m = m_.span().data(), *const v = v_.span().data();
-    if (sweep_ == Sweep::kPlainLoop) {
+    model_.gradients(workspace_, rows_, pass_, {0, count}, g);
+    if (ends_ == Ends::kWithGradients) return;
+    communicator_.all_sum(gradients_.span());
+    if (ends_ == Ends::kWithPlainLoop) {
       plain_adam(w, g, m, v, count, alpha_);
     } else {
       kernels().adam(w, g, m, v, count, {alpha_, 0.1f, 0.001f, 1e-7f});
@@ -147,8 +168,12 @@ class Plain final : public Way {
 
  private:
   const Communicator& communicator_;
-  Sweep sweep_;
-  FloatBuffer values_, gradients_, m_, v_;
+  Ends ends_;
+  Sequential model_;
+  Range rows_;
+  Pass pass_;
+  Workspace workspace_;
+  FloatBuffer gradients_, m_, v_;
   float alpha_ = 0;
 };
 
@@ -172,41 +197,49 @@ void measure(const Network& network, const Communicator& communicator, const Set
   auto sharded =
       std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kSharded);
   const std::int64_t parameters = sharded->parameters();
-  const std::int64_t floats = sharded->floats();
+  const auto plain = [&](Plain::Ends ends) {
+    return std::make_unique<Plain>(network, communicator, ends);
+  };
   struct Candidate {
     const char* name;
     std::unique_ptr<Way> way;
     std::int64_t step = 0;
-    std::vector<double> medians = {};
+    std::vector<double> all = {};   ///< medians of rounds, and
+    std::vector<double> sync = {};  ///< without the gradients' of the same round
   };
   std::vector<Candidate> candidates;
+  candidates.push_back({"gradients alone", plain(Plain::Ends::kWithGradients)});
   candidates.push_back({"sharded", std::move(sharded)});
   candidates.push_back(
       {"allreduce",
        std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kAllreduce)});
-  candidates.push_back({"MPI_Allreduce + loop",
-                        std::make_unique<Plain>(floats, communicator, Plain::Sweep::kPlainLoop)});
-  candidates.push_back(
-      {"MPI_Allreduce + kernel",
-       std::make_unique<Plain>(floats, communicator, Plain::Sweep::kLockstepKernel)});
+  candidates.push_back({"MPI_Allreduce + loop", plain(Plain::Ends::kWithPlainLoop)});
+  candidates.push_back({"MPI_Allreduce + kernel", plain(Plain::Ends::kWithLockstepKernel)});
   for (Candidate& candidate : candidates)
     time_steps(*candidate.way, communicator, network.steps, candidate.step);
   for (int round = 0; round < settings.rounds; ++round)
     for (Candidate& candidate : candidates) {
-      candidate.medians.push_back(
-          median(time_steps(*candidate.way, communicator, network.steps, candidate.step)));
-      if (csv.is_open())
+      const double all =
+          median(time_steps(*candidate.way, communicator, network.steps, candidate.step));
+      candidate.all.push_back(all);
+      candidate.sync.push_back(all - candidates[0].all.back());
+      if (csv.is_open() && &candidate != &candidates[0])
         csv << parameters << ',' << communicator.size() << ',' << candidate.name << ',' << round
-            << ',' << candidate.medians.back() * 1e6 << '\n';
+            << ',' << all * 1e6 << ',' << candidate.sync.back() * 1e6 << '\n';
     }
   if (!communicator.is_root()) return;
-  const double plain = std::min(median(candidates[2].medians), median(candidates[3].medians));
+  const double best_plain = std::min(median(candidates[3].sync), median(candidates[4].sync));
   const double ranks = communicator.size();
   const double bytes = 2 * (ranks - 1) / ranks * 4 * static_cast<double>(parameters);
   for (const Candidate& candidate : candidates) {
-    const double seconds = median(candidate.medians);
-    fmt::print("| {:>10} | {:>5} | {:22} | {:>12.1f} | {:>8.2f} | {:>10.1f} |\n", parameters,
-               communicator.size(), candidate.name, seconds * 1e6, plain / seconds,
+    fmt::print("| {:>10} | {:>5} | {:22} | {:>12.1f} |", parameters, communicator.size(),
+               candidate.name, median(candidate.all) * 1e6);
+    if (&candidate == &candidates[0]) {
+      fmt::print(" {:>12} | {:>8} | {:>10} |\n", "", "", "");
+      continue;
+    }
+    const double seconds = median(candidate.sync);
+    fmt::print(" {:>12.1f} | {:>8.2f} | {:>10.1f} |\n", seconds * 1e6, best_plain / seconds,
                bytes / seconds * 1e-9);
   }
   std::fflush(stdout);
@@ -223,12 +256,13 @@ int run(const Settings& settings) {
         fmt::print(stderr, "cannot write {}\n", settings.csv);
         MPI_Abort(MPI_COMM_WORLD, 73);
       }
-      csv << "parameters,ranks,way,round,microseconds\n";
+      csv << "parameters,ranks,way,round,microseconds,without_gradients\n";
     }
     fmt::print(
-        "medians of {} rounds; speed-up: over the faster plain way; bus bandwidth: 2 (p - 1) / p "
-        "of the gradients' bytes, over the time\n"
-        "| parameters | ranks | way                    | microseconds | speed-up | bus (GB/s) |\n",
+        "medians of {} rounds; sync + update: without the gradients alone; speed-up of that: over "
+        "the faster plain way;\nbus bandwidth: 2 (p - 1) / p of the gradients' bytes, over it\n"
+        "| parameters | ranks | way                    | microseconds | sync, update | speed-up | "
+        "bus (GB/s) |\n",
         settings.rounds);
   }
   for (const Network& network : kNetworks)

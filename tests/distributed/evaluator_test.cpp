@@ -56,8 +56,9 @@ TEST(Evaluate, EqualsALoopOverTheRows) {
   double loss = 0;
   double correct = 0;
   for (std::size_t row = 0; row < 11; ++row) {
-    std::copy_n(data.x.begin() + static_cast<std::ptrdiff_t>(row * 4), 4, workspace.input(1).data);
-    const Matrix p = model.forward(workspace, 1, Pass{});
+    std::copy_n(data.x.begin() + static_cast<std::ptrdiff_t>(row * 4), 4,
+                workspace.input({0, 1}).data);
+    const Matrix p = model.forward(workspace, {0, 1}, Pass{});
     const auto label = static_cast<std::size_t>(data.y[row]);
     loss -= std::log(static_cast<double>(p.flat()[label]));
     if (&*std::ranges::max_element(p.flat()) == &p.flat()[label]) ++correct;

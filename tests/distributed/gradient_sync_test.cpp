@@ -1,6 +1,7 @@
 #include "distributed/allreduce_sync.hpp"
 #include "distributed/sharded_sync.hpp"
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -97,23 +98,14 @@ TEST(SliceOf, GivesEveryFloatToOnePartInWholeBlocks) {
       for (int part = 0; part < parts; ++part) {
         const Range slice = slice_of(floats, part, parts);
         EXPECT_NEAR(static_cast<double>(slice.count()), static_cast<double>(floats.count()) / parts,
-                    1024);
+                    256);
         if (slice.count() == 0) continue;
         EXPECT_EQ(slice.first, next);
-        EXPECT_TRUE(slice.last == floats.last || slice.count() % 1024 == 0);
+        EXPECT_TRUE(slice.last == floats.last || slice.count() % 256 == 0);
         next = slice.last;
       }
       EXPECT_EQ(next, floats.last);
     }
-}
-
-/// Layers of more than a block, so that several ranks own a slice.
-Sequential large_network() {
-  Sequential model;
-  for (const std::int64_t units : {90, 70, 3}) model.add(std::make_unique<Dense>(units));
-  model.build({130});
-  model.compile("sgd", "mse", {});
-  return model;
 }
 
 /// What the grain `leaf` adds to number i; the order of additions shows in the bits.
@@ -129,33 +121,84 @@ T tree_value(std::uint32_t step, Range node, std::size_t i) {
   return tree_value<T>(step, {node.first, split}, i) + tree_value<T>(step, {split, node.last}, i);
 }
 
-/// One step as the trainer makes it: every rank computes the nodes of its grains; layers report
-/// from the last to the first.
+/// Looks like Dense, but a row of its input is (step, leaf, ...), and its gradients are the sums of
+/// leaf_value over the leaves of its rows: so that they tell from which rows they were made.
+class LeafSums final : public Layer {
+ public:
+  explicit LeafSums(std::int64_t units) : units_(units) {}
+  std::string class_name() const override { return "LeafSums"; }
+  Shape build(const Shape& input) override {
+    const auto initializer = make_initializer(std::string("glorot_uniform"));
+    parameters_.push_back({.name = "kernel",
+                           .shape = {input.back(), units_},
+                           .initializer = initializer,
+                           .regularizer = {}});
+    parameters_.push_back(
+        {.name = "bias", .shape = {units_}, .initializer = initializer, .regularizer = {}});
+    return {units_};
+  }
+  void forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const override {
+    for (std::int64_t row = 0; row < x.rows; ++row) std::copy_n(x.row(row), 2, y.row(row));
+  }
+  void backward(const Pass&, ConstMatrix, ConstMatrix, Matrix, Matrix,
+                std::span<const float>) const override {}
+  void gradient(const Pass& pass, ConstMatrix x, ConstMatrix, std::size_t, Range elements,
+                float* out) const override {
+    for (const Range& rows : pass.nodes.samples) {
+      const auto leaf = [&](std::int64_t row) { return static_cast<std::int64_t>(x.row(row)[1]); };
+      for (std::int64_t row = rows.first; row < rows.last; ++row)
+        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / pass.nodes.grain);
+      const auto step = static_cast<std::uint32_t>(x.row(rows.first)[0]);
+      float period[61];
+      for (std::size_t i = 0; i < 61; ++i)
+        period[i] = tree_value<float>(step, {leaf(rows.first), leaf(rows.last - 1) + 1}, i);
+      for (std::int64_t i = elements.first; i < elements.last; ++i)
+        out[i - elements.first] = period[i % 61];
+      out += pass.nodes.stride;
+    }
+  }
+  nlohmann::ordered_json config() const override { return {}; }
+
+ private:
+  std::int64_t units_;
+};
+
+Sequential leaf_network(std::int64_t features, std::initializer_list<std::int64_t> units,
+                        const std::string& optimizer) {
+  Sequential model;
+  for (const std::int64_t n : units) model.add(std::make_unique<LeafSums>(n));
+  model.build({features});
+  model.compile(optimizer, "mse", {});
+  return model;
+}
+
+/// Layers of more than a block, so that several ranks own a slice. SGD, rate 0.01.
+Sequential large_network() {
+  return leaf_network(130, {90, 70, 3}, "sgd");
+}
+
+/// One step as the trainer makes it, of a leaf_network.
 std::vector<double> make_step(Sequential& model, GradientSync& sync, const StepPlan& plan,
                               std::uint32_t step) {
   const int rank = world().rank();
   sync.begin_step(plan);
-  const GradientNodes nodes = sync.nodes();
-  for (std::size_t node = 0; node < nodes.size(); ++node) {
+  for (const GradientSync::Input& input : sync.inputs()) {
+    const Matrix x = sync.workspace().input(input.rows);
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      x.row(i)[0] = static_cast<float>(step);
+      x.row(i)[1] = static_cast<float>((input.batch_rows.first + i) / plan.grain());
+    }
+  }
+  for (std::size_t node = 0; node < sync.nodes().size(); ++node) {
     const std::span<double> statistics = sync.node_statistics(node);
     for (std::size_t i = 0; i < statistics.size(); ++i)
       statistics[i] = tree_value<double>(step, plan.nodes_of(rank)[node], i);
   }
-  for (std::size_t layer = model.layers().size(); layer-- > 0;) {
-    for (const Parameter& parameter : model.layers()[layer]->parameters()) {
-      if (!parameter.trainable) continue;
-      for (std::size_t node = 0; node < nodes.size(); ++node) {
-        float* gradient =
-            parameter.gradient.data() + static_cast<std::int64_t>(node) * nodes.stride;
-        float period[61];
-        for (std::size_t i = 0; i < 61; ++i)
-          period[i] = tree_value<float>(step, plan.nodes_of(rank)[node], i);
-        for (std::size_t i = 0; i < parameter.value.size(); ++i) gradient[i] = period[i % 61];
-      }
-    }
+  model.forward(sync.workspace(), sync.rows(), {});
+  model.backward(sync.workspace(), sync.rows(), {}, [&](std::size_t layer) {
     sync.layer_done(layer);
     Meanwhile::run();  // as long products do
-  }
+  });
   const std::span<const double> totals = sync.finish();
   return {totals.begin(), totals.end()};
 }
@@ -213,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(Strategies, Sync,
 
 TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   for (const std::int64_t size : {1, 7000, 1 << 20}) {
-    Sequential model = large_network();  // SGD, rate 0.01
+    Sequential model = large_network();
     model.initialize(1);
     communicator_.broadcast(model.arena().values());
     const auto sync = make(model, size);
@@ -239,7 +282,7 @@ TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
 
 TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
   for (const std::int64_t size : kBucketSizes) {
-    Sequential model = deep_network();
+    Sequential model = leaf_network(6, {5, 7, 9, 3}, "sgd");
     std::string during;
     {
       const auto sync = make(model, size);
@@ -250,13 +293,12 @@ TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
     }
     EXPECT_EQ(model.weights_sha256(), during);
     EXPECT_EQ(model.arena().values().data(), model.arena().own_values().data());
-    EXPECT_TRUE(model.arena().gradients().empty());
     test::expect_same_everywhere(communicator_, during);
   }
 }
 
 TEST_P(Sync, HoldsTheWholeStateOnceOrOnEveryRank) {
-  Sequential model = test::classifier(200, 90, 3);  // Adam: two slots
+  Sequential model = leaf_network(200, {90, 3}, "adam");  // Adam: two slots
   const auto sync = make(model, 7000);
   const std::int64_t whole = 2 * model.arena().trainable_size();
   const std::int64_t copies =
@@ -320,6 +362,7 @@ TEST(ShardedSync, SendsNothingWithinAHost) {
 TEST_P(Sync, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
   Sequential model = deep_network();
   const auto sync = make(model, 1);
+  model.initialize(1);
   sync->begin_step(plans_[0]);
   EXPECT_FALSE(Meanwhile::wanted());
   sync->layer_done(model.layers().size() - 1);
@@ -334,7 +377,7 @@ TEST(ShardedSync, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
   const Communicator communicator = world();
   const int p = communicator.size();
   if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one node";
-  Sequential model = test::classifier(2000, 100, 8, "sgd");
+  Sequential model = leaf_network(2000, {100, 8}, "sgd");
   const std::vector<StepPlan> plans{StepPlan(64, 8, p)};
   ShardedSync sync(model, communicator, communicator.split(communicator.rank()),
                    {.bucket_floats = 50'000}, plans);
@@ -350,13 +393,16 @@ TEST_P(Sync, AddsTheRegularizersGradientOnceWhateverTheRanks) {
   model.initialize(0);
   const auto sync = make(model, 1);
   sync->begin_step(plans_[0]);
+  for (const GradientSync::Input& input : sync->inputs())
+    std::ranges::fill(sync->workspace().input(input.rows).flat(), 0.0f);
+  std::ranges::fill(sync->workspace().output_gradient(sync->rows()).flat(), 0.0f);
   sync->layer_done(0);
   sync->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
   EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
 }
 
 TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
-  Sequential whole = test::classifier(200, 90, 3);
+  Sequential whole = leaf_network(200, {90, 3}, "adam");
   const auto whole_sync = make(whole, 7000);
   for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, *whole_sync, plans_[0], step);
   OptimizerSlots slots = whole_sync->gather_slots();
@@ -366,7 +412,7 @@ TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
     slot.resize(static_cast<std::size_t>(whole.arena().trainable_size()));
     communicator_.broadcast(std::span(slot));
   }
-  Sequential resumed = test::classifier(200, 90, 3);
+  Sequential resumed = leaf_network(200, {90, 3}, "adam");
   std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
   communicator_.barrier();
   const Setting other{"", GradientSync::Strategy::kAllreduce};

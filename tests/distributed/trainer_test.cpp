@@ -45,14 +45,20 @@ TEST(Trainer, GivesTheSameBitsWhenRunTwice) {
 TEST(Trainer, RunsANetworkInWhichNothingIsTrained) {
   const TinyData data = test::classified_rows(29, 4, 3);
   Sequential model;
-  model.add(std::make_unique<Dense>(3, Activation::kSoftmax));
+  model.add(std::make_unique<Dense>(50, Activation::kSoftmax));
   model.layers()[0]->set_trainable(false);
   model.build({4});
+  model.initialize(1);
+  const Workspace workspace(model, 2, Workspace::Use::kTraining);
+  EXPECT_TRUE(workspace.output_gradient({0, 2}).empty());
   model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
   Trainer trainer(model, world(), {.epochs = 2, .batch_size = 12, .shuffle = false, .grain = 2});
   const History history = trainer.fit(data.view());
   EXPECT_GT(history[0].loss, 0);
   EXPECT_EQ(history[0].loss, history[1].loss);
+  const Evaluation evaluation = trainer.evaluate(data.view());
+  EXPECT_NEAR(history[0].loss, evaluation.loss, 1e-6);
+  EXPECT_EQ(history[0].metrics[0].second, evaluation.metrics[0].second);
 }
 
 TEST(Trainer, GivesTheSameBitsWithAnyBucketSize) {

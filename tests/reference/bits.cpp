@@ -58,7 +58,6 @@ class Training {
     model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
     workspace_.emplace(model_, kFullBatch, Workspace::Use::kTraining);
     gradients_ = FloatBuffer(model_.arena().trainable_size());
-    model_.arena().use_gradients(gradients_.span());
     for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
       slots_.emplace_back(model_.arena().trainable_size());
   }
@@ -75,14 +74,14 @@ class Training {
       note(fmt::format("{} slot {}", name_, model_.optimizer().slot_names()[i]), slots_[i].span());
 
     fill_input(kSteps, kFullBatch);
-    note(name_ + " predictions", model_.forward(*workspace_, kFullBatch, {}).flat());
+    note(name_ + " predictions", model_.forward(*workspace_, {0, kFullBatch}, {}).flat());
   }
 
  private:
   /// Rows like images: half of the numbers are zero.
   void fill_input(std::int64_t step, std::int64_t rows) {
     const RandomStream random(kSeed, Purpose::kSynthetic, static_cast<std::uint32_t>(step));
-    const std::span<float> input = workspace_->input(rows).flat();
+    const std::span<float> input = workspace_->input({0, rows}).flat();
     for (std::size_t i = 0; i < input.size(); ++i)
       input[i] = largest_input_ * std::max(0.0f, 2 * random.uniform(i) - 1);
     classes_.resize(static_cast<std::size_t>(rows));
@@ -99,17 +98,20 @@ class Training {
                     .step = step,
                     .nodes = {.samples = {&all, 1}, .grain = kGrain}};
     fill_input(step, rows);
-    const Matrix outputs = model_.forward(*workspace_, rows, pass, /*until_logits=*/true);
+    const Matrix outputs = model_.forward(*workspace_, all, pass, /*until_logits=*/true);
     if (show) note(at + " logits", outputs.flat());
     add_up_losses(outputs, 1.0f / static_cast<float>(rows));
     if (show) note(at + " outputs", outputs.flat());
-    model_.backward(*workspace_, rows, pass, nullptr);
-    model_.add_regularization_gradient(0, model_.arena().trainable_size());
+    model_.backward(*workspace_, all, pass, nullptr);
+    const Range floats{0, model_.arena().trainable_size()};
+    model_.gradients(*workspace_, all, pass, floats, gradients_.span().data());
+    model_.add_regularization_gradient(floats, gradients_.span().data());
     if (show) {
       for (const auto& layer : model_.layers())
         for (const Parameter& parameter : layer->parameters())
           note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.name),
-               parameter.gradient);
+               gradients_.span().subspan(static_cast<std::size_t>(parameter.offset),
+                                         parameter.value.size()));
     }
     Optimizer& optimizer = model_.optimizer();
     optimizer.begin_step();
@@ -126,10 +128,10 @@ class Training {
     for (std::int64_t row = 0; row < outputs.rows; row += kGrain) {
       const std::int64_t count = std::min(kGrain, outputs.rows - row);
       const Targets targets{.classes = classes_, .values = {}};
-      sums.leaf()[0] =
-          model_.loss().compute(outputs.rows_from(row, count), targets.slice(row, count),
-                                workspace_->output_gradient(outputs.rows).rows_from(row, count),
-                                scale, model_.loss_is_fused());
+      sums.leaf()[0] = model_.loss().compute(
+          outputs.rows_from(row, count), targets.slice(row, count),
+          workspace_->output_gradient({0, outputs.rows}).rows_from(row, count), scale,
+          model_.loss_is_fused());
       sums.push();
     }
     losses_.push_back(sums.root()[0] * static_cast<double>(scale));

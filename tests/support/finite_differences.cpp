@@ -69,8 +69,6 @@ void expect_gradients_match_finite_differences(Layer& layer, const Shape& input,
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
   ParameterArena arena(parameters);
-  FloatBuffer gradients(arena.trainable_size());
-  arena.use_gradients(gradients.span());
   for (std::size_t i = 0; i < parameters.size(); ++i)
     std::ranges::copy(random_values(static_cast<std::int64_t>(parameters[i]->value.size()),
                                     static_cast<std::uint32_t>(10 + i)),
@@ -98,8 +96,11 @@ void expect_gradients_match_finite_differences(Layer& layer, const Shape& input,
 
   std::size_t kinks = compare(probe, probe.x, dx, "input");
   std::size_t elements = dx.size();
-  for (Parameter* parameter : parameters) {
-    const std::vector<float> gradient(parameter->gradient.begin(), parameter->gradient.end());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Parameter* const parameter = parameters[i];
+    std::vector<float> gradient(parameter->value.size());
+    layer.gradient(backward_pass, probe.matrix(probe.x, columns_in), probe.matrix(dy, columns_out),
+                   i, {0, std::ssize(gradient)}, gradient.data());
     kinks += compare(probe, parameter->value, gradient, parameter->name.c_str());
     elements += gradient.size();
   }

@@ -65,10 +65,28 @@ TEST_P(Products, TransposedAMatchesTheDefinition) {
   const auto [m, n, k] = GetParam();
   Owned a(k, m, 1), b(k, n, 2), c(m, n, 3);
   const Range all{0, k};
-  multiply_transposed_a(Numerics::kFast, a.view(), b.view(), {.samples = {&all, 1}},
+  multiply_transposed_a(Numerics::kFast, a.view(), b.view(), {.samples = {&all, 1}}, {0, m * n},
                         c.values.data());
   expect_product(
       c, [&](auto i, auto l) { return a.at(l, i); }, [&](auto l, auto j) { return b.at(l, j); }, k);
+}
+
+TEST_P(Products, TransposedAComesInAnyCuts) {
+  const auto [m, n, k] = GetParam();
+  const Range all{0, k};
+  for (const Numerics numerics : {Numerics::kFast, Numerics::kExact}) {
+    Owned a(k, m, 1), b(k, n, 2), c(m, n, 3);
+    std::int64_t first = 0;
+    for (std::int64_t length = 1; first < m * n; length += length + n / 2) {
+      const Range elements{first, std::min(first + length, m * n)};
+      multiply_transposed_a(numerics, a.view(), b.view(), {.samples = {&all, 1}, .grain = k + 1},
+                            elements, c.values.data() + first);
+      first = elements.last;
+    }
+    expect_product(
+        c, [&](auto i, auto l) { return a.at(l, i); }, [&](auto l, auto j) { return b.at(l, j); },
+        k);
+  }
 }
 
 TEST_P(Products, TransposedBMatchesTheDefinition) {
@@ -160,8 +178,9 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
     Owned a(rows, m, 1), b(rows, n, 2), c(std::ssize(samples), stride, 3);
     Owned sums(std::ssize(samples), stride, 3);
     Owned expected = c, expected_sums = sums;
-    exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, c.values.data());
-    exact_sum_rows(gemm(), b.view(), nodes, sums.values.data());
+    expect_same_in_blocks(a, b, nodes, m, n);
+    exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, {0, m}, {0, n}, c.values.data());
+    exact_sum_rows(gemm(), b.view(), nodes, {0, n}, sums.values.data());
     for (std::size_t node = 0; node < nodes.size(); ++node) {
       const Range k = nodes.rows(node);
       const Range leaves{0, (samples[node] + grain - 1) / grain};
@@ -183,6 +202,30 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
   }
 
  private:
+  /// Blocks of the product and of the sums, with and without something to fetch meanwhile.
+  void expect_same_in_blocks(Owned& a, Owned& b, GradientNodes nodes, std::int64_t m,
+                             std::int64_t n) const {
+    Owned whole(std::ssize(nodes.samples), nodes.stride, 4), cut = whole, fetched = whole;
+    exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, {0, m}, {0, n},
+                                whole.values.data());
+    nodes.fetch = reinterpret_cast<const char*>(fetched.values.data()) -
+                  reinterpret_cast<const char*>(cut.values.data());
+    for (const Range rows : {Range{0, m / 3}, Range{m / 3, m}})
+      for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
+        exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, rows, columns,
+                                    cut.values.data() + rows.first * n + columns.first);
+    ASSERT_EQ(bits(cut.values), bits(whole.values));
+
+    exact_sum_rows(gemm(), b.view(), nodes, {0, n}, whole.values.data());
+    for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
+      exact_sum_rows(gemm(), b.view(), nodes, columns, cut.values.data() + columns.first);
+    for (std::size_t node = 0; node < nodes.size(); ++node)
+      for (std::int64_t j = 0; j < n; ++j) {
+        const auto i = static_cast<std::size_t>(static_cast<std::int64_t>(node) * nodes.stride + j);
+        ASSERT_EQ(cut.values[i], whole.values[i]);
+      }
+  }
+
   static std::vector<float> elements(
       std::int64_t m, std::int64_t n,
       const std::function<float(std::int64_t, std::int64_t)>& element) {
@@ -271,7 +314,7 @@ TEST_P(ExactProducts, HaveTheSameBitsOnOneTwoAndThreeThreads) {
       exact_multiply_transposed_b(gemm(), a.view(), bt.view(), {c.values.data() + m * n, m, n});
       const Range all{0, k};
       exact_multiply_transposed_a(gemm(), at.view(), b.view(), {.samples = {&all, 1}, .grain = 8},
-                                  c.values.data() + 2 * m * n);
+                                  {0, m}, {0, n}, c.values.data() + 2 * m * n);
       results.push_back(bits(c.values));
     }
     EXPECT_EQ(results[0], results[1]);
@@ -304,7 +347,7 @@ std::vector<std::uint32_t> long_products() {
   multiply(Numerics::kExact, a.view(), b.view(), {c.values.data(), m, n});
   multiply_transposed_b(Numerics::kExact, a.view(), bt.view(), {c.values.data() + m * n, m, n});
   multiply_transposed_a(Numerics::kExact, at.view(), b.view(), {.samples = {&all, 1}, .grain = 128},
-                        c.values.data() + 2 * m * n);
+                        {0, m * n}, c.values.data() + 2 * m * n);
   return bits(c.values);
 }
 

@@ -56,18 +56,30 @@ TEST(Dense, WithoutRowsGivesZeroGradients) {
   Dense dense(2, Activation::kRelu);
   dense.build({3});
   ParameterArena arena({&dense.parameters()[0], &dense.parameters()[1]});
-  FloatBuffer gradients(arena.trainable_size());
-  arena.use_gradients(gradients.span());
-  std::ranges::fill(gradients.span(), 7.0f);
   std::array<float, 1> nothing{};
+  const Matrix x{nothing.data(), 0, 3}, y{nothing.data(), 0, 2};
 
   const Range no_rows{};
   const Pass pass{.nodes = {.samples = {&no_rows, 1}}};
-  dense.backward(pass, {nothing.data(), 0, 3}, {nothing.data(), 0, 2}, {nothing.data(), 0, 2}, {},
-                 {});
+  dense.backward(pass, x, y, y, {}, {});
+  std::vector<float> kernel(6, 7.0f), bias(2, 7.0f);
+  dense.gradient(pass, x, y, 0, {0, 6}, kernel.data());
+  dense.gradient(pass, x, y, 1, {0, 2}, bias.data());
 
-  for (const Parameter& parameter : dense.parameters())
-    for (const float g : parameter.gradient) EXPECT_EQ(g, 0.0f);
+  EXPECT_EQ(kernel, std::vector<float>(6));
+  EXPECT_EQ(bias, std::vector<float>(2));
+}
+
+TEST(Dense, ReadsForSomeGradientsSomeColumnsOfItsInput) {
+  Dense dense(4);
+  dense.build({10});
+  EXPECT_EQ(dense.gradient_columns(0, {0, 40}, 10), (Range{0, 10}));
+  EXPECT_EQ(dense.gradient_columns(0, {7, 21}, 10), (Range{1, 6}));
+  EXPECT_EQ(dense.gradient_columns(0, {8, 20}, 10), (Range{2, 5}));
+  EXPECT_EQ(dense.gradient_columns(1, {0, 4}, 10), Range{});
+  Dense at_each_position(4);
+  at_each_position.build({3, 5});
+  EXPECT_EQ(at_each_position.gradient_columns(0, {7, 8}, 15), (Range{0, 15}));
 }
 
 TEST(Dense, RefusesAnInputWithoutAxes) {

@@ -32,25 +32,23 @@ Sequential small_network() {
 constexpr std::int64_t kRows = 6;
 const std::vector<std::int32_t> kClasses{0, 3, 1, 2, 2, 0};
 
-void fill_input(Workspace& workspace) {
+void fill_input(const Workspace& workspace) {
   const RandomStream random(2, Purpose::kSynthetic, 0);
-  const auto input = workspace.input(kRows).flat();
+  const auto input = workspace.input({0, kRows}).flat();
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = 4 * random.uniform(i) - 2;
 }
 
 double loss_of(Sequential& model, Workspace& workspace, const Pass& pass, bool with_gradient) {
   fill_input(workspace);
-  const Matrix outputs = model.forward(workspace, kRows, pass, true);
+  const Matrix outputs = model.forward(workspace, {0, kRows}, pass, true);
   return model.loss().compute(outputs, {.classes = kClasses, .values = {}},
-                              with_gradient ? workspace.output_gradient(kRows) : Matrix{}, 1.0f,
-                              model.loss_is_fused());
+                              with_gradient ? workspace.output_gradient({0, kRows}) : Matrix{},
+                              1.0f, model.loss_is_fused());
 }
 
 TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
   Sequential model = small_network();
   Workspace workspace(model, kRows, Workspace::Use::kTraining);
-  FloatBuffer memory(model.arena().trainable_size());
-  model.arena().use_gradients(memory.span());
   const Range all{0, kRows};
   const Pass pass{.training = true,
                   .seed = 4,
@@ -59,9 +57,9 @@ TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
                   .nodes = {.samples = {&all, 1}, .grain = 4}};
   loss_of(model, workspace, pass, true);
   std::vector<std::size_t> done;
-  model.backward(workspace, kRows, pass, [&](std::size_t layer) { done.push_back(layer); });
-  const std::vector<float> gradients(model.arena().gradients().begin(),
-                                     model.arena().gradients().end());
+  model.backward(workspace, {0, kRows}, pass, [&](std::size_t layer) { done.push_back(layer); });
+  std::vector<float> gradients(static_cast<std::size_t>(model.arena().trainable_size()));
+  model.gradients(workspace, {0, kRows}, pass, {0, std::ssize(gradients)}, gradients.data());
 
   EXPECT_EQ(done, (std::vector<std::size_t>{4, 3, 2, 1, 0}));
   constexpr float kStep = 1.0f / 128;
@@ -77,11 +75,47 @@ TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
   }
 }
 
+TEST(Sequential, GradientsComeInAnyCutsOfRowsAndParameters) {
+  const Sequential model = small_network();
+  const Workspace workspace(model, kRows, Workspace::Use::kTraining);
+  const std::int64_t size = model.arena().trainable_size();
+  const auto run = [&](Range rows) {
+    const Pass pass{.training = true, .seed = 4, .first_row = rows.first};
+    const Matrix outputs = model.forward(workspace, rows, pass, true);
+    const auto classes = std::span(kClasses).subspan(static_cast<std::size_t>(rows.first),
+                                                     static_cast<std::size_t>(rows.count()));
+    model.loss().compute(outputs, {.classes = classes, .values = {}},
+                         workspace.output_gradient(rows), 1.0f, model.loss_is_fused());
+    model.backward(workspace, rows, pass, nullptr);
+  };
+  const Range all{0, kRows};
+  const auto gradients = [&](Range floats, float* out) {
+    model.gradients(workspace, all, {.nodes = {.samples = {&all, 1}, .grain = 4}}, floats, out);
+  };
+  std::vector<float> whole(static_cast<std::size_t>(size)), cut = whole;
+  fill_input(workspace);
+  run(all);
+  gradients({0, size}, whole.data());
+  fill_input(workspace);  // Rescaling has worked in place
+  for (const Range rows : {Range{0, 2}, Range{2, 5}, Range{5, kRows}}) run(rows);
+  for (std::int64_t first = 0; first < size; first += 7)
+    gradients({first, std::min(first + 7, size)}, cut.data() + first);
+  EXPECT_EQ(cut, whole);
+}
+
+TEST(Sequential, KnowsWhichColumnsOfItsInputGradientsRead) {
+  const Sequential model = small_network();  // first a (6, 5) kernel
+  EXPECT_EQ(model.gradient_columns({0, model.arena().trainable_size()}), (Range{0, 6}));
+  EXPECT_EQ(model.gradient_columns({10, 20}), (Range{2, 4}));
+  const std::int64_t second = model.layers()[4]->parameters()[0].offset;
+  EXPECT_EQ(model.gradient_columns({second, second + 9}), Range{});
+}
+
 TEST(Sequential, PredictionsOfAFusedNetworkAreProbabilities) {
   Sequential model = small_network();
   Workspace workspace(model, kRows, Workspace::Use::kInference);
   fill_input(workspace);
-  const Matrix predictions = model.forward(workspace, kRows, {});
+  const Matrix predictions = model.forward(workspace, {0, kRows}, {});
   for (std::int64_t i = 0; i < kRows; ++i) {
     double sum = 0;
     for (std::int64_t j = 0; j < 4; ++j) sum += static_cast<double>(predictions.row(i)[j]);
@@ -144,7 +178,6 @@ TEST(Sequential, FrozenLayersHaveNoGradientsAndStandBehindTheTrainedOnes) {
   model.add(std::make_unique<Dense>(2));
   model.build({4});
   EXPECT_EQ(model.first_trained_layer(), 1u);
-  EXPECT_TRUE(model.layers()[0]->parameters()[0].gradient.empty());
   EXPECT_GE(model.layers()[0]->parameters()[0].offset, model.arena().trainable_size());
   EXPECT_EQ(model.layers()[1]->parameters()[0].offset, 0);
 }
@@ -156,15 +189,14 @@ TEST(Sequential, RegularizationGradientIsAddedInAnyCutOnce) {
   model.build({4});
   model.initialize(3);
   const std::int64_t size = model.arena().trainable_size();
-  FloatBuffer gradients(size);
-  model.arena().use_gradients(gradients.span());
+  std::vector<float> gradients(static_cast<std::size_t>(size));
   for (const std::int64_t cut : {std::int64_t{0}, std::int64_t{5}, size}) {
-    std::ranges::fill(model.arena().gradients(), 0.0f);
-    model.add_regularization_gradient(0, cut);
-    model.add_regularization_gradient(cut, size);
+    std::ranges::fill(gradients, 0.0f);
+    model.add_regularization_gradient({0, cut}, gradients.data());
+    model.add_regularization_gradient({cut, size}, gradients.data() + cut);
     const Parameter& kernel = model.layers()[0]->parameters()[0];
     for (std::size_t i = 0; i < kernel.value.size(); ++i)
-      EXPECT_FLOAT_EQ(kernel.gradient[i], kernel.value[i]);
+      EXPECT_FLOAT_EQ(gradients[i], kernel.value[i]);
   }
 }
 
