@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -25,6 +26,8 @@
 #include "src/core/random.hpp"
 #include "src/kernels/exact_products.hpp"
 #include "src/kernels/gemm.hpp"
+
+extern "C" __attribute__((weak)) void omp_set_num_threads(int);  // oneDNN's threads
 
 namespace lockstep {
 namespace {
@@ -138,7 +141,7 @@ std::vector<Candidate> measure(const Shape& s, const Settings& settings) {
   const auto product = [&](Numerics numerics) {
     return [&, numerics] {
       if (a_transposed)
-        multiply_transposed_a(numerics, a, b, nodes, c.data);
+        multiply_transposed_a(numerics, a, b, nodes, {0, c.size()}, c.data);
       else if (b_transposed)
         multiply_transposed_b(numerics, a, b, c);
       else
@@ -171,6 +174,10 @@ int run(const Settings& settings) {
   std::ofstream csv;
   if (!settings.csv.empty()) {
     csv.open(settings.csv);
+    if (!csv) {
+      fmt::print(stderr, "cannot write {}\n", settings.csv);
+      return 73;
+    }
     csv << "product,library,round,gflops\n";
   }
   fmt::print("exact {}, {}, {} thread(s); GFLOP/s, medians of {} rounds\n", exact_gemm().name,
@@ -202,15 +209,31 @@ int run(const Settings& settings) {
 int main(int argc, char** argv) {
   lockstep::Settings settings;
   int threads = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  bool understood = true;
+  for (int i = 1; i < argc; i += 2) {
     const std::string option = argv[i];
-    if (option == "--csv") settings.csv = argv[i + 1];
-    if (option == "--rounds") settings.rounds = std::stoi(argv[i + 1]);
-    if (option == "--milliseconds") settings.milliseconds = std::stod(argv[i + 1]);
-    if (option == "--threads") threads = std::stoi(argv[i + 1]);
-    if (option == "--only") settings.only = argv[i + 1];
+    const char* const value = i + 1 < argc ? argv[i + 1] : "";
+    if (option == "--csv")
+      settings.csv = value;
+    else if (option == "--rounds")
+      settings.rounds = std::atoi(value);
+    else if (option == "--milliseconds")
+      settings.milliseconds = std::atof(value);
+    else if (option == "--threads")
+      threads = std::atoi(value);
+    else if (option == "--only")
+      settings.only = value;
+    else
+      understood = false;
+  }
+  if (!understood || settings.rounds < 1 || settings.milliseconds <= 0 || threads < 1) {
+    fmt::print(stderr,
+               "usage: matrix_products [--csv FILE] [--rounds N] [--milliseconds X] [--threads N] "
+               "[--only TEXT]\n");
+    return 64;
   }
   lockstep::set_threads(threads);
   lockstep::set_blas_threads(threads);
+  if (omp_set_num_threads) omp_set_num_threads(threads);
   return lockstep::run(settings);
 }
