@@ -12,12 +12,15 @@ on. Each round runs every program once, so that a busy machine slows all alike. 
 too short to time, an epoch of the reference network has 192,000 rows for lockstep, 48,000 for the hand loop and
 12,000 for programs in Python; one of the wide network has 3,072 rows.
 """
+import contextlib
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 from benchmarking import (LAYERS, arguments, cell, count, distinct, environment, lockstep_rate, rates, ratio, run,
                           table, write_rows)
@@ -72,6 +75,27 @@ class HandLoop:
         return float(re.search(r"samples_per_second=(\d+)", out)[1])
 
 
+def run_ranks(command, ranks, env):
+    """What each process prints. One that fails ends the others, which may wait for it forever."""
+    with socket.socket() as probe, contextlib.ExitStack() as files:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+        probe.close()
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
+        processes = [subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
+                                      env=dict(env, RANK=str(rank), WORLD_SIZE=str(ranks), MASTER_ADDR="127.0.0.1",
+                                               MASTER_PORT=port))
+                     for rank, output in enumerate(outputs)]
+        while None in (codes := [process.poll() for process in processes]):
+            if any(codes):
+                for process in processes:
+                    process.kill()
+            time.sleep(0.05)
+        for output in outputs:
+            output.seek(0)
+        return [output.read() for output in outputs]
+
+
 class PythonPeer:
     """A script that prints samples_per_second of each epoch."""
 
@@ -87,15 +111,10 @@ class PythonPeer:
         option = "--network" if self.command[1].parent == HERE else "--model"
         command = [*self.command, option, network, "--batch", batch, "--epochs", EPOCHS, "--rows",
                    PYTHON_ROWS[network]]
-        processes = [subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      text=True,
-                                      env=dict(self.env, RANK=str(rank), WORLD_SIZE=str(ranks),
-                                               MASTER_ADDR="127.0.0.1", MASTER_PORT="29511"))
-                     for rank in range(ranks)]
-        outputs = [process.communicate() for process in processes]
-        found = re.findall(r"samples_per_second=(\d+)", outputs[0][0])
+        outputs = run_ranks(list(map(str, command)), ranks, self.env)
+        found = re.findall(r"samples_per_second=(\d+)", outputs[0])
         if len(found) != EPOCHS:
-            sys.exit(f"{' '.join(map(str, command))}\nexpected {EPOCHS} rates, got\n{''.join(outputs[0])}")
+            sys.exit(f"{' '.join(map(str, command))}\nexpected {EPOCHS} rates, got\n{''.join(outputs)}")
         return float(found[-1])
 
 
