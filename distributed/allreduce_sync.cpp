@@ -174,7 +174,7 @@ void AllreduceSync::add_up(std::size_t bucket) {
           at += own.count();
         }
       }
-    step_->sum.add(0, std::span(addends_).first(addend), node_floats(0, own).data(), own.count());
+    step_->sum.add(std::span(addends_).first(addend), node_floats(0, own).data(), own.count());
   }
   for (int other = 0; other < communicator_.size(); ++other) {
     if (other == self) continue;

@@ -11,8 +11,7 @@ std::vector<Range> nodes_of_host(const StepPlan& plan, const HostMap& map, int h
   std::vector<Range> nodes;
   for (const int rank : map.ranks_of(host))
     nodes.insert(nodes.end(), plan.nodes_of(rank).begin(), plan.nodes_of(rank).end());
-  const TreeSum sum(plan.grains(), nodes);
-  return {sum.outputs().begin(), sum.outputs().end()};
+  return largest_nodes(plan.grains(), nodes);
 }
 
 }  // namespace

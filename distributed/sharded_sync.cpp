@@ -77,13 +77,9 @@ ShardedSync::ShardedSync(Sequential& model, const Communicator& communicator, Co
 Range ShardedSync::gradient_columns_of(int rank) const {
   Range columns{};
   for (const Bucket& bucket : buckets_)
-    for (int slice = 0; slice < map_.slices(); ++slice) {
-      if (map_.handler(my_host_, slice) != rank) continue;
-      const Range read = model_.gradient_columns(whole_slice(map_, bucket, slice));
-      if (read.count() == 0) continue;
-      if (columns.count() == 0) columns = read;
-      columns = {std::min(columns.first, read.first), std::max(columns.last, read.last)};
-    }
+    for (int slice = 0; slice < map_.slices(); ++slice)
+      if (map_.handler(my_host_, slice) == rank)
+        columns = hull(columns, model_.gradient_columns(whole_slice(map_, bucket, slice)));
   return columns;
 }
 
@@ -368,7 +364,7 @@ void ShardedSync::update(std::size_t bucket) {
                                      static_cast<std::int64_t>(source.node) * floats.count();
     }
     const std::span<float> sum = gradients_of(slice, 0, floats);
-    step_->total.add(0, std::span(addends_).first(count), sum.data(), floats.count());
+    step_->total.add(std::span(addends_).first(count), sum.data(), floats.count());
     model_.add_regularization_gradient(floats, sum.data());
     UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
     for (std::size_t i = 0; i < slots_.size(); ++i)

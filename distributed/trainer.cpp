@@ -166,15 +166,14 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                   .seed = options_.seed,
                   .step = step,
                   .first_row = mine.first,
-                  .input_is_scaled = true,
-                  .nodes = sync_->nodes()};
+                  .input_is_scaled = true};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
       model_.forward(workspace, here, pass, /*until_logits=*/true).with_columns(columns);
   profile_.enter(Phase::kLoss);
   const Matrix output_gradient = workspace.output_gradient(here).with_columns(columns);
   const std::int64_t positions = plan.rows() * model_.output_positions();
-  add_up_losses(outputs, targets, output_gradient, pass.nodes,
+  add_up_losses(outputs, targets, output_gradient, sync_->nodes(),
                 1.0f / static_cast<float>(positions));
   if (model_.regularized())
     penalty_ += model_.regularization_penalty() * static_cast<double>(plan.rows());

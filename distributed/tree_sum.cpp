@@ -24,13 +24,13 @@ bool covers(std::span<const Range> inputs, Range node) {
 }
 
 /// The largest nodes below `node` that the inputs cover.
-void find_outputs(std::span<const Range> inputs, Range node, std::vector<Range>& outputs) {
+void find_covered(std::span<const Range> inputs, Range node, std::vector<Range>& found) {
   if (covers(inputs, node)) {
-    outputs.push_back(node);
+    found.push_back(node);
   } else if (node.count() > 1) {
     const std::int64_t split = tree_split(node);
-    find_outputs(inputs, {node.first, split}, outputs);
-    find_outputs(inputs, {split, node.last}, outputs);
+    find_covered(inputs, {node.first, split}, found);
+    find_covered(inputs, {split, node.last}, found);
   }
 }
 
@@ -49,25 +49,24 @@ void plan_merges(std::span<const Range> inputs, Range node, std::vector<int>& me
 
 }  // namespace
 
+std::vector<Range> largest_nodes(std::int64_t leaves, std::span<const Range> inputs) {
+  std::vector<Range> found;
+  find_covered(inputs, {0, leaves}, found);
+  return found;
+}
+
 TreeSum::TreeSum(std::int64_t leaves, std::span<const Range> inputs) {
-  find_outputs(inputs, {0, leaves}, outputs_);
+  plan_merges(inputs, {0, leaves}, merges_);
   std::size_t depth = 0;
-  for (const Range& output : outputs_) {
-    const std::size_t first = merges_.size();
-    plan_merges(inputs, output, merges_);
-    inputs_of_.push_back(
-        {static_cast<std::int64_t>(first), static_cast<std::int64_t>(merges_.size())});
-    std::size_t entries = 0;
-    for (std::size_t i = first; i < merges_.size(); ++i) {
-      depth = std::max(depth, ++entries);
-      entries -= static_cast<std::size_t>(merges_[i]);
-    }
+  std::size_t entries = 0;
+  for (const int merges : merges_) {
+    depth = std::max(depth, ++entries);
+    entries -= static_cast<std::size_t>(merges);
   }
   scratch_ = FloatBuffer(static_cast<std::int64_t>(depth) * kBlock);
 }
 
-void TreeSum::add(std::size_t output, std::span<const float* const> inputs, float* sum,
-                  std::int64_t count) {
+void TreeSum::add(std::span<const float* const> inputs, float* sum, std::int64_t count) {
   if (inputs.size() == 1) {
     if (inputs[0] != sum) std::copy_n(inputs[0], count, sum);
     return;
@@ -75,7 +74,6 @@ void TreeSum::add(std::size_t output, std::span<const float* const> inputs, floa
   const auto scratch = [this](std::size_t entry) {
     return scratch_.span().data() + static_cast<std::int64_t>(entry) * kBlock;
   };
-  const int* const merges = merges_.data() + inputs_of_[output].first;
   // An entry of the stack is an input, or a partial sum in the entry's own scratch block.
   std::array<const float*, kDeepest> stack{};
   for (std::int64_t first = 0; first < count; first += kBlock) {
@@ -83,7 +81,7 @@ void TreeSum::add(std::size_t output, std::span<const float* const> inputs, floa
     std::size_t entries = 0;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       stack[entries++] = inputs[i] + first;
-      for (int merge = 0; merge < merges[i]; ++merge) {
+      for (int merge = 0; merge < merges_[i]; ++merge) {
         --entries;
         const bool last = i + 1 == inputs.size() && entries == 1;
         float* const to = last ? sum + first : scratch(entries - 1);

@@ -9,30 +9,25 @@
 
 namespace lockstep {
 
-/// Adds up nodes of the tree of grains (src/core/grain_tree.hpp) in the tree's order, whoever
-/// computed which: to its root, or as far as the nodes go.
+/// The largest nodes of the tree over `leaves` >= 1 leaves (src/core/grain_tree.hpp) that `inputs`,
+/// disjoint nodes in order, make up; in order.
+std::vector<Range> largest_nodes(std::int64_t leaves, std::span<const Range> inputs);
+
+/// Adds up nodes of the tree of grains to its root in the tree's order, whoever computed which.
 class TreeSum {
  public:
-  /// `inputs`: disjoint nodes of the tree over `leaves` >= 1, in order.
+  /// `inputs`: disjoint nodes of the tree over `leaves` >= 1 that cover it, in order; else
+  /// std::logic_error.
   TreeSum(std::int64_t leaves, std::span<const Range> inputs);
 
-  /// The largest nodes that the inputs make up, in order; the root alone if they cover all leaves.
-  std::span<const Range> outputs() const { return outputs_; }
-  /// Which of the inputs make up an output.
-  Range inputs_of(std::size_t output) const { return inputs_of_[output]; }
-
-  /// sum[i] = the output over inputs[.][i] for `count` elements; `inputs`: those of this output
-  /// only. `sum` may be one of them.
-  void add(std::size_t output, std::span<const float* const> inputs, float* sum,
-           std::int64_t count);
+  /// sum[i] = the root over inputs[.][i] for `count` elements. `sum` may be one of the inputs.
+  void add(std::span<const float* const> inputs, float* sum, std::int64_t count);
   /// The root for numbers that lie input by input, sums.size() of each.
   void add_to_root(std::span<const double> inputs, std::span<double> sums) const;
 
  private:
   /// After input i is put on the stack, this many times the two topmost entries become their sum.
   std::vector<int> merges_;
-  std::vector<Range> outputs_;
-  std::vector<Range> inputs_of_;
   FloatBuffer scratch_;  ///< one block for each entry of the stack
 };
 

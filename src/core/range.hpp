@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace lockstep {
@@ -11,5 +12,12 @@ struct Range {
   std::int64_t count() const { return last - first; }
   bool operator==(const Range&) const = default;
 };
+
+/// The smallest range that holds both; an empty one counts for nothing.
+inline Range hull(Range a, Range b) {
+  if (a.count() == 0) return b;
+  if (b.count() == 0) return a;
+  return {std::min(a.first, b.first), std::max(a.last, b.last)};
+}
 
 }  // namespace lockstep

@@ -156,11 +156,8 @@ Range Sequential::gradient_columns(Range floats) const {
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     const Range elements = elements_within(parameters[p], floats);
     if (!parameters[p].trainable || elements.count() == 0) continue;
-    const Range read = layers_[i]->gradient_columns(p, elements, element_count(input_shape()));
-    if (read.count() == 0) continue;
-    columns = columns.count() == 0
-                  ? read
-                  : Range{std::min(columns.first, read.first), std::max(columns.last, read.last)};
+    columns =
+        hull(columns, layers_[i]->gradient_columns(p, elements, element_count(input_shape())));
   }
   return columns;
 }

@@ -17,8 +17,6 @@ TEST(ShardedStep, CompletesTheTreeFromEveryRanksPointOfView) {
       const StepPlan plan(rows, 8, static_cast<int>(host_of.size()));
       for (int rank = 0; rank < plan.ranks(); ++rank) {
         const ShardedStep step = plan_sharded_step(plan, map, rank);
-        ASSERT_EQ(step.total.outputs().size(), 1u);
-        EXPECT_EQ(step.total.outputs()[0], (Range{0, plan.grains()}));
         std::size_t received = 0;
         for (const auto& source : step.sources) {
           if (source.own)

@@ -55,7 +55,7 @@ TEST(TreeSum, GivesTheRootFromTheNodesOfAnyShareOfTheLeaves) {
         std::vector<double> totals(2);
 
         float* const result = sums[(inputs.size() - 1) / 2].data();  // in place of an input
-        tree.add(0, pointers, result, kCount);
+        tree.add(pointers, result, kCount);
         tree.add_to_root(doubles, totals);
 
         for (std::size_t i = 0; i < root.size(); ++i)
@@ -74,23 +74,16 @@ TEST(TreeSum, AddsDoublesInTheTreesOrder) {
   EXPECT_EQ(total[0], (1e17 + 1.0) - 1e17);
 }
 
-TEST(TreeSum, GoesAsFarAsItsInputsReach) {
-  const Leaves leaves(8);
+TEST(LargestNodes, GoAsFarAsTheInputsReach) {
   const std::vector<Range> inputs{{0, 1}, {1, 2}, {4, 6}, {6, 7}, {7, 8}};  // not 2 and 3
-  TreeSum tree(8, inputs);
-  ASSERT_EQ(tree.outputs().size(), 2u);
-  EXPECT_EQ(tree.outputs()[0], (Range{0, 2}));
-  EXPECT_EQ(tree.outputs()[1], (Range{4, 8}));
-  EXPECT_EQ(tree.inputs_of(1), (Range{2, 5}));
-  const std::vector<float> a = leaves.sum({4, 6}), b = leaves.sum({6, 7}), c = leaves.sum({7, 8});
-  std::vector<float> sum(kCount);
-  tree.add(1, std::vector<const float*>{a.data(), b.data(), c.data()}, sum.data(), kCount);
-  EXPECT_EQ(sum, leaves.sum({4, 8}));
+  EXPECT_EQ(largest_nodes(8, inputs), (std::vector<Range>{{0, 2}, {4, 8}}));
+  EXPECT_TRUE(largest_nodes(8, {}).empty());
 }
 
-TEST(TreeSum, RefusesInputsThatAreNotNodes) {
-  const std::vector<Range> inputs{{0, 1}, {1, 3}};
-  EXPECT_THROW(TreeSum(3, inputs), std::logic_error);
+TEST(TreeSum, RefusesInputsThatAreNotNodesOrDoNotCoverTheTree) {
+  for (const std::vector<Range>& inputs :
+       {std::vector<Range>{{0, 1}, {1, 3}}, {{0, 2}}, {{0, 1}, {2, 3}}, {}})
+    EXPECT_THROW(TreeSum(3, inputs), std::logic_error);
 }
 
 }  // namespace
