@@ -9,15 +9,15 @@
 #include <optional>
 #include <thread>
 
-#include "distributed/agreement.hpp"
-#include "distributed/session.hpp"
-#include "distributed/setup_check.hpp"
-#include "launch/blas_correction.hpp"
-#include "launch/command.hpp"
-#include "launch/launcher.hpp"
-#include "launch/option_parser.hpp"
-#include "launch/screen.hpp"
-#include "launch/startup_watch.hpp"
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/session.hpp"
+#include "distributed/ranks/setup_check.hpp"
+#include "launch/cli/command.hpp"
+#include "launch/cli/option_parser.hpp"
+#include "launch/cli/screen.hpp"
+#include "launch/machine/blas_correction.hpp"
+#include "launch/machine/launcher.hpp"
+#include "launch/machine/startup_watch.hpp"
 #include "src/core/fault.hpp"
 #include "src/kernels/kernels.hpp"
 

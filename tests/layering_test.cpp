@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -82,6 +84,48 @@ TEST(Layering, PointsFromEachFolderToLowerOnesOnly) {
     if (std::ranges::find(kFolders, target) == kFolders.end()) continue;
     EXPECT_LE(level(target), level(include.folder)) << include.file << " includes " << include.name;
   }
+}
+
+/// Which folders the files of each folder include files of; "src/core" and "src" are two folders.
+std::map<std::string, std::set<std::string>> folder_arrows() {
+  std::map<std::string, std::set<std::string>> arrows;
+  for (const Include& include : all_includes()) {
+    const std::string from = std::filesystem::path(include.file).parent_path().string();
+    const std::string to = std::filesystem::path(include.name).parent_path().string();
+    const bool ours = std::ranges::find(kFolders, to.substr(0, to.find('/'))) != kFolders.end();
+    if (ours && from != to) arrows[from].insert(to);
+  }
+  return arrows;
+}
+
+/// The folders on a way from `folder` back to itself; empty if there is none.
+std::vector<std::string> circle_through(
+    const std::string& folder, const std::map<std::string, std::set<std::string>>& arrows) {
+  std::set<std::string> seen;
+  std::vector<std::string> way;
+  const std::function<bool(const std::string&)> leads_back = [&](const std::string& at) {
+    way.push_back(at);
+    if (const auto targets = arrows.find(at); targets != arrows.end())
+      for (const std::string& to : targets->second)
+        if (to == folder || (seen.insert(to).second && leads_back(to))) return true;
+    way.pop_back();
+    return false;
+  };
+  leads_back(folder);
+  return way;
+}
+
+TEST(Layering, FindsACircleOfFolders) {
+  EXPECT_THAT(circle_through("a", {{"a", {"b", "c"}}, {"b", {"d"}}, {"c", {"d", "a"}}}),
+              testing::ElementsAre("a", "c"));
+  EXPECT_THAT(circle_through("a", {{"a", {"b"}}, {"b", {"c"}}, {"c", {"b"}}}), testing::IsEmpty());
+}
+
+TEST(Layering, HasNoCircleOfFolders) {
+  const auto arrows = folder_arrows();
+  EXPECT_GT(arrows.size(), 15u);
+  for (const auto& [folder, targets] : arrows)
+    EXPECT_THAT(circle_through(folder, arrows), testing::IsEmpty());
 }
 
 TEST(Layering, IncludesOwnFilesFromTheProjectRoot) {

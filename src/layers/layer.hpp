@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "src/activations/activation.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/core/matrix.hpp"
 #include "src/core/numerics.hpp"
-#include "src/core/parameter.hpp"
 #include "src/core/shape.hpp"
-#include "src/layers/activation.hpp"
+#include "src/parameters/parameter.hpp"
 
 namespace lockstep {
 
@@ -21,8 +21,8 @@ namespace lockstep {
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0;
-  std::int64_t step = 0;       ///< optimizer steps done before this one
-  std::int64_t first_row = 0;  ///< position of row 0 in the global batch
+  std::int64_t step = 0;         ///< optimizer steps done before this one
+  std::int64_t first_row = 0;    ///< position of row 0 in the global batch
   bool input_is_scaled = false;  ///< by Sequential::input_scaling()
   Numerics numerics = Numerics::kExact;
   GradientNodes nodes = {};  ///< what gradients are summed over

@@ -4,8 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "src/activations/activation.hpp"
 #include "src/core/matrix.hpp"
-#include "src/layers/activation.hpp"
 #include "src/losses/targets.hpp"
 
 namespace lockstep {

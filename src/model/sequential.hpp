@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "src/core/matrix.hpp"
-#include "src/core/parameter.hpp"
 #include "src/layers/layer.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/losses/loss.hpp"
 #include "src/metrics/metric.hpp"
 #include "src/model/workspace.hpp"
 #include "src/optimizers/optimizer.hpp"
+#include "src/parameters/parameter.hpp"
 
 namespace lockstep {
 

@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "distributed/gradient_sync.hpp"
+#include "distributed/update/gradient_sync.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/flush_denormals.hpp"
 #include "src/core/grain_tree.hpp"

@@ -1,11 +1,12 @@
-// A simulation that trains a network on two thirds of its ranks while the others go on with their work.
+// A simulation that trains a network on two thirds of its ranks while the others go on with their
+// work.
 #include <mpi.h>
 
 #include <cmath>
 #include <cstdio>
 #include <vector>
 
-#include "distributed/trainer.hpp"
+#include "distributed/training/trainer.hpp"
 #include "src/model/layers_text.hpp"
 
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "distributed/agreement.hpp"
-#include "distributed/communicator.hpp"
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/communicator.hpp"
 #include "tests/io/io_test_support.hpp"
 
 /// Helpers of tests that run on any number of ranks.

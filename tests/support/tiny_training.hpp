@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/batch.hpp"
-#include "io/history.hpp"
+#include "io/data/batch.hpp"
+#include "io/keras/history.hpp"
 #include "src/model/sequential.hpp"
 
 /// Small networks and datasets for tests of training.

@@ -1,0 +1,247 @@
+#include "distributed/ranks/communicator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+void check_mpi(int code, const char* call) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = "unknown error";
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  fail(ExitCode::kInputOutput, "[mpi] {} failed: {}", call, text);
+}
+
+/// MPI counts are int: longer spans travel in pieces of this many elements.
+constexpr std::size_t kLongestPiece = std::size_t{1} << 30;
+
+int message_length(std::size_t count) {
+  check(count <= kLongestPiece, ExitCode::kInputOutput,
+        "[mpi] expected at most 2^30 elements in one message, got {}", count);
+  return static_cast<int>(count);
+}
+
+template <class T, class Function>
+void in_pieces(std::span<T> values, Function function) {
+  for (std::size_t i = 0; i < values.size(); i += kLongestPiece) {
+    const std::size_t count = std::min(kLongestPiece, values.size() - i);
+    function(values.data() + i, static_cast<int>(count));
+  }
+}
+
+template <class T>
+void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Comm communicator) {
+  in_pieces(values, [&](T* piece, int count) {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, piece, count, type, operation, communicator),
+              "MPI_Allreduce");
+  });
+}
+
+std::int64_t reduced(std::int64_t value, MPI_Op operation, MPI_Comm communicator) {
+  all_reduce(std::span(&value, 1), MPI_INT64_T, operation, communicator);
+  return value;
+}
+
+/// Where each part begins; throws if the whole does not fit MPI's int.
+std::vector<int> displacements(const std::vector<int>& lengths) {
+  std::vector<int> starts(lengths.size());
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    starts[i] = static_cast<int>(start);
+    start += lengths[i];
+    check(start <= std::int64_t{1} << 30, ExitCode::kInputOutput,
+          "[mpi] expected to gather at most 1 GiB at a time, got more");
+  }
+  return starts;
+}
+
+}  // namespace
+
+Communicator::Communicator(MPI_Comm communicator) {
+  MPI_Comm duplicate = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(communicator, &duplicate), "MPI_Comm_dup");
+  adopt(duplicate);
+}
+
+void Communicator::adopt(MPI_Comm communicator) {
+  communicator_ = communicator;
+  check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
+}
+
+Communicator::~Communicator() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (communicator_ != MPI_COMM_NULL && !finalized) MPI_Comm_free(&communicator_);
+}
+
+Communicator::Communicator(Communicator&& other) noexcept
+    : communicator_(std::exchange(other.communicator_, MPI_COMM_NULL)),
+      rank_(other.rank_),
+      size_(other.size_) {}
+
+Communicator& Communicator::operator=(Communicator&& other) noexcept {
+  std::swap(communicator_, other.communicator_);
+  std::swap(rank_, other.rank_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void Communicator::barrier() const {
+  check_mpi(MPI_Barrier(communicator_), "MPI_Barrier");
+}
+
+void Communicator::broadcast(std::span<std::byte> bytes) const {
+  in_pieces(bytes, [&](std::byte* piece, int count) {
+    check_mpi(MPI_Bcast(piece, count, MPI_BYTE, 0, communicator_), "MPI_Bcast");
+  });
+}
+
+std::string Communicator::broadcast(const std::string& text) const {
+  std::uint64_t length = text.size();
+  broadcast(std::span(&length, 1));
+  std::string received = is_root() ? text : std::string(length, '\0');
+  broadcast(std::span(received.data(), received.size()));
+  return received;
+}
+
+bool Communicator::broadcast(bool value) const {
+  std::uint8_t byte = value ? 1 : 0;
+  broadcast(std::span(&byte, 1));
+  return byte != 0;
+}
+
+void Communicator::all_sum(std::span<float> values) const {
+  all_reduce(values, MPI_FLOAT, MPI_SUM, communicator_);
+}
+
+void Communicator::all_sum(std::span<double> values) const {
+  all_reduce(values, MPI_DOUBLE, MPI_SUM, communicator_);
+}
+
+void Communicator::all_sum(std::span<std::int64_t> values) const {
+  all_reduce(values, MPI_INT64_T, MPI_SUM, communicator_);
+}
+
+std::int64_t Communicator::all_sum(std::int64_t value) const {
+  return reduced(value, MPI_SUM, communicator_);
+}
+
+std::int64_t Communicator::all_max(std::int64_t value) const {
+  return reduced(value, MPI_MAX, communicator_);
+}
+
+std::int64_t Communicator::all_min(std::int64_t value) const {
+  return reduced(value, MPI_MIN, communicator_);
+}
+
+std::vector<std::string> Communicator::all_gather(const std::string& text) const {
+  check(text.size() <= kLongestPiece, ExitCode::kInputOutput,
+        "[mpi] expected to gather at most 1 GiB at a time, got {} bytes", text.size());
+  const int length = static_cast<int>(text.size());
+  std::vector<int> lengths(static_cast<std::size_t>(size_));
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
+            "MPI_Allgather");
+  const std::vector<int> starts = displacements(lengths);
+  std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), '\0');
+  check_mpi(MPI_Allgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(), starts.data(),
+                           MPI_CHAR, communicator_),
+            "MPI_Allgatherv");
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    texts.push_back(
+        all.substr(static_cast<std::size_t>(starts[i]), static_cast<std::size_t>(lengths[i])));
+  return texts;
+}
+
+std::vector<std::byte> Communicator::gather(std::span<const std::byte> bytes) const {
+  check(bytes.size() <= kLongestPiece, ExitCode::kInputOutput,
+        "[mpi] expected to gather at most 1 GiB at a time, got {} bytes", bytes.size());
+  const int length = static_cast<int>(bytes.size());
+  std::vector<int> lengths(static_cast<std::size_t>(size_));
+  // Every rank learns the lengths, so that all of them see the same overflow.
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
+            "MPI_Allgather");
+  const std::vector<int> starts = displacements(lengths);
+  std::vector<std::byte> all;
+  if (is_root()) all.resize(static_cast<std::size_t>(starts.back() + lengths.back()));
+  check_mpi(MPI_Gatherv(bytes.data(), length, MPI_BYTE, all.data(), lengths.data(), starts.data(),
+                        MPI_BYTE, 0, communicator_),
+            "MPI_Gatherv");
+  return all;
+}
+
+Communicator Communicator::on_this_host() const {
+  MPI_Comm host = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  Communicator result;
+  result.adopt(host);
+  return result;
+}
+
+Communicator Communicator::split(int color) const {
+  MPI_Comm part = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(communicator_, color, rank_, &part), "MPI_Comm_split");
+  Communicator result;
+  result.adopt(part);
+  return result;
+}
+
+Messages::~Messages() {
+  if (std::uncaught_exceptions() > exceptions_) return;
+  MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+}
+
+Messages::Messages(Messages&& other) noexcept
+    : communicator_(other.communicator_), requests_(std::exchange(other.requests_, {})) {}
+
+void Messages::send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag) {
+  requests_.push_back(MPI_REQUEST_NULL);
+  check_mpi(MPI_Isend(values, message_length(count), type, to, tag, communicator_->get(),
+                      &requests_.back()),
+            "MPI_Isend");
+}
+
+void Messages::receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag) {
+  requests_.push_back(MPI_REQUEST_NULL);
+  check_mpi(MPI_Irecv(values, message_length(count), type, from, tag, communicator_->get(),
+                      &requests_.back()),
+            "MPI_Irecv");
+}
+
+void Messages::send(std::span<const float> values, int to, int tag) {
+  send(values.data(), values.size(), MPI_FLOAT, to, tag);
+}
+void Messages::send(std::span<const double> values, int to, int tag) {
+  send(values.data(), values.size(), MPI_DOUBLE, to, tag);
+}
+void Messages::receive(std::span<float> values, int from, int tag) {
+  receive(values.data(), values.size(), MPI_FLOAT, from, tag);
+}
+void Messages::receive(std::span<double> values, int from, int tag) {
+  receive(values.data(), values.size(), MPI_DOUBLE, from, tag);
+}
+
+bool Messages::done() {
+  if (requests_.empty()) return true;
+  int all = 0;
+  check_mpi(
+      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE),
+      "MPI_Testall");
+  if (all != 0) requests_.clear();
+  return all != 0;
+}
+
+void Messages::wait() {
+  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
+  requests_.clear();
+}
+
+}  // namespace lockstep

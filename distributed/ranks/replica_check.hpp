@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "distributed/ranks/communicator.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Compares the replicas of all ranks: first that every weight is finite, then a hash of weights
+/// and optimizer slots. Throws Error (70) on every rank, naming the ranks that differ from the
+/// majority and the first weight (or slot) in which they do. `when` goes into the message: "step
+/// 1200". Collective.
+void check_replicas(const Sequential& model, std::span<const std::span<const float>> slots,
+                    const Communicator& communicator, const std::string& when);
+
+}  // namespace lockstep

@@ -1,0 +1,70 @@
+#include "distributed/ranks/setup_check.hpp"
+
+#include <limits>
+
+#include "distributed/ranks/agreement.hpp"
+#include "io/data/sample_order.hpp"
+#include "src/core/hash.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Adds up what the ranks found in their shares; CollectiveError (65) if that is anything.
+void refuse(const Communicator& communicator, const Findings& mine, const std::string& label,
+            const std::string& expected) {
+  const std::int64_t count = communicator.all_sum(mine.count);
+  if (count == 0) return;
+  const std::int64_t none = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t first = communicator.all_min(mine.count > 0 ? mine.first_row : none);
+  std::string example;
+  for (const std::string& text :
+       communicator.all_gather(mine.count > 0 && mine.first_row == first ? mine.example : ""))
+    if (example.empty()) example = text;
+  throw CollectiveError(
+      ExitCode::kBadData,
+      fmt::format("[data] {}: expected {}, got {} in {} value{}, the first one in row {}", label,
+                  expected, example, count, count == 1 ? "" : "s", first));
+}
+
+}  // namespace
+
+void check_same_everywhere(const Communicator& communicator, const std::string& what,
+                           const std::string& value) {
+  const auto values = communicator.all_gather(value);
+  for (std::size_t rank = 1; rank < values.size(); ++rank)
+    check_collectively(values[rank] == values[0], ExitCode::kDisagreement,
+                       "[ranks] expected the same {} on every rank, got {} on rank 0 and {} on "
+                       "rank {}",
+                       what, values[0], values[rank], rank);
+}
+
+void check_data(const Communicator& communicator, const Sequential& model, const ArrayDataset& data,
+                const std::string& x_label, const std::string& y_label) {
+  const TargetKind kind = model.loss().target_kind();
+  together(communicator, [&] {
+    check(data.x.rows == data.y.rows, ExitCode::kBadData,
+          "[data] expected as many rows in {} as in {}, got {} and {}", x_label, y_label,
+          data.x.rows, data.y.rows);
+    check_shapes(data.x, data.y, model.input_shape(), model.output_shape(), kind, x_label, y_label);
+  });
+  const Range mine = share(data.rows(), communicator.rank(), communicator.size());
+  refuse(communicator, find_not_finite(data.x, mine.first, mine.last), x_label, "finite numbers");
+  if (kind == TargetKind::kClasses)
+    refuse(communicator, find_bad_labels(data.y, mine.first, mine.last, model.output_columns()),
+           y_label, fmt::format("class indices from 0 to {}", model.output_columns() - 1));
+  else
+    refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label, "finite numbers");
+}
+
+std::string hash_of(const ArrayDataset& data) {
+  std::array<std::array<std::uint64_t, 2>, 2> hashes;
+  for (const std::size_t i : {0u, 1u}) {
+    const ArrayView& array = i == 0 ? data.x : data.y;
+    hashes[i] = fast_hash({array.data, static_cast<std::size_t>(array.rows) * array.row_bytes()});
+  }
+  return fmt::format("{} rows of {} {} and {} {}, hash {}", data.x.rows, to_string(data.x.type),
+                     to_string(data.x.row_shape), to_string(data.y.type),
+                     to_string(data.y.row_shape), to_hex(std::as_bytes(std::span(hashes))));
+}
+
+}  // namespace lockstep

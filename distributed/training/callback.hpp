@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "io/keras/history.hpp"
+
+namespace lockstep {
+
+class Trainer;
+
+/// How an epoch stands after a step: running means over all ranks since the epoch began.
+struct StepReport {
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< of this epoch, from 1
+  std::int64_t steps = 0;  ///< in this epoch
+  std::int64_t rows = 0;   ///< trained in this epoch, over all ranks
+  double loss = 0;
+  const EpochReport* so_far = nullptr;  ///< names and running means of the metrics
+  double seconds = 0;  ///< since the epoch began, rank 0's clock is the one that counts
+};
+
+/// Where users hook in. Every hook is called on every rank with the same report (but for clocks),
+/// so a callback may decide by it; side effects (files, screen) belong to rank 0. What a callback
+/// asks of the trainer (Trainer::stop, set_learning_rate) counts on rank 0, whose wish all ranks
+/// follow. Until on_train_end the weights may lie in memory that the ranks of a host share: a
+/// callback may read them.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void on_train_begin(Trainer&) {}
+  virtual void on_step_end(Trainer&, const StepReport&) {}
+  virtual void on_epoch_end(Trainer&, const EpochReport&) {}
+  virtual void on_train_end(Trainer&) {}
+
+  /// What a checkpoint must hold for this callback to go on as if it had never stopped: any text
+  /// (JSON), none by default. `name` tells the callbacks of a trainer apart.
+  virtual std::string name() const { return ""; }
+  virtual std::string state() const { return ""; }
+  virtual void restore(const std::string& /*state*/) {}
+};
+
+}  // namespace lockstep

@@ -1,0 +1,115 @@
+#include "distributed/training/evaluator.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "io/data/sample_order.hpp"
+#include "src/core/flush_denormals.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Blocks whose sums are exchanged at a time: bounds the memory, and changes no bit.
+constexpr std::int64_t kBlocksPerExchange = 4096;
+
+/// Loss (in front) and metric sums of one block.
+void evaluate_block(const Sequential& model, Workspace& workspace, TargetLoader& targets,
+                    const ArrayDataset& data, std::span<const std::int64_t> rows,
+                    std::span<double> sums) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  gather_rows(data.x, rows, workspace.input({0, count}), model.input_scaling());
+  const Targets wanted = targets.gather(data.y, rows);
+  const Matrix output =
+      model.forward(workspace, {0, count}, Pass{.input_is_scaled = true}, /*until_logits=*/true)
+          .with_columns(model.output_columns());
+  sums[0] = model.loss().compute(output, wanted, {}, 1.0f, model.loss_is_fused());
+  for (std::size_t i = 0; i < model.metrics().size(); ++i)
+    sums[i + 1] = model.metrics()[i]->sum(output, wanted);
+}
+
+/// The part of `blocks` that this rank works on.
+Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root_only) {
+  if (root_only) return {0, communicator.is_root() ? blocks : 0};
+  return share(blocks, communicator.rank(), communicator.size());
+}
+
+}  // namespace
+
+Evaluation evaluate(const Sequential& model, const Communicator& communicator,
+                    const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
+  const FlushDenormals guard;
+  const std::size_t width = 1 + model.metrics().size();
+  block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
+  Workspace workspace(model, block_rows, Workspace::Use::kInference);
+  TargetLoader targets(model.loss().target_kind(), block_rows, model.output_positions(),
+                       model.output_columns());
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(block_rows));
+  std::vector<double> totals(width, 0.0);
+
+  const std::int64_t blocks = (data.rows() + block_rows - 1) / block_rows;
+  for (std::int64_t base = 0; base < blocks; base += kBlocksPerExchange) {
+    const std::int64_t count = std::min(kBlocksPerExchange, blocks - base);
+    const Range mine = my_blocks(communicator, count, root_only);
+    // One rank fills a block's sums, the others add zeros: the exchange is exact.
+    std::vector<double> sums(static_cast<std::size_t>(count) * width, 0.0);
+    for (std::int64_t block = mine.first; block < mine.last; ++block) {
+      const std::int64_t first = (base + block) * block_rows;
+      const std::int64_t last = std::min(first + block_rows, data.rows());
+      const std::span<std::int64_t> ids(rows.data(), static_cast<std::size_t>(last - first));
+      std::iota(ids.begin(), ids.end(), first);
+      evaluate_block(model, workspace, targets, data, ids,
+                     std::span(sums).subspan(static_cast<std::size_t>(block) * width, width));
+    }
+    communicator.all_sum(std::span(sums));
+    for (std::size_t i = 0; i < sums.size(); ++i) totals[i % width] += sums[i];
+  }
+
+  const auto positions = static_cast<double>(data.rows() * model.output_positions());
+  Evaluation evaluation;
+  evaluation.rows = data.rows();
+  evaluation.loss = (positions > 0 ? totals[0] / positions : 0) + model.regularization_penalty();
+  for (std::size_t i = 0; i < model.metrics().size(); ++i)
+    evaluation.metrics.emplace_back(model.metrics()[i]->name(),
+                                    positions > 0 ? totals[i + 1] / positions : 0);
+  return evaluation;
+}
+
+void predict(const Sequential& model, const Communicator& communicator, const ArrayView& x,
+             std::int64_t block_rows, const PredictionSink& sink) {
+  const FlushDenormals guard;
+  const std::int64_t columns = element_count(model.output_shape());
+  // Per round each rank computes some consecutive blocks: at most 8 MiB of output a rank, and half
+  // a GiB of all, which is what one gather carries.
+  const std::int64_t round_floats =
+      std::min<std::int64_t>(2 << 20, (1 << 27) / communicator.size());
+  const std::int64_t row_floats = std::max<std::int64_t>(1, columns);
+  block_rows =
+      std::clamp<std::int64_t>(round_floats / row_floats, 1, std::max<std::int64_t>(1, block_rows));
+  const std::int64_t blocks_per_round =
+      std::max<std::int64_t>(1, round_floats / (block_rows * row_floats));
+  const std::int64_t round_rows = blocks_per_round * block_rows * communicator.size();
+  Workspace workspace(model, block_rows, Workspace::Use::kInference);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(block_rows));
+  std::vector<float> mine;
+
+  for (std::int64_t base = 0; base < x.rows; base += round_rows) {
+    const std::int64_t round_end = std::min(base + round_rows, x.rows);
+    const std::int64_t blocks = (round_end - base + block_rows - 1) / block_rows;
+    const Range my_part = share(blocks, communicator.rank(), communicator.size());
+    mine.clear();
+    for (std::int64_t block = my_part.first; block < my_part.last; ++block) {
+      const std::int64_t first = base + block * block_rows;
+      const std::int64_t count = std::min(block_rows, round_end - first);
+      const std::span<std::int64_t> ids(rows.data(), static_cast<std::size_t>(count));
+      std::iota(ids.begin(), ids.end(), first);
+      gather_rows(x, ids, workspace.input({0, count}), model.input_scaling());
+      const Matrix output = model.forward(workspace, {0, count}, Pass{.input_is_scaled = true});
+      mine.insert(mine.end(), output.data, output.data + output.size());
+    }
+    const std::vector<std::byte> all = communicator.gather(std::as_bytes(std::span(mine)));
+    if (communicator.is_root())
+      sink(base, {reinterpret_cast<const float*>(all.data()), round_end - base, columns});
+  }
+}
+
+}  // namespace lockstep

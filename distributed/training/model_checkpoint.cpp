@@ -1,0 +1,35 @@
+#include "distributed/training/model_checkpoint.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "distributed/training/trainer.hpp"
+#include "io/keras/exact_json.hpp"
+
+namespace lockstep {
+
+void ModelCheckpoint::on_train_begin(Trainer& trainer) {
+  larger_is_better_ = options_.mode == Mode::kAuto ? trainer.larger_is_better(options_.monitor)
+                                                   : options_.mode == Mode::kMax;
+  if (!best_known_)
+    best_ = larger_is_better_ ? -std::numeric_limits<double>::infinity()
+                              : std::numeric_limits<double>::infinity();
+  best_known_ = true;
+}
+
+void ModelCheckpoint::on_epoch_end(Trainer& trainer, const EpochReport& report) {
+  const std::optional<double> current = report.value(options_.monitor);
+  if (!current || !(larger_is_better_ ? *current > best_ : *current < best_)) return;
+  best_ = *current;
+  trainer.save(options_.path);
+}
+
+std::string ModelCheckpoint::state() const {
+  return nlohmann::ordered_json{{"best", exact_json(best_)}}.dump();
+}
+
+void ModelCheckpoint::restore(const std::string& state) {
+  best_ = exact_double(nlohmann::ordered_json::parse(state).at("best"));
+  best_known_ = true;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "distributed/training/callback.hpp"
+#include "distributed/training/early_stopping.hpp"
+
+namespace lockstep {
+
+/// Keras's ModelCheckpoint(save_best_only=True): saves the model when the monitored number is
+/// strictly better than ever before (keras-semantics 5.2). Rank 0 writes, atomically.
+class ModelCheckpoint final : public Callback {
+ public:
+  struct Options {
+    std::filesystem::path path;
+    std::string monitor = "val_loss";
+    Mode mode = Mode::kAuto;
+  };
+  explicit ModelCheckpoint(Options options) : options_(std::move(options)) {}
+
+  void on_train_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
+
+  std::string name() const override { return "model_checkpoint"; }
+  std::string state() const override;
+  void restore(const std::string& state) override;
+
+ private:
+  Options options_;
+  bool larger_is_better_ = false;
+  bool best_known_ = false;  ///< the best survives into a second fit, as in Keras
+  double best_ = 0;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,75 @@
+#include "distributed/update/host_steps.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace lockstep {
+namespace {
+
+/// Two cache lines: processors fetch them in pairs.
+constexpr std::size_t kLine = 128;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+}  // namespace
+
+std::size_t HostSteps::bytes(int members) {
+  return static_cast<std::size_t>(members) * kLine;
+}
+
+HostSteps::HostSteps(std::span<std::byte> memory, int members, int member, std::int64_t buckets)
+    : memory_(memory.data()),
+      members_(members),
+      member_(member),
+      buckets_(static_cast<std::uint64_t>(buckets)) {}
+
+std::uint64_t& HostSteps::counter(int member, Counter which) const {
+  return reinterpret_cast<std::uint64_t*>(memory_ +
+                                          static_cast<std::size_t>(member) * kLine)[which];
+}
+
+void HostSteps::arrive() {
+  std::atomic_ref(counter(member_, kArrived)).fetch_add(1, std::memory_order_release);
+}
+
+void HostSteps::publish() {
+  std::atomic_ref(counter(member_, kPublished)).fetch_add(1, std::memory_order_release);
+}
+
+void HostSteps::announce() {
+  std::atomic_ref(counter(member_, kAnnounced)).store(step_, std::memory_order_release);
+}
+
+bool HostSteps::announced() const {
+  return std::atomic_ref(counter(0, kAnnounced)).load(std::memory_order_acquire) >= step_;
+}
+
+std::int64_t HostSteps::least(std::uint64_t& known, Counter which) {
+  const std::uint64_t before = (step_ - 1) * buckets_;
+  if (known < before + buckets_) {
+    known = ~std::uint64_t{0};
+    for (int member = 0; member < members_; ++member)
+      known =
+          std::min(known, std::atomic_ref(counter(member, which)).load(std::memory_order_acquire));
+  }
+  return static_cast<std::int64_t>(std::min(known - before, buckets_));
+}
+
+void Backoff::wait() {
+  if (done_ < spins_) {
+    ++done_;
+    pause();
+  } else {
+    sched_yield();
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,52 @@
+#include "distributed/update/step_plan.hpp"
+
+#include <algorithm>
+
+#include "io/data/sample_order.hpp"
+#include "src/core/grain_tree.hpp"
+
+namespace lockstep {
+
+StepPlan::StepPlan(std::int64_t rows, std::int64_t grain, int ranks) : rows_(rows), grain_(grain) {
+  for (int rank = 0; rank < ranks; ++rank) {
+    first_node_.push_back(nodes_.size());
+    const std::vector<Range> own = tree_nodes_within(grains(), share(grains(), rank, ranks));
+    nodes_.insert(nodes_.end(), own.begin(), own.end());
+  }
+  first_node_.push_back(nodes_.size());
+}
+
+StepPlan StepPlan::of_full_batch(std::int64_t batch_size, std::int64_t train_rows,
+                                 std::int64_t grain, int ranks) {
+  const std::int64_t rows = std::min(batch_size, train_rows);
+  return {rows, std::min(grain > 0 ? grain : default_grain(rows), rows), ranks};
+}
+
+std::int64_t StepPlan::to_row(std::int64_t grain) const {
+  return std::min(grain * grain_, rows_);
+}
+
+Range StepPlan::rows_of(int rank) const {
+  return to_rows(share(grains(), rank, ranks()));
+}
+
+std::span<const Range> StepPlan::nodes_of(int rank) const {
+  const std::size_t first = first_node(rank);
+  return all_nodes().subspan(first, first_node(rank + 1) - first);
+}
+
+std::vector<Range> StepPlan::node_rows(int rank) const {
+  std::vector<Range> rows;
+  const std::int64_t first = rows_of(rank).first;
+  for (const Range& node : nodes_of(rank))
+    rows.push_back({to_row(node.first) - first, to_row(node.last) - first});
+  return rows;
+}
+
+int StepPlan::idle_ranks() const {
+  int idle = 0;
+  for (int rank = 0; rank < ranks(); ++rank) idle += nodes_of(rank).empty();
+  return idle;
+}
+
+}  // namespace lockstep

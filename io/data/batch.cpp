@@ -1,0 +1,80 @@
+#include "io/data/batch.hpp"
+
+#include <cstring>
+
+#include "src/core/error.hpp"
+#include "src/kernels/kernels.hpp"
+
+namespace lockstep {
+
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Range columns, Scaling scaling) {
+  const std::int64_t elements = columns.count();
+  const Kernels& kernel = kernels();
+  with_element_type(source.type, [&]<class T>() {
+    const T* const first = reinterpret_cast<const T*>(source.data);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const T* from = first + rows[i] * out.columns + columns.first;
+      float* to = out.row(static_cast<std::int64_t>(i)) + columns.first;
+      if constexpr (std::is_same_v<T, std::uint8_t>) {
+        kernel.scaled_bytes(from, to, elements, scaling.scale, scaling.offset);
+        continue;
+      } else if constexpr (std::is_same_v<T, float>) {
+        std::memcpy(to, from, static_cast<std::size_t>(elements) * sizeof(float));
+      } else {
+        for (std::int64_t k = 0; k < elements; ++k) to[k] = static_cast<float>(from[k]);
+      }
+      if (!scaling.changes_nothing())
+        kernel.scale_shift(to, to, elements, scaling.scale, scaling.offset);
+    }
+  });
+}
+
+void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Matrix out,
+                 Scaling scaling) {
+  gather_rows(source, rows, out, {0, out.columns}, scaling);
+}
+
+void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows, Range columns) {
+  constexpr std::size_t kLine = 64;
+  const std::size_t row_bytes = source.row_bytes();
+  const std::size_t size = element_size(source.type);
+  const std::size_t skip = static_cast<std::size_t>(columns.first) * size;
+  const std::size_t bytes = static_cast<std::size_t>(columns.count()) * size;
+  for (const std::int64_t row : rows) {
+    const std::byte* const from = source.data + static_cast<std::size_t>(row) * row_bytes + skip;
+    for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
+  }
+}
+
+TargetLoader::TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
+                           std::int64_t columns)
+    : kind_(kind), positions_(positions), columns_(columns) {
+  const auto most = static_cast<std::size_t>(max_rows * positions);
+  if (kind == TargetKind::kClasses) {
+    classes_.resize(most);
+  } else {
+    values_.resize(most * static_cast<std::size_t>(columns));
+  }
+}
+
+// Labels are converted as they are: find_bad_labels() has seen them before the first step.
+Targets TargetLoader::gather(const ArrayView& y, std::span<const std::int64_t> rows) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  if (kind_ == TargetKind::kValues) {
+    const Matrix values{values_.data(), count, positions_ * columns_};
+    gather_rows(y, rows, values);
+    return {{}, values.with_columns(columns_)};
+  }
+  with_element_type(y.type, [&]<class T>() {
+    const T* const first = reinterpret_cast<const T*>(y.data);
+    std::int32_t* to = classes_.data();
+    for (const std::int64_t row : rows) {
+      const T* from = first + row * positions_;
+      for (std::int64_t k = 0; k < positions_; ++k) *to++ = static_cast<std::int32_t>(from[k]);
+    }
+  });
+  return {std::span(classes_).first(rows.size() * static_cast<std::size_t>(positions_)), {}};
+}
+
+}  // namespace lockstep

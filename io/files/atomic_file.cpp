@@ -1,0 +1,167 @@
+#include "io/files/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "io/files/posix_file.hpp"
+#include "src/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxNameAttempts = 1000;
+
+[[noreturn]] void fail_to(const char* action, const fs::path& path, int error, ExitCode code) {
+  fail(code, "[{}] cannot {}: {}", path.string(), action, system_message(error));
+}
+
+ExitCode code_of_failed_create(int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return ExitCode::kPermission;
+    case ENOSPC:
+    case EDQUOT:
+    case EIO:
+      return ExitCode::kInputOutput;
+    default:
+      return ExitCode::kCannotCreate;
+  }
+}
+
+/// A new file beside its target, under a name that nobody has; removed unless published.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& target) : target_(target) {
+    for (int attempt = 0; attempt < kMaxNameAttempts; ++attempt) {
+      path_ = target.parent_path() /
+              fmt::format(".{}.{}-{}.tmp", target.filename().string(), ::getpid(), attempt);
+      file_ = FileDescriptor(
+          ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
+      if (file_.get() >= 0) return;
+      if (errno != EEXIST && errno != EINTR) break;
+    }
+    fail_to("create", target, errno, code_of_failed_create(errno));
+  }
+  ~TemporaryFile() {
+    if (!published_) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void sync_and_close();
+  void publish();
+
+ private:
+  bool is_at_target() const;
+
+  fs::path target_;
+  fs::path path_;
+  FileDescriptor file_;
+  struct stat status_ {};
+  bool published_ = false;
+};
+
+void TemporaryFile::write(std::span<const std::byte> bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t written = ::pwrite64(file_.get(), bytes.data() + done, bytes.size() - done,
+                                       static_cast<off64_t>(done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_to("write", target_, errno, ExitCode::kInputOutput);
+    if (written == 0) fail_to("write", target_, ENOSPC, ExitCode::kInputOutput);
+    done += static_cast<std::size_t>(written);
+  }
+}
+
+void TemporaryFile::sync_and_close() {
+  int result;
+  do {
+    result = ::fsync(file_.get());
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) fail_to("bring to the disk", target_, errno, ExitCode::kInputOutput);
+  if (::fstat(file_.get(), &status_) != 0) {
+    fail_to("examine", target_, errno, ExitCode::kInputOutput);
+  }
+  // On Linux the descriptor is gone after EINTR, and fsync has succeeded: nothing is lost.
+  if (::close(file_.release()) != 0 && errno != EINTR) {
+    fail_to("close", target_, errno, ExitCode::kInputOutput);
+  }
+}
+
+/// NFS may repeat a rename whose answer was lost and then report ENOENT: the work is done.
+bool TemporaryFile::is_at_target() const {
+  struct stat found {};
+  return ::lstat(target_.c_str(), &found) == 0 && found.st_dev == status_.st_dev &&
+         found.st_ino == status_.st_ino;
+}
+
+void TemporaryFile::publish() {
+  if (::rename(path_.c_str(), target_.c_str()) != 0) {
+    const int error = errno;
+    if (error != ENOENT || !is_at_target()) {
+      fail_to("put the new file in place", target_, error, code_of_failed_create(error));
+    }
+  }
+  published_ = true;
+}
+
+/// Makes the rename itself last. Filesystems that cannot sync a directory say EINVAL.
+void sync_directory(const fs::path& target) {
+  const fs::path parent = target.parent_path().empty() ? fs::path(".") : target.parent_path();
+  const FileDescriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) {
+    if (errno == EACCES) return;  // a directory that may be written but not read
+    fail_to("open to sync it", parent, errno, ExitCode::kInputOutput);
+  }
+  int result;
+  do {
+    result = ::fsync(directory.get());
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && errno != EINVAL && errno != ENOTSUP) {
+    fail_to("bring to the disk", parent, errno, ExitCode::kInputOutput);
+  }
+}
+
+}  // namespace
+
+void write_atomically(const fs::path& path, std::span<const std::byte> bytes) {
+  check(path.has_filename(), ExitCode::kCannotCreate, "[{}] expected the name of a file",
+        path.string());
+  TemporaryFile file(path);
+  file.write(bytes);
+  file.sync_and_close();
+  file.publish();
+  sync_directory(path);
+}
+
+void write_atomically(const fs::path& path, std::string_view text) {
+  write_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+std::string read_file(const fs::path& path) {
+  const FileDescriptor file = open_input(path);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail_to("examine", path, errno, ExitCode::kInputOutput);
+  std::string bytes(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)), '\0');
+  std::size_t done = 0;
+  for (;;) {  // until the end: the file may have grown, and /proc reports a size of 0
+    if (done == bytes.size()) bytes.resize(bytes.size() + 4096);
+    const ssize_t count = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_to("read", path, errno, ExitCode::kInputOutput);
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+}  // namespace lockstep

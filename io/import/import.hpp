@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/data/array_view.hpp"
+
+namespace lockstep {
+
+/// An array in memory with its rows.
+struct Array {
+  ElementType type = ElementType::kFloat32;
+  std::int64_t rows = 0;
+  Shape row_shape;
+  std::vector<std::byte> bytes;
+
+  ArrayView view() const { return {type, rows, row_shape, bytes.data()}; }
+};
+
+/// Reads an IDX file (MNIST's format: big-endian magic, any of its six types), gzipped or plain.
+/// Throws Error: 66, 77, or 65 with what was expected and found (magic, length).
+Array read_idx(const std::filesystem::path& path);
+
+/// Reads a NumPy .npy file, format 1.0 to 3.0, C or Fortran order, either byte order, bool, integer
+/// and floating types (float16 becomes float32). Throws Error as read_idx.
+Array read_npy(const std::filesystem::path& path);
+
+/// A table of numbers; the label column is cut out. Header line if the first line is not numeric.
+struct CsvTable {
+  Array x;  ///< float32 (rows, columns - 1)
+  Array y;  ///< int64 if all are integers or words, else float32
+  std::vector<std::string> feature_names;
+  std::vector<std::string> classes;  ///< if labels were words: class i is classes[i], sorted
+};
+/// `label` is a column's name or its index from 0 (negative: from the end). Separator: comma,
+/// semicolon or tab, found from the first line; quoted fields as in RFC 4180; gzipped or plain.
+/// Throws Error as read_idx, naming line and column.
+CsvTable read_csv(const std::filesystem::path& path, const std::string& label);
+
+/// Labelled 28 x 28 glyphs: the ten digits drawn as line segments, randomly shifted, slanted,
+/// scaled, thickened and noised; image and label `i` are a pure function of seed and i.
+struct Glyphs {
+  Array x;  ///< uint8 (rows, 28, 28)
+  Array y;  ///< uint8 (rows)
+};
+Glyphs synthetic_glyphs(std::int64_t rows, std::uint64_t seed, std::int64_t first_row = 0);
+
+/// The datasets of a dataset file; absent ones are left out.
+struct DatasetArrays {
+  std::optional<Array> x_train, y_train, x_test, y_test;
+};
+/// Writes them to a new HDF5 file under their names, atomically (temporary file, fsync, rename).
+void write_dataset_file(const std::filesystem::path& path, const DatasetArrays& arrays);
+
+}  // namespace lockstep

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// The optimizer's slots for the whole arena, gathered for a file: one buffer of
+/// arena().trainable_size() floats for each of optimizer().slot_names().
+using OptimizerSlots = std::vector<std::vector<float>>;
+
+/// Everything that one file holds: a Keras model and, in a checkpoint, how training stands.
+struct LoadedModel {
+  Sequential model;                     ///< built, with its weights; compiled if the file says how
+  std::optional<OptimizerSlots> slots;  ///< if the file has state that fits the optimizer
+  std::int64_t iterations = 0;
+  std::string training_state;  ///< JSON text of group /lockstep; empty if there is none
+};
+
+/// The bytes of an HDF5 file in Keras 2's layout (keras-semantics 6.1; Keras 3 reads it too):
+/// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
+/// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
+/// the attribute `training_state` of the group /lockstep; empty: no such group. The same model and
+/// state give the same bytes.
+std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
+                                   const std::string& training_state);
+
+/// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
+/// length as little-endian uint64, its SHA-256. Written by write_atomically().
+void save_model(const std::filesystem::path& path, const Sequential& model,
+                const OptimizerSlots* slots, const std::string& training_state);
+
+/// Reads a file of ours or of Keras 2 or 3 (whole-model .h5). A file that ends in our trailer, or
+/// that has a /lockstep group, must match its SHA-256. Shapes are compared before anything is read.
+/// Links out of the file and virtual datasets are refused. Optimizer state is read in Keras 2's
+/// legacy order, in tf_keras' and Keras 3's interleaved one, told apart by the names and shapes of
+/// its weights. Throws Error: 66, 77, 65 (damaged, not a Keras file, what Lockstep lacks).
+LoadedModel load_model(const std::filesystem::path& path);
+
+/// Copies the weights of `from` into `to`; the layers' shapes must agree (65, both shapes
+/// otherwise).
+void copy_weights(const Sequential& from, Sequential& to);
+
+}  // namespace lockstep

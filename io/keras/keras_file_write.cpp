@@ -1,0 +1,108 @@
+#include <nlohmann/json.hpp>
+
+#include "io/files/atomic_file.hpp"
+#include "io/hdf5/hdf5.hpp"
+#include "io/keras/keras_file.hpp"
+#include "io/keras/keras_trailer.hpp"
+#include "src/core/error.hpp"
+#include "src/model/model_json.hpp"
+
+// The tree, names and attribute types of keras-semantics 6.1.
+namespace lockstep {
+namespace {
+
+constexpr const char* kKerasVersion = "2.15.0";
+constexpr const char* kBackend = "tensorflow";
+
+void write_origin(hdf5::Writer& writer, const std::string& group) {
+  writer.write_string(group, "keras_version", kKerasVersion);
+  writer.write_string(group, "backend", kBackend);
+}
+
+std::string weight_name(const Layer& layer, const Parameter& parameter) {
+  return fmt::format("{}/{}:0", layer.name(), parameter.name);
+}
+
+void write_weights(hdf5::Writer& writer, const Sequential& model) {
+  const std::string root = "/model_weights";
+  writer.create_group(root);
+  std::vector<std::string> layer_names;
+  for (const auto& layer : model.layers()) {
+    if (layer->class_name() == "InputLayer") continue;
+    layer_names.push_back(layer->name());
+    const std::string group = root + "/" + layer->name();
+    writer.create_group(group);
+    std::vector<std::string> weight_names;
+    for (const Parameter& parameter : layer->parameters()) {
+      weight_names.push_back(weight_name(*layer, parameter));
+      writer.write_floats(group + "/" + weight_names.back(), parameter.shape, parameter.value);
+    }
+    writer.write_strings(group, "weight_names", weight_names);
+  }
+  const std::string top_level = root + "/top_level_model_weights";
+  writer.create_group(top_level);
+  writer.write_strings(top_level, "weight_names", {});
+  writer.write_strings(root, "layer_names", layer_names);
+  write_origin(writer, root);
+}
+
+/// Keras 2's legacy order: iter, slot 0 of all weights, slot 1 of all weights.
+void write_optimizer(hdf5::Writer& writer, const Sequential& model, const OptimizerSlots& slots) {
+  const std::string root = "/optimizer_weights";
+  const std::string optimizer = model.optimizer().class_name();
+  const std::vector<std::string> slot_names = model.optimizer().slot_names();
+  check(slots.size() == slot_names.size(), ExitCode::kBadData,
+        "[{}] expected {} optimizer slots, got {}", optimizer, slot_names.size(), slots.size());
+  writer.create_group(root);
+  std::vector<std::string> names = {optimizer + "/iter:0"};
+  writer.write_integer(root + "/" + names.back(), model.optimizer().iterations());
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    const std::span<const float> values = slots[slot];
+    check(static_cast<std::int64_t>(values.size()) == model.arena().trainable_size(),
+          ExitCode::kBadData, "[{}] expected {} numbers in slot {}, got {}", optimizer,
+          model.arena().trainable_size(), slot_names[slot], values.size());
+    for (const auto& layer : model.layers()) {
+      for (const Parameter& parameter : layer->parameters()) {
+        if (!parameter.trainable) continue;
+        names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.name,
+                                    slot_names[slot]));
+        writer.write_floats(
+            root + "/" + names.back(), parameter.shape,
+            values.subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size()));
+      }
+    }
+  }
+  writer.write_strings(root, "weight_names", names);
+}
+
+}  // namespace
+
+std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
+                                   const std::string& training_state) {
+  check(model.built(), ExitCode::kUsage,
+        "[{}] expected a built model to save, got one without an input shape", model.name());
+  check(slots == nullptr || model.compiled(), ExitCode::kUsage,
+        "[{}] expected a compiled model to save with its optimizer's state", model.name());
+  hdf5::Writer writer = hdf5::Writer::in_memory();
+  write_origin(writer, "/");
+  writer.write_string("/", "model_config", model_to_json(model).dump());
+  if (model.compiled()) {
+    writer.write_string("/", "training_config", training_config_to_json(model).dump());
+  }
+  write_weights(writer, model);
+  if (slots != nullptr) write_optimizer(writer, model, *slots);
+  if (!training_state.empty()) {
+    writer.create_group("/lockstep");
+    writer.write_string("/lockstep", "training_state", training_state);
+  }
+  return writer.take_image();
+}
+
+void save_model(const std::filesystem::path& path, const Sequential& model,
+                const OptimizerSlots* slots, const std::string& training_state) {
+  std::vector<std::byte> bytes = keras_image(model, slots, training_state);
+  append_trailer(bytes);
+  write_atomically(path, bytes);
+}
+
+}  // namespace lockstep

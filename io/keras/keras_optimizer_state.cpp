@@ -1,0 +1,104 @@
+#include "io/keras/keras_optimizer_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace lockstep {
+namespace {
+
+const std::string kRoot = "/optimizer_weights";
+
+/// The parts of "Adam/dense/kernel/m:0" without the ":0".
+std::vector<std::string_view> components(std::string_view name) {
+  name = name.substr(0, name.rfind(':'));
+  std::vector<std::string_view> parts;
+  for (std::size_t first = 0; first <= name.size();) {
+    const std::size_t last = std::min(name.find('/', first), name.size());
+    parts.push_back(name.substr(first, last - first));
+    first = last + 1;
+  }
+  return parts;
+}
+
+/// What Keras 2, tf_keras and Keras 3 call a slot.
+std::vector<std::string_view> names_of_slot(std::string_view slot) {
+  if (slot == "m") return {"m", "momentum"};
+  if (slot == "v") return {"v", "velocity"};
+  if (slot == "momentum") return {"momentum", "m"};
+  return {slot};
+}
+
+bool belongs_to_slot(std::string_view weight, std::string_view slot) {
+  const std::vector<std::string_view> parts = components(weight);
+  const std::vector<std::string_view> names = names_of_slot(slot);
+  const auto is_name = [&](std::string_view part) {
+    return std::ranges::find(names, part) != names.end();
+  };
+  if (is_name(parts.back())) return true;  // Keras 2: Adam/dense/kernel/m
+  for (const std::string_view name : names) {
+    // Keras 3: adam/sequential_dense_kernel_momentum
+    if (parts.size() <= 2 && parts.back().ends_with("_" + std::string(name))) return true;
+  }
+  // tf_keras: Adam/m/dense/kernel, but not Keras 2's Adam/m/kernel/v of a layer named m.
+  constexpr std::array<std::string_view, 4> kSlots = {"m", "v", "momentum", "velocity"};
+  const bool keras_2 = std::ranges::find(kSlots, parts.back()) != kSlots.end();
+  return parts.size() > 2 && !keras_2 && is_name(parts[1]);
+}
+
+bool is_step_count(std::string_view weight) {
+  const std::string_view last = components(weight).back();
+  return last == "iter" || last == "iteration" || last == "iterations";
+}
+
+bool is_learning_rate(std::string_view weight) {
+  return components(weight).back() == "learning_rate";
+}
+
+std::vector<const Parameter*> trainable_parameters(const Sequential& model) {
+  std::vector<const Parameter*> parameters;
+  for (const auto& layer : model.layers()) {
+    for (const Parameter& parameter : layer->parameters()) {
+      if (parameter.trainable) parameters.push_back(&parameter);
+    }
+  }
+  return parameters;
+}
+
+}  // namespace
+
+std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file,
+                                                   const Sequential& model) {
+  if (!file.exists(kRoot)) return std::nullopt;
+  std::vector<std::string> weights = file.read_strings(kRoot, "weight_names");
+  if (weights.empty() || !is_step_count(weights.front())) return std::nullopt;
+  OptimizerState state;
+  state.iterations = file.read_integer(kRoot + "/" + weights.front());
+  if (state.iterations < 0) return std::nullopt;
+  weights.erase(weights.begin());
+  std::erase_if(weights, is_learning_rate);
+
+  const std::vector<const Parameter*> parameters = trainable_parameters(model);
+  const std::vector<std::string> slots = model.optimizer().slot_names();
+  // An optimizer without slots (SGD without momentum) needs nothing of what tf_keras writes for it.
+  if (!slots.empty() && weights.size() != slots.size() * parameters.size()) return std::nullopt;
+  for (const std::string& slot : slots) {
+    std::vector<std::string> paths;
+    for (const std::string& weight : weights) {
+      if (belongs_to_slot(weight, slot)) paths.push_back(kRoot + "/" + weight);
+    }
+    if (paths.size() != parameters.size()) return std::nullopt;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      if (file.dataset_info(paths[i]).extents != parameters[i]->shape) return std::nullopt;
+    }
+    std::vector<float>& values =
+        state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      std::ranges::copy(file.read_floats(paths[i], parameters[i]->shape),
+                        values.begin() + parameters[i]->offset);
+    }
+  }
+  return state;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/training/trainer.hpp"
+#include "io/keras/keras_file.hpp"
+#include "launch/cli/command.hpp"
+#include "launch/cli/data_source.hpp"
+#include "launch/cli/numerics_choice.hpp"
+#include "launch/cli/option_parser.hpp"
+#include "launch/cli/screen.hpp"
+#include "launch/train/progress.hpp"
+#include "launch/train/train_compile.hpp"
+#include "src/core/parallel.hpp"
+#include "src/kernels/gemm.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr const char* kHelp = R"(Usage: lockstep evaluate MODEL.h5 --data FILE.h5 [options]
+
+Prints loss and metrics of a saved network (of Lockstep or Keras) on x_test, y_test.
+
+Options:
+  --data FILE.h5           HDF5 file with the datasets
+  --x-test DATASET         inputs; a path in --data, or FILE.h5:/path (default x_test)
+  --y-test DATASET         targets (default y_test)
+  --batch-size N           rows at a time (default 32)
+  --loss NAME              instead of the loss that the network was compiled with
+  --metrics NAMES          instead of its metrics; with commas
+  --trust-data             follow links that lead to other files
+  --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
+                           is the default where all have it; fast: as the BLAS adds up
+  --threads N              threads of each rank for its matrix products (default 1)
+  --json                   full precision, for programs
+)";
+
+struct EvaluateOptions {
+  std::string model;
+  DatasetPlace place;
+  std::int64_t batch_size = 32;
+  std::int64_t threads = 1;
+  std::optional<Numerics> numerics;
+  bool trust = false;
+  bool json = false;
+  std::optional<std::string> loss;
+  std::optional<std::string> metrics;
+};
+
+EvaluateOptions parse(const std::vector<std::string>& arguments) {
+  po::options_description known;
+  known.add_options()("model", po::value<std::string>(), "")("data", po::value<std::string>(), "")(
+      "x-test", po::value<std::string>()->default_value("x_test"), "")(
+      "y-test", po::value<std::string>()->default_value("y_test"), "")(
+      "batch-size", po::value<std::int64_t>()->default_value(32), "")(
+      "loss", po::value<std::string>(), "")("metrics", po::value<std::string>(), "")(
+      "trust-data", "")("numerics", po::value<std::string>(), "")(
+      "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
+  po::positional_options_description positional;
+  positional.add("model", 1);
+  const po::variables_map given = parse_arguments(arguments, known, positional);
+  check(given.contains("model"), ExitCode::kUsage, "[options] expected MODEL.h5, got none");
+  check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
+
+  EvaluateOptions options;
+  options.model = given["model"].as<std::string>();
+  const std::string data = given["data"].as<std::string>();
+  options.place = {array_place(data, given["x-test"].as<std::string>()),
+                   array_place(data, given["y-test"].as<std::string>())};
+  options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
+  if (given.contains("numerics"))
+    options.numerics = numerics_from_text(given["numerics"].as<std::string>());
+  options.threads = checked_count(given, "threads", 1024);
+  options.trust = given.contains("trust-data");
+  options.json = given.contains("json");
+  if (given.contains("loss")) options.loss = given["loss"].as<std::string>();
+  if (given.contains("metrics")) options.metrics = given["metrics"].as<std::string>();
+  return options;
+}
+
+Sequential load(const EvaluateOptions& options) {
+  Sequential model = load_model(options.model).model;
+  check(model.compiled() || options.loss, ExitCode::kUsage,
+        "[options] expected --loss for {}, which was saved without one, got none",
+        printable(options.model));
+  if (options.loss || options.metrics) {
+    TrainSettings settings;
+    settings.loss = options.loss;
+    settings.metrics = options.metrics;
+    compile_by(settings, model);
+  }
+  return model;
+}
+
+std::string to_text(const Evaluation& evaluation, bool json) {
+  if (!json) {
+    std::string text = "loss: " + keras_number(evaluation.loss);
+    for (const auto& [name, value] : evaluation.metrics) {
+      text += fmt::format(" - {}: {}", name, keras_number(value));
+    }
+    return fmt::format("{} - {} rows", text, evaluation.rows);
+  }
+  nlohmann::ordered_json object = {{"loss", evaluation.loss}};
+  for (const auto& [name, value] : evaluation.metrics) object[name] = value;
+  object["rows"] = evaluation.rows;
+  return object.dump();
+}
+
+}  // namespace
+
+ExitCode run_evaluate(const CommandContext& context) {
+  if (wants_help(context.arguments)) {
+    if (context.is_root()) print_now(kHelp);
+    return ExitCode::kDone;
+  }
+  const Communicator& world = *context.world;
+  EvaluateOptions options;
+  std::optional<Sequential> model;
+  together(world, [&] {
+    options = parse(context.arguments);
+    model.emplace(load(options));
+  });
+  model->set_numerics(choose_numerics(world, options.numerics));
+  set_threads(static_cast<int>(options.threads));
+  set_blas_threads(static_cast<int>(options.threads));
+  const Communicator host = world.on_this_host();
+  const ResidentDataset data(world, host, options.place, options.trust);
+  data.check_for(world, *model);
+  Trainer trainer(*model, Communicator(world.get()), {.batch_size = options.batch_size});
+  const Evaluation evaluation = trainer.evaluate(data.rows());
+  if (context.is_root()) print_now(to_text(evaluation, options.json) + "\n");
+  return ExitCode::kDone;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,232 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "launch/cli/command.hpp"
+#include "launch/cli/option_parser.hpp"
+#include "launch/commands/import_sources.hpp"
+#include "src/core/printable.hpp"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kHelp = R"(Usage: lockstep import SOURCE ... --out FILE.h5 [--overwrite]
+
+Writes a dataset file for lockstep train: HDF5 with x_train, y_train and, if there is a
+test set, x_test, y_test. The first axis counts samples; types stay as they are in the source.
+
+Sources:
+  idx DIRECTORY            MNIST's four files (train-images-idx3-ubyte.gz, ...), gzipped or plain
+  idx --x-train FILE ...   IDX files of any name
+  npy --x-train FILE ...   NumPy arrays (.npy, 1.0 to 3.0)
+  csv --train FILE ...     a table of numbers; one column holds the label
+  synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
+
+Options of idx and npy:
+  --x-train FILE  --y-train FILE  --x-test FILE  --y-test FILE
+
+Options of csv:
+  --train FILE             header line optional; comma, semicolon or tab; gzipped or plain
+  --label COLUMN           the label's name, or its index from 0 (-1: the last column);
+                           words become classes 0, 1, ... in alphabetical order
+  --test FILE              a second table of the same columns
+  --test-split FRACTION    or: the last part of the rows, between 0 and 1
+
+Options of synthetic:
+  --rows N                 training images (default 60000)
+  --test-rows M            test images (default 10000)
+  --seed S                 the images are a function of it (default 0)
+
+Options of all:
+  --out FILE.h5            the file to write
+  --overwrite              replace it if it is there
+
+Examples:
+  lockstep import idx /usr/share/datasets/fashion-mnist --out fashion_mnist.h5
+  lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
+  lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
+  lockstep import synthetic --rows 60000 --test-rows 10000 --out glyphs.h5
+)";
+
+/// What to read, out of the command line.
+struct ImportPlan {
+  std::string source;
+  fs::path out;
+  bool overwrite = false;
+  ArrayFiles files;
+  fs::path directory;
+  CsvSource csv;
+  std::int64_t rows = 0;
+  std::int64_t test_rows = 0;
+  std::uint64_t seed = 0;
+};
+
+void add_options_of(const std::string& source, po::options_description& options) {
+  auto add = options.add_options();
+  add("out", po::value<std::string>())("overwrite", po::bool_switch());
+  if (source == "idx") add("directory", po::value<std::string>());
+  if (source == "idx" || source == "npy") {
+    for (const char* name : {"x-train", "y-train", "x-test", "y-test"})
+      add(name, po::value<std::string>());
+  } else if (source == "csv") {
+    add("train", po::value<std::string>())("test", po::value<std::string>());
+    add("label", po::value<std::string>())("test-split", po::value<double>());
+  } else {
+    add("rows", po::value<std::int64_t>())("test-rows", po::value<std::int64_t>());
+    add("seed", po::value<std::uint64_t>());
+  }
+}
+
+template <class T>
+T value_or(const po::variables_map& given, const char* name, T otherwise) {
+  return given.count(name) == 0 ? otherwise : given[name].as<T>();
+}
+
+fs::path path_of(const po::variables_map& given, const char* name) {
+  return value_or<std::string>(given, name, "");
+}
+
+ArrayFiles array_files(const po::variables_map& given) {
+  ArrayFiles files{path_of(given, "x-train"), path_of(given, "y-train"), path_of(given, "x-test"),
+                   path_of(given, "y-test")};
+  check(!files.x_train.empty() || !files.x_test.empty(), ExitCode::kUsage,
+        "[import] expected --x-train FILE (see lockstep import --help), got none");
+  check(files.y_train.empty() || !files.x_train.empty(), ExitCode::kUsage,
+        "[import] expected --x-train beside --y-train, got none");
+  check(files.y_test.empty() || !files.x_test.empty(), ExitCode::kUsage,
+        "[import] expected --x-test beside --y-test, got none");
+  return files;
+}
+
+CsvSource csv_source(const po::variables_map& given) {
+  CsvSource csv{path_of(given, "train"), path_of(given, "test"),
+                value_or<std::string>(given, "label", ""), value_or(given, "test-split", 0.0)};
+  check(!csv.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
+  check(!csv.label.empty(), ExitCode::kUsage,
+        "[import] expected --label COLUMN (a name, or an index: -1 is the last column), got none");
+  check(csv.test.empty() || given.count("test-split") == 0, ExitCode::kUsage,
+        "[import] expected --test or --test-split, got both");
+  check(given.count("test-split") == 0 || (csv.test_split > 0 && csv.test_split < 1),
+        ExitCode::kUsage, "[import] --test-split: expected a fraction between 0 and 1, got {}",
+        csv.test_split);
+  return csv;
+}
+
+ImportPlan plan_of(const std::vector<std::string>& arguments) {
+  static constexpr auto kSources = std::to_array<const char*>({"idx", "csv", "npy", "synthetic"});
+  check(!arguments.empty(), ExitCode::kUsage,
+        "[import] expected idx, csv, npy or synthetic (see lockstep import --help), got nothing");
+  ImportPlan plan;
+  plan.source = arguments.front();
+  check(std::find(kSources.begin(), kSources.end(), plan.source) != kSources.end(),
+        ExitCode::kUsage, "[import] expected idx, csv, npy or synthetic first, got '{}'",
+        printable(plan.source));
+
+  po::options_description options;
+  add_options_of(plan.source, options);
+  po::positional_options_description positional;
+  if (plan.source == "idx") positional.add("directory", 1);
+  const po::variables_map given =
+      parse_arguments({arguments.begin() + 1, arguments.end()}, options, positional);
+
+  plan.out = path_of(given, "out");
+  check(!plan.out.empty(), ExitCode::kUsage, "[import] expected --out FILE.h5, got none");
+  plan.overwrite = given["overwrite"].as<bool>();
+  if (plan.source == "idx") plan.directory = path_of(given, "directory");
+  if (plan.source == "csv") {
+    plan.csv = csv_source(given);
+  } else if (plan.source == "synthetic") {
+    plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
+    plan.test_rows = value_or<std::int64_t>(given, "test-rows", 10'000);
+    plan.seed = value_or<std::uint64_t>(given, "seed", 0);
+    check(plan.rows > 0 && plan.test_rows >= 0, ExitCode::kUsage,
+          "[import] expected --rows of at least 1 and --test-rows of at least 0, got {} and {}",
+          plan.rows, plan.test_rows);
+  } else if (plan.directory.empty()) {
+    plan.files = array_files(given);
+  } else {
+    for (const char* name : {"x-train", "y-train", "x-test", "y-test"}) {
+      check(given.count(name) == 0, ExitCode::kUsage,
+            "[import] expected a directory or --{}, got both", name);
+    }
+  }
+  return plan;
+}
+
+/// Before the work, not after it.
+void check_output(const ImportPlan& plan) {
+  std::error_code ignored;
+  check(plan.overwrite || !fs::exists(fs::symlink_status(plan.out, ignored)),
+        ExitCode::kCannotCreate,
+        "[import] {}: expected a new file, got one that exists (--overwrite replaces it)",
+        plan.out.string());
+  check(!fs::is_directory(plan.out, ignored), ExitCode::kCannotCreate,
+        "[import] {}: expected a file name, got a directory", plan.out.string());
+  const fs::path parent = plan.out.has_parent_path() ? plan.out.parent_path() : fs::path(".");
+  check(fs::is_directory(parent, ignored), ExitCode::kCannotCreate,
+        "[import] {}: expected the directory {} to exist, got none", plan.out.string(),
+        parent.string());
+}
+
+CsvDataset read_source(const ImportPlan& plan) {
+  if (plan.source == "csv") return read_csv_source(plan.csv);
+  CsvDataset dataset;
+  if (plan.source == "npy") {
+    dataset.arrays = read_array_files(plan.files, read_npy);
+  } else if (plan.source == "idx") {
+    dataset.arrays = read_array_files(
+        plan.directory.empty() ? plan.files : mnist_files(plan.directory), read_idx);
+  } else {
+    Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
+    dataset.arrays.x_train = std::move(train.x);
+    dataset.arrays.y_train = std::move(train.y);
+    if (plan.test_rows == 0) return dataset;
+    Glyphs test = synthetic_glyphs(plan.test_rows, plan.seed, plan.rows);
+    dataset.arrays.x_test = std::move(test.x);
+    dataset.arrays.y_test = std::move(test.y);
+  }
+  return dataset;
+}
+
+void print_result(const fs::path& out, const CsvDataset& dataset) {
+  const DatasetArrays& arrays = dataset.arrays;
+  fmt::print("{}\n", out.string());
+  const auto print = [](const char* name, const std::optional<Array>& array) {
+    if (!array) return;
+    Shape extents = array->row_shape;
+    extents.insert(extents.begin(), array->rows);
+    fmt::print("  {:<8} {:<18} {:<8} {:.1f} MB\n", name, to_string(extents), to_string(array->type),
+               static_cast<double>(array->bytes.size()) / 1e6);
+  };
+  print("x_train", arrays.x_train);
+  print("y_train", arrays.y_train);
+  print("x_test", arrays.x_test);
+  print("y_test", arrays.y_test);
+  constexpr std::size_t kMostClasses = 100;
+  const std::size_t shown = std::min(dataset.classes.size(), kMostClasses);
+  for (std::size_t i = 0; i < shown; ++i)
+    fmt::print("  class {:<3} {}\n", i, printable(dataset.classes[i]));
+  if (shown < dataset.classes.size())
+    fmt::print("  ... {} classes more\n", dataset.classes.size() - shown);
+}
+
+}  // namespace
+
+ExitCode run_import(const CommandContext& context) {
+  if (wants_help(context.arguments)) {
+    fmt::print("{}", kHelp);
+    return ExitCode::kDone;
+  }
+  const ImportPlan plan = plan_of(context.arguments);
+  check_output(plan);
+  const CsvDataset dataset = read_source(plan);
+  write_dataset_file(plan.out, dataset.arrays);
+  print_result(plan.out, dataset);
+  return ExitCode::kDone;
+}
+
+}  // namespace lockstep

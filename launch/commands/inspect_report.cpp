@@ -1,0 +1,208 @@
+#include "launch/commands/inspect_report.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "io/files/atomic_file.hpp"
+#include "io/hdf5/hdf5.hpp"
+#include "io/keras/keras_file.hpp"
+#include "io/keras/keras_trailer.hpp"
+#include "src/core/error.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/printable.hpp"
+#include "src/model/summary.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::int64_t kRowsAtATime = 1 << 20;
+constexpr std::int64_t kMostClasses = 1000;
+
+/// Smallest and largest number of an integer vector, and how often each class occurs.
+struct LabelCounts {
+  std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
+  std::int64_t largest = std::numeric_limits<std::int64_t>::min();
+  std::vector<std::int64_t> counts = std::vector<std::int64_t>(kMostClasses);
+
+  bool are_classes() const { return smallest >= 0 && largest < kMostClasses; }
+
+  template <class T>
+  void add(std::span<const T> values) {
+    for (const T value : values) {
+      const auto label = static_cast<std::int64_t>(value);
+      smallest = std::min(smallest, label);
+      largest = std::max(largest, label);
+      if (label >= 0 && label < kMostClasses) ++counts[static_cast<std::size_t>(label)];
+    }
+  }
+};
+
+bool is_integer_vector(const hdf5::DatasetInfo& info) {
+  return info.type && is_integer(*info.type) && !info.extents.empty() && info.extents[0] > 0 &&
+         element_count(info.extents) == info.extents[0];
+}
+
+void describe_labels(const hdf5::File& file, const std::string& path, const hdf5::DatasetInfo& info,
+                     ordered_json& entry) {
+  LabelCounts labels;
+  with_element_type(*info.type, [&]<class T>() {
+    std::vector<T> values(static_cast<std::size_t>(std::min(kRowsAtATime, info.extents[0])));
+    for (std::int64_t row = 0; row < info.extents[0]; row += kRowsAtATime) {
+      const std::int64_t count = std::min(kRowsAtATime, info.extents[0] - row);
+      const std::span<T> part = std::span(values).first(static_cast<std::size_t>(count));
+      file.read_rows(path, *info.type, row, count, std::as_writable_bytes(part));
+      labels.add(std::span<const T>(part));
+    }
+  });
+  entry["smallest"] = labels.smallest;
+  entry["largest"] = labels.largest;
+  if (!labels.are_classes()) return;
+  labels.counts.resize(static_cast<std::size_t>(labels.largest) + 1);
+  entry["class_counts"] = labels.counts;
+}
+
+ordered_json describe_dataset(const hdf5::File& file, const std::string& path) {
+  const hdf5::DatasetInfo info = file.dataset_info(path);
+  ordered_json entry = {{"name", path},
+                        {"shape", info.extents},
+                        {"type", info.type ? to_string(*info.type) : info.stored_type},
+                        {"stored_type", info.stored_type}};
+  if (info.type) {
+    entry["bytes"] =
+        static_cast<std::int64_t>(element_size(*info.type)) * element_count(info.extents);
+  }
+  entry["bytes_stored"] = info.bytes_stored;
+  if (!info.chunk.empty()) entry["chunk"] = info.chunk;
+  if (!info.filters.empty()) entry["filters"] = info.filters;
+  if (is_integer_vector(info)) describe_labels(file, path, info, entry);
+  return entry;
+}
+
+/// A part that cannot be used does not hide the others.
+void describe_datasets(const hdf5::File& file, const std::vector<std::string>& paths,
+                       ordered_json& report) {
+  report["datasets"] = ordered_json::array();
+  for (const std::string& path : paths) {
+    try {
+      report["datasets"].push_back(describe_dataset(file, path));
+    } catch (const Error& error) {
+      report["datasets"].push_back({{"name", path}, {"problem", error.what()}});
+      report["problem"] = error.what();
+    }
+  }
+}
+
+void describe_versions(const hdf5::File& file, const std::string& group, ordered_json& report) {
+  for (const char* name : {"keras_version", "backend"}) {
+    if (file.has_attribute(group, name)) report[name] = file.read_string(group, name);
+  }
+}
+
+/// The weights below `root` in Keras's get_weights() order, with their SHA-256.
+void describe_weights(const hdf5::File& file, const std::string& root, ordered_json& report) {
+  report["weights"] = ordered_json::array();
+  std::int64_t parameters = 0;
+  Sha256 hash;
+  const std::string prefix = root == "/" ? "/" : root + "/";
+  for (const std::string& layer : file.read_strings(root, "layer_names")) {
+    for (const std::string& weight : file.read_strings(prefix + layer, "weight_names")) {
+      const std::string path = prefix + layer + "/" + weight;
+      const hdf5::DatasetInfo info = file.dataset_info(path);
+      const std::vector<float> values = file.read_floats(path, info.extents);
+      hash.add(std::as_bytes(std::span(values)));
+      parameters += static_cast<std::int64_t>(values.size());
+      report["weights"].push_back({{"layer", layer}, {"name", weight}, {"shape", info.extents}});
+    }
+  }
+  report["parameters"] = parameters;
+  report["weights_sha256"] = to_hex(hash.digest());
+}
+
+/// SHA-256 of the optimizer's slots, one after the other, each in the order of the weights.
+std::string slots_sha256(const Sequential& model, const OptimizerSlots& slots) {
+  Sha256 hash;
+  for (const auto& slot : slots)
+    for (const Parameter* parameter : model.arena().parameters())
+      if (parameter->trainable)
+        hash.add(std::as_bytes(std::span(slot).subspan(static_cast<std::size_t>(parameter->offset),
+                                                       parameter->value.size())));
+  return to_hex(hash.digest());
+}
+
+void describe_compiled(const LoadedModel& loaded, ordered_json& report) {
+  const Sequential& model = loaded.model;
+  report["compiled"] = model.compiled();
+  if (!model.compiled()) return;
+  report["optimizer"] = model.optimizer().to_json();
+  report["optimizer_state"] = loaded.slots.has_value();
+  if (loaded.slots) report["optimizer_sha256"] = slots_sha256(model, *loaded.slots);
+  report["iterations"] = loaded.iterations;
+  report["learning_rate"] = model.optimizer().learning_rate();
+  report["loss"] = model.loss().to_json();
+  report["metrics"] = ordered_json::array();
+  for (const auto& metric : model.metrics()) report["metrics"].push_back(metric->name());
+}
+
+void describe_model(const hdf5::File& file, const std::filesystem::path& path,
+                    ordered_json& report) {
+  report["kind"] = file.exists("/lockstep") ? "checkpoint" : "model";
+  describe_versions(file, "/", report);
+  const std::string bytes = read_file(path);
+  report["trailer_matches"] =
+      check_trailer(std::as_bytes(std::span(bytes.data(), bytes.size())), path.string())
+          .has_trailer;
+  describe_weights(file, "/model_weights", report);
+  try {
+    const LoadedModel loaded = load_model(path);
+    report["weights_sha256"] = loaded.model.weights_sha256();
+    describe_compiled(loaded, report);
+    if (!loaded.training_state.empty())
+      report["training_state"] = ordered_json::parse(loaded.training_state, nullptr, false);
+    report["summary"] = summary(loaded.model);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kBadData) throw;
+    report["problem"] = error.what();
+  }
+}
+
+/// Keras 3 writes /layers/dense/vars/0 (and, by its first versions, other roots).
+bool is_keras3_weights(const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+    return path.find("layer") != std::string::npos && path.find("/vars/") != std::string::npos;
+  });
+}
+
+}  // namespace
+
+ordered_json inspect_file(const std::filesystem::path& path) {
+  const hdf5::File file = hdf5::File::open(path);
+  const std::vector<std::string> paths = file.datasets();
+  std::error_code ignored;
+  ordered_json report = {
+      {"file", path.string()},
+      {"kind", ""},
+      {"bytes", static_cast<std::int64_t>(std::filesystem::file_size(path, ignored))}};
+  if (file.has_attribute("/", "model_config")) {
+    describe_model(file, path, report);
+  } else if (file.has_attribute("/", "layer_names") || file.has_attribute("/", "layer_names0")) {
+    report["kind"] = "weights";
+    describe_versions(file, "/", report);
+    describe_weights(file, "/", report);
+  } else {
+    check(
+        !paths.empty(), ExitCode::kBadData,
+        "[inspect] {}: expected a dataset file or a Keras file, got an HDF5 file without datasets",
+        path.string());
+    report["kind"] = is_keras3_weights(paths) ? "keras3_weights" : "dataset";
+    describe_datasets(file, paths, report);
+  }
+  return report;
+}
+
+}  // namespace lockstep

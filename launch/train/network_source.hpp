@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+
+#include "distributed/training/training_state.hpp"
+#include "launch/train/train_options.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// A network to train: built, compiled, and with --from or a checkpoint how training stood.
+struct Network {
+  Sequential model;
+  std::optional<TrainingState> start;
+};
+
+/// From --model, --layers or --from; `row_shape` is the data's, for a network that does not say its
+/// input shape. Throws Error: 64, 65, 66, 77.
+Network make_network(const TrainSettings& settings, const Shape& row_shape);
+
+}  // namespace lockstep

@@ -1,0 +1,242 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <sstream>
+
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/training/early_stopping.hpp"
+#include "distributed/training/model_checkpoint.hpp"
+#include "distributed/training/trainer.hpp"
+#include "launch/cli/command.hpp"
+#include "launch/cli/option_parser.hpp"
+#include "launch/machine/blas_correction.hpp"
+#include "launch/machine/host_report.hpp"
+#include "launch/train/profile_table.hpp"
+#include "launch/train/progress.hpp"
+#include "launch/train/resume.hpp"
+#include "launch/train/run_lock.hpp"
+#include "launch/train/run_recorder.hpp"
+#include "launch/train/train_plan.hpp"
+#include "src/core/parallel.hpp"
+#include "src/core/printable.hpp"
+#include "src/kernels/gemm.hpp"
+#include "src/model/summary.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr const char* kUsage = R"help(Usage: lockstep train [CONFIG.cfg] [options]
+       mpirun -n 4 lockstep train [CONFIG.cfg] [options]
+
+Trains a network on all ranks in lockstep. CONFIG.cfg holds lines `key = value` with the names
+below, without the dashes; the command line wins. Results go to the run directory: final.h5 (which
+Keras opens), history.csv, config.cfg, checkpoints. Started again, training goes on where it stood.
+
+Example:
+  lockstep train --data fashion_mnist.h5 --epochs 5 --validation-split 0.2 \
+    --layers "Rescaling(1/255), Flatten(), Dense(64, relu), Dense(32, relu), Dense(10, softmax)"
+
+)help";
+
+void print_help() {
+  std::ostringstream options;
+  print_train_options(options);
+  print_now(kUsage + options.str());
+}
+
+/// All rows that a run works on, in memory and known to fit the network.
+struct RunData {
+  ResidentDataset train;
+  std::optional<ResidentDataset> validation;
+  std::optional<ResidentDataset> test;
+};
+
+/// Collective; `host` must outlive the result.
+RunData load_data(const Communicator& world, const Communicator& host, const TrainPlan& plan) {
+  const auto load = [&](const DatasetPlace& place) {
+    ResidentDataset data(world, host, place, plan.settings.trust_data);
+    data.check_for(world, plan.network.model);
+    return data;
+  };
+  RunData data{load(plan.train), {}, {}};
+  if (plan.validation) data.validation.emplace(load(*plan.validation));
+  if (plan.test) data.test.emplace(load(*plan.test));
+  return data;
+}
+
+/// One run, from its directory to its last file.
+class TrainRun {
+ public:
+  TrainRun(const Communicator& world, TrainPlan& plan, const Screen& screen)
+      : world_(world),
+        plan_(plan),
+        settings_(plan.settings),
+        screen_(screen),
+        directory_(settings_.run_dir) {}
+
+  ExitCode run();
+
+ private:
+  void decide();
+  void begin();
+  void load_checkpoint();
+  ExitCode train(const RunData& data);
+  std::shared_ptr<RunRecorder> add_callbacks(Trainer& trainer) const;
+  void report_test(const Evaluation& evaluation) const;
+  void say(const std::string& line) const;
+  void write_failure(ExitCode code, const std::string& reason) const;
+
+  const Communicator& world_;
+  TrainPlan& plan_;
+  const TrainSettings& settings_;
+  Screen screen_;
+  RunDirectory directory_;
+  std::optional<RunLock> lock_;
+  bool resumes_ = false;
+};
+
+ExitCode TrainRun::run() {
+  decide();  // before hours of reading; nothing is written until the data are known to be good
+  const Communicator host = world_.on_this_host();
+  const RunData data = load_data(world_, host, plan_);
+  const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
+  if (world_.is_root() && !idle.empty()) print_error(idle);
+  begin();
+  try {
+    return train(data);
+  } catch (const Error& error) {
+    write_failure(error.code(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    write_failure(ExitCode::kNumerical, error.what());
+    throw;
+  }
+}
+
+void TrainRun::decide() {
+  on_root(world_, [&] {
+    resumes_ =
+        directory_.decide(settings_, model_json_text(plan_.network.model)) == Beginning::kResume;
+  });
+  resumes_ = world_.broadcast(resumes_);
+}
+
+void TrainRun::begin() {
+  on_root(world_, [&] {
+    directory_.create();
+    lock_.emplace(directory_.lock());
+  });
+  decide();  // once more: until the lock, somebody else may have been at work here
+  if (resumes_) load_checkpoint();
+  // Up to here a run that is here, and refused, stays as it was.
+  on_root(world_, [&] {
+    if (!resumes_) directory_.remove_results();
+    directory_.write_description(settings_, model_json_text(plan_.network.model));
+    directory_.write_status("RUNNING");
+  });
+}
+
+void TrainRun::load_checkpoint() {
+  ResumePoint point = load_newest_checkpoint(world_, directory_, plan_.network.model);
+  const std::int64_t done = point.state.epoch;
+  check_collectively(
+      done <= settings_.epochs,
+      settings_.resume == Resume::kRequired ? ExitCode::kUsage : ExitCode::kCannotCreate,
+      "[{}] holds another run: epochs {} there, {} here; choose another --run-dir, or --overwrite",
+      printable(directory_.path().string()), done, settings_.epochs);
+  const bool complete = point.state.stopped || done == settings_.epochs;
+  say(complete ? fmt::format("{} is complete after epoch {}: nothing to train",
+                             printable(directory_.path().string()), done)
+               : fmt::format("going on after epoch {} of {} ({})", done, settings_.epochs,
+                             printable(point.file)));
+  plan_.network.start = std::move(point.state);
+}
+
+ExitCode TrainRun::train(const RunData& data) {
+  Trainer trainer(plan_.network.model, Communicator(world_.get()), trainer_options(settings_));
+  const auto recorder = add_callbacks(trainer);
+  if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));
+  trainer.fit(data.train.rows(),
+              data.validation ? std::optional(data.validation->rows()) : std::nullopt);
+  if (world_.is_root() && !trainer.why_allreduce().empty())
+    print_error("warning: --sync allreduce instead of sharded: " + trainer.why_allreduce());
+  trainer.save(directory_.final_model());
+  if (data.test) report_test(trainer.evaluate(data.test->rows()));
+  on_root(world_, [&] { directory_.write_status("DONE"); });
+  say(fmt::format("model in {}", printable(directory_.final_model().string())));
+  if (settings_.profile) {
+    const std::string table = profile_table(trainer.profile(), world_.size());
+    if (world_.is_root()) print_now(table);
+  }
+  return recorder->exit_code();
+}
+
+std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
+  trainer.add_callback(std::make_shared<Progress>(settings_.verbose, screen_));
+  if (!settings_.early_stopping.empty()) {
+    trainer.add_callback(std::make_shared<EarlyStopping>(
+        EarlyStopping::Options{.monitor = settings_.early_stopping,
+                               .min_delta = settings_.min_delta,
+                               .patience = settings_.patience,
+                               .restore_best_weights = settings_.restore_best_weights}));
+  }
+  if (!settings_.save_best.empty()) {
+    trainer.add_callback(std::make_shared<ModelCheckpoint>(
+        ModelCheckpoint::Options{.path = directory_.best_model(), .monitor = settings_.save_best}));
+  }
+  // Last, so that a checkpoint holds what the others made of the epoch.
+  auto recorder =
+      std::make_shared<RunRecorder>(directory_, settings_.checkpoint_every, settings_.keep);
+  trainer.add_callback(recorder);
+  return recorder;
+}
+
+void TrainRun::report_test(const Evaluation& evaluation) const {
+  std::string line = "test loss " + keras_number(evaluation.loss);
+  for (const auto& [name, value] : evaluation.metrics) {
+    line += fmt::format(", test {} {}", name, keras_number(value));
+  }
+  say(line);
+}
+
+void TrainRun::say(const std::string& line) const {
+  if (world_.is_root() && settings_.verbose > 0) print_now(line + "\n");
+}
+
+/// As well as it goes: the error itself matters more.
+void TrainRun::write_failure(ExitCode code, const std::string& reason) const {
+  if (!world_.is_root()) return;
+  try {
+    directory_.write_status(fmt::format("FAILED {} {}", static_cast<int>(code), printable(reason)));
+  } catch (const Error&) {
+  }
+}
+
+void warn_about_machine(const Communicator& world, const TrainSettings& settings) {
+  const std::string blas = blas_warning(blas_report());
+  if (settings.numerics == Numerics::kFast && world.is_root() && !blas.empty())
+    print_error("warning: " + blas);
+  warn_about_shared_cores(world, static_cast<int>(settings.threads));
+}
+
+}  // namespace
+
+ExitCode run_train(const CommandContext& context) {
+  if (wants_help(context.arguments)) {
+    if (context.is_root()) print_help();
+    return ExitCode::kDone;
+  }
+  const Communicator& world = *context.world;
+  TrainPlan plan = make_train_plan(world, context.arguments);
+  set_threads(static_cast<int>(plan.settings.threads));
+  set_blas_threads(static_cast<int>(plan.settings.threads));
+  warn_about_machine(world, plan.settings);
+  if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));
+  if (plan.settings.dry_run) {
+    describe_plan(world, plan);
+    return ExitCode::kDone;
+  }
+  return TrainRun(world, plan, find_screen(context.under_launcher)).run();
+}
+
+}  // namespace lockstep

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distributed/training/trainer.hpp"
+
+namespace lockstep {
+
+enum class Resume { kAuto, kRequired, kNever };
+
+/// Every option of `lockstep train`, from the command line and a config file, with its default.
+/// Empty optionals: the optimizer's, or with --from the file's.
+struct TrainSettings {
+  // Data
+  std::string data;
+  std::string x = "x_train";
+  std::string y = "y_train";
+  std::string x_val;
+  std::string y_val;
+  std::string x_test = "x_test";
+  std::string y_test = "y_test";
+  bool test_wanted = false;  ///< the user named x_test or y_test: they must be there
+  bool trust_data = false;
+
+  // Network
+  std::string model;
+  std::string layers;
+  std::string from;
+  std::optional<std::string> optimizer;
+  std::optional<double> learning_rate;
+  std::optional<double> momentum;
+  std::optional<bool> nesterov;
+  std::optional<double> beta_1;
+  std::optional<double> beta_2;
+  std::optional<double> epsilon;
+  std::optional<bool> amsgrad;
+  std::optional<std::string> schedule;
+  std::optional<std::int64_t> decay_steps;
+  std::optional<double> decay_rate;
+  std::optional<bool> staircase;
+  std::optional<std::string> boundaries;
+  std::optional<std::string> values;
+  std::optional<double> alpha;
+  std::optional<std::int64_t> warmup_steps;
+  std::optional<double> warmup_target;
+  std::optional<std::string> loss;
+  std::optional<std::string> metrics;
+
+  // Training
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 32;
+  std::int64_t batch_size_per_rank = 0;  ///< 0: batch_size counts
+  double validation_split = 0;
+  std::int64_t validation_batch_size = 0;  ///< 0: batch_size
+  std::int64_t validation_freq = 1;
+  bool shuffle = true;
+  std::int64_t steps_per_epoch = 0;  ///< 0: all rows
+  std::int64_t seed = 0;
+
+  // Callbacks
+  std::string early_stopping;
+  std::int64_t patience = 0;
+  double min_delta = 0;
+  bool restore_best_weights = false;
+  std::string save_best;
+
+  // Distribution
+  std::int64_t grain = 0;            ///< 0: by the batch size
+  std::optional<Numerics> numerics;  ///< not set: exact where the CPUs can
+  GradientSync::Strategy sync = GradientSync::Strategy::kSharded;
+  bool validate_on_root = false;
+  std::int64_t threads = 1;
+  double bucket_mib = 4;
+  std::int64_t check_replicas_every = 100;
+
+  // Running
+  std::string run_dir = "run";
+  bool overwrite = false;
+  Resume resume = Resume::kAuto;
+  std::int64_t checkpoint_every = 1;
+  std::int64_t keep = 3;
+  bool summary = false;
+  bool dry_run = false;
+  bool profile = false;
+  std::int64_t verbose = 1;
+};
+
+/// Resolves the arguments behind `train`: [CONFIG.cfg] [options]; the command line wins. Throws
+/// Error (64) naming the option (and file and line), 66 or 77 for the config file.
+TrainSettings parse_train_settings(const std::vector<std::string>& arguments);
+
+/// The settings in a config file's text. Throws Error (64) with `name` and the line.
+TrainSettings train_settings_from_config(const std::string& text, const std::string& name);
+
+/// Every option that is set, `key = value`, always in the same order: a config file again. Left
+/// out is what belongs to one call only (overwrite, dry-run, profile).
+std::string to_config(const TrainSettings& settings);
+
+/// The options that shape results and differ: "batch-size 32 there, 64 here".
+std::vector<std::string> differing_options(const TrainSettings& there, const TrainSettings& here);
+
+/// Replaces --batch-size-per-rank by the batch size that it means on so many ranks.
+void resolve_batch_size(TrainSettings& settings, int ranks);
+
+TrainOptions trainer_options(const TrainSettings& settings);
+
+/// For `lockstep train --help`.
+void print_train_options(std::ostream& out);
+
+}  // namespace lockstep

@@ -1,0 +1,196 @@
+#include "launch/train/train_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/setup_check.hpp"
+#include "distributed/update/step_plan.hpp"
+#include "io/data/sample_order.hpp"
+#include "launch/cli/numerics_choice.hpp"
+#include "launch/cli/screen.hpp"
+#include "launch/machine/machine.hpp"
+#include "launch/train/run_directory.hpp"
+#include "launch/train/train_fields.hpp"
+#include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
+
+namespace lockstep {
+namespace {
+
+/// The options decide which collectives follow: they must be the same everywhere.
+void check_same_settings(const Communicator& world, const TrainSettings& settings) {
+  const auto text_of = [&](const TrainField& field) {
+    return field.write(settings).value_or("not set");
+  };
+  std::string all;
+  for (const TrainField& field : train_fields()) all += text_of(field) + '\n';
+  const std::vector<std::string> everywhere = world.all_gather(all);
+  if (std::ranges::count(everywhere, everywhere.front()) == world.size()) return;
+  for (const TrainField& field : train_fields()) {
+    check_same_everywhere(world, "--" + field.name, text_of(field));
+  }
+}
+
+DatasetPlace place_of(const TrainSettings& settings, const std::string& x, const std::string& y) {
+  return {array_place(settings.data, x), array_place(settings.data, y)};
+}
+
+/// The test set, unless the user does not want it or, not having named it, does not have it.
+std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSettings& settings) {
+  if (settings.x_test.empty() || settings.y_test.empty()) return std::nullopt;
+  const DatasetPlace place = place_of(settings, settings.x_test, settings.y_test);
+  if (settings.test_wanted) return place;
+  bool there = false;
+  on_root(world, [&] { there = exists(place, settings.trust_data); });
+  return world.broadcast(there) ? std::optional(place) : std::nullopt;
+}
+
+// --- Dry run ---
+
+DatasetFile open(const ArrayPlace& place, const TrainSettings& settings) {
+  return DatasetFile(place.file, place.dataset, settings.trust_data);
+}
+
+/// A view for its shape, without rows behind it.
+ArrayView shape_of(const DatasetFile& file) {
+  return {file.type(), file.rows(), file.row_shape(), nullptr};
+}
+
+std::int64_t bytes_of(const DatasetFile& file) {
+  return file.rows() * static_cast<std::int64_t>(file.row_bytes());
+}
+
+std::string mib(std::int64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+std::string describe(const DatasetFile& file) {
+  return fmt::format("{}: {} x {} {}", printable(file.label()), file.rows(),
+                     to_string(file.row_shape()), to_string(file.type()));
+}
+
+/// Adds a line for each array of a dataset; returns its bytes in memory.
+std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const DatasetPlace& place,
+                              std::string& text) {
+  const DatasetFile x = open(place.x, plan.settings);
+  const DatasetFile y = open(place.y, plan.settings);
+  const Sequential& model = plan.network.model;
+  check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
+               model.loss().target_kind(), x.label(), y.label());
+  text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));
+  return bytes_of(x) + bytes_of(y);
+}
+
+std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {
+  return settings.validation_split > 0 ? training_rows(rows, settings.validation_split) : rows;
+}
+
+/// How a full batch is shared.
+StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  return StepPlan::of_full_batch(settings.batch_size, training_rows_of(settings, rows),
+                                 settings.grain, ranks);
+}
+
+std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  const std::int64_t train = training_rows_of(settings, rows);
+  const std::int64_t batches = (train + settings.batch_size - 1) / settings.batch_size;
+  const StepPlan batch = plan_of_batch(settings, rows, ranks);
+  return fmt::format(
+      "{:<12}{} rows train, {} validate; {} epochs of {} steps\n"
+      "{:<12}{} rows in {} grains of {}, for {} of {} ranks; numerics {}\n",
+      "training", train, rows - train, settings.epochs,
+      settings.steps_per_epoch > 0 ? settings.steps_per_epoch : batches, "batch", batch.rows(),
+      batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
+      settings.numerics == Numerics::kFast ? "fast" : "exact");
+}
+
+/// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
+/// rank's parameters at the beginning and the end.
+std::int64_t replica_bytes(const Sequential& model, GradientSync::Strategy sync, int ranks) {
+  const auto copies = static_cast<std::int64_t>(2 + model.optimizer().slot_names().size());
+  const bool shared = sync == GradientSync::Strategy::kSharded;
+  return model.arena().size() * static_cast<std::int64_t>(sizeof(float)) *
+         (shared ? copies + ranks : copies * ranks);
+}
+
+std::string describe_memory(std::int64_t data, std::int64_t replicas) {
+  const std::optional<std::int64_t> available = available_memory();
+  check(!available || data + replicas <= *available, ExitCode::kInputOutput,
+        "[memory] expected at least {} on this host ({} of rows, {} of replicas), got {}",
+        mib(data + replicas), mib(data), mib(replicas), available ? mib(*available) : "");
+  return fmt::format("{:<12}{} of rows and {} of replicas on this host; {} available\n", "memory",
+                     mib(data), mib(replicas), available ? mib(*available) : "unknown");
+}
+
+std::string describe_run(const TrainPlan& plan) {
+  const RunDirectory directory(plan.settings.run_dir);
+  const Beginning beginning = directory.decide(plan.settings, model_json_text(plan.network.model));
+  const std::string how =
+      beginning == Beginning::kResume
+          ? "go on from " + directory.checkpoint_files().front().path.filename().string()
+      : plan.settings.overwrite ? "from scratch, over what is there"
+                                : "from scratch";
+  return fmt::format("{:<12}{}: {}\n", "run", printable(directory.path().string()), how);
+}
+
+std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
+  const Sequential& model = plan.network.model;
+  std::string text;
+  std::int64_t bytes = describe_dataset(plan, "data", plan.train, text);
+  if (plan.validation) bytes += describe_dataset(plan, "validation", *plan.validation, text);
+  if (plan.test) bytes += describe_dataset(plan, "test", *plan.test, text);
+  text +=
+      fmt::format("{:<12}{} layers, {} parameters; {} -> {}\n", "network", model.layers().size(),
+                  model.parameter_count(), to_string_batched(model.input_shape()),
+                  to_string_batched(model.output_shape()));
+  text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows(), ranks);
+  text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
+  text += describe_memory(bytes, replica_bytes(model, plan.settings.sync, host_ranks));
+  return text + describe_run(plan);
+}
+
+}  // namespace
+
+TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments) {
+  TrainSettings settings;
+  together(world, [&] { settings = parse_train_settings(arguments); });
+  resolve_batch_size(settings, world.size());
+  settings.numerics = choose_numerics(world, settings.numerics);
+  check_same_settings(world, settings);
+
+  const DatasetPlace train = place_of(settings, settings.x, settings.y);
+  const auto test = find_test(world, settings);
+  if (!test) settings.x_test = settings.y_test = "";
+  std::optional<DatasetPlace> validation;
+  if (!settings.x_val.empty()) validation = place_of(settings, settings.x_val, settings.y_val);
+
+  std::optional<Network> network;
+  together(world, [&] {
+    const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
+    network.emplace(make_network(settings, x.row_shape()));
+  });
+  return {settings, std::move(*network), train, validation, test};
+}
+
+std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks) {
+  const StepPlan batch = plan_of_batch(settings, rows, ranks);
+  if (batch.idle_ranks() == 0) return "";
+  return fmt::format(
+      "warning: a batch of {} rows has {} grains of {}: {} of {} ranks have no work; a larger "
+      "--batch-size or a smaller --grain gives them some (both change the results), or start fewer",
+      batch.rows(), batch.grains(), batch.grain(), batch.idle_ranks(), ranks);
+}
+
+std::string model_json_text(const Sequential& model) {
+  return model_to_json(model).dump(2) + "\n";
+}
+
+void describe_plan(const Communicator& world, const TrainPlan& plan) {
+  const int host_ranks = world.on_this_host().size();
+  on_root(world, [&] { print_now(describe_all(plan, world.size(), host_ranks)); });
+}
+
+}  // namespace lockstep

@@ -1,0 +1,80 @@
+#include "distributed/ranks/host_memory.hpp"
+
+#include <cstring>
+
+#include "tests/support/ranks.hpp"
+
+namespace lockstep {
+namespace {
+
+using test::world;
+
+TEST(HostMemory, ShowsEveryRankWhatTheOthersWrote) {
+  const Communicator host = world().on_this_host();
+  const auto ranks = static_cast<std::size_t>(host.size());
+  HostMemory memory(host, ranks * 1000 + 3);
+  ASSERT_EQ(memory.bytes().size(), ranks * 1000 + 3);
+  if (!memory.shared()) GTEST_SKIP() << "this MPI has no shared windows";
+
+  const auto mine = static_cast<std::size_t>(host.rank());
+  std::memset(memory.bytes().data() + mine * 1000, host.rank() + 1, 1000);
+  memory.synchronize();
+
+  for (std::size_t rank = 0; rank < ranks; ++rank)
+    for (std::size_t i = 0; i < 1000; ++i)
+      ASSERT_EQ(memory.bytes()[rank * 1000 + i], static_cast<std::byte>(rank + 1));
+}
+
+TEST(HostMemory, SynchronizesAgainAfterFurtherWrites) {
+  const Communicator host = world().on_this_host();
+  HostMemory memory(host, sizeof(int));
+  if (!memory.shared()) GTEST_SKIP() << "this MPI has no shared windows";
+  for (int round = 1; round < 20; ++round) {
+    if (host.rank() == round % host.size()) std::memcpy(memory.bytes().data(), &round, sizeof(int));
+    memory.synchronize();
+    int seen = 0;
+    std::memcpy(&seen, memory.bytes().data(), sizeof(int));
+    EXPECT_EQ(seen, round);
+    memory.synchronize();
+  }
+}
+
+TEST(HostMemory, StartsOnAPage) {
+  const Communicator host = world().on_this_host();
+  for (const std::size_t bytes : {1, 5000, 100'000}) {
+    const HostMemory memory(host, bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.bytes().data()) % 4096, 0u);
+  }
+}
+
+TEST(HostMemory, MayBeEmpty) {
+  const Communicator host = world().on_this_host();
+  HostMemory memory(host, 0);
+  memory.synchronize();
+  EXPECT_TRUE(memory.bytes().empty());
+}
+
+TEST(HostMemory, MovesWithItsBytes) {
+  const Communicator host = world().on_this_host();
+  HostMemory memory(host, 64);
+  std::byte* const address = memory.bytes().data();
+  const bool shared = memory.shared();
+
+  const HostMemory moved(std::move(memory));
+
+  EXPECT_EQ(moved.bytes().data(), address);
+  EXPECT_EQ(moved.bytes().size(), 64u);
+  EXPECT_EQ(moved.shared(), shared);
+  moved.synchronize();
+}
+
+TEST(HostMemory, ServesOneRank) {
+  const Communicator self = test::alone();
+  HostMemory memory(self, 10);
+  memory.bytes()[9] = std::byte{5};
+  memory.synchronize();
+  EXPECT_EQ(memory.bytes()[9], std::byte{5});
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,447 @@
+#include "distributed/update/allreduce_sync.hpp"
+#include "distributed/update/sharded_sync.hpp"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "src/core/meanwhile.hpp"
+#include "src/core/random.hpp"
+#include "src/layers/dense.hpp"
+#include "src/layers/dropout.hpp"
+#include "tests/support/ranks.hpp"
+#include "tests/support/tiny_training.hpp"
+
+namespace lockstep {
+namespace {
+
+using test::world;
+
+constexpr std::int64_t kBucketSizes[] = {1, 16, 40, 64, 100, 250, 1000, 1 << 20};
+
+/// Dense(5), Dropout, Dense(7), Dense(9), Dense(3) on 6 features; one layer may be frozen.
+Sequential deep_network(std::optional<std::size_t> frozen = {}) {
+  Sequential model;
+  model.add(std::make_unique<Dense>(5, Activation::kRelu));
+  model.add(std::make_unique<Dropout>(0.5));
+  for (const std::int64_t units : {7, 9, 3}) model.add(std::make_unique<Dense>(units));
+  if (frozen) model.layers()[*frozen]->set_trainable(false);
+  model.build({6});
+  model.compile("sgd", "mse", {});
+  return model;
+}
+
+void expect_buckets_cover_everything(const Sequential& model, std::int64_t bucket_floats) {
+  const std::vector<Bucket> buckets = plan_buckets(model, bucket_floats);
+  ASSERT_FALSE(buckets.empty());
+  EXPECT_EQ(buckets.front().floats.last, model.arena().trainable_size());
+  EXPECT_EQ(buckets.back().floats.first, 0);
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    EXPECT_LT(buckets[i].floats.first, buckets[i].floats.last);
+    if (i > 0) {
+      EXPECT_EQ(buckets[i].floats.last, buckets[i - 1].floats.first);
+      EXPECT_LT(buckets[i].last_layer, buckets[i - 1].last_layer);
+    }
+  }
+}
+
+TEST(PlanBuckets, HasEveryFloatOnce) {
+  const Sequential model = deep_network();
+  for (const std::int64_t size : kBucketSizes) expect_buckets_cover_everything(model, size);
+  for (const std::size_t frozen : {0u, 2u, 4u})
+    for (const std::int64_t size : kBucketSizes)
+      expect_buckets_cover_everything(deep_network(frozen), size);
+}
+
+TEST(PlanBuckets, CutsBetweenLayers) {
+  const Sequential model = deep_network();
+  for (const std::int64_t size : kBucketSizes)
+    for (const Bucket& bucket : plan_buckets(model, size))
+      EXPECT_EQ(bucket.floats.first,
+                model.layers()[bucket.last_layer]->parameters().front().offset);
+}
+
+TEST(PlanBuckets, IsLargerThanAskedForOnlyForASingleLayer) {
+  const Sequential model = deep_network();
+  for (const std::int64_t size : kBucketSizes)
+    for (const Bucket& bucket : plan_buckets(model, size)) {
+      std::int64_t layers = 0;
+      for (const auto& layer : model.layers())
+        if (!layer->parameters().empty()) {
+          const std::int64_t first = layer->parameters().front().offset;
+          if (first >= bucket.floats.first && first < bucket.floats.last) ++layers;
+        }
+      EXPECT_TRUE(bucket.floats.count() <= size || layers == 1) << size;
+    }
+}
+
+TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerLayerForTheLargestCut) {
+  EXPECT_EQ(plan_buckets(deep_network(), 1 << 20).size(), 1u);
+  EXPECT_EQ(plan_buckets(deep_network(), 1).size(), 4u);
+}
+
+TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {
+  Sequential model;
+  model.add(std::make_unique<Dense>(2));
+  model.layers()[0]->set_trainable(false);
+  model.build({3});
+  const std::vector<Bucket> buckets = plan_buckets(model, 100);
+  ASSERT_EQ(buckets.size(), 1u);
+  EXPECT_EQ(buckets[0].floats, Range{});
+  EXPECT_LT(buckets[0].last_layer, model.layers().size());
+}
+
+TEST(SliceOf, GivesEveryFloatToOnePartInWholeBlocks) {
+  for (const Range floats : {Range{0, 0}, Range{5, 6}, Range{100, 4196}, Range{32, 50000}})
+    for (const int parts : {1, 2, 3, 7, 20}) {
+      std::int64_t next = floats.first;
+      for (int part = 0; part < parts; ++part) {
+        const Range slice = slice_of(floats, part, parts);
+        EXPECT_NEAR(static_cast<double>(slice.count()), static_cast<double>(floats.count()) / parts,
+                    256);
+        if (slice.count() == 0) continue;
+        EXPECT_EQ(slice.first, next);
+        EXPECT_TRUE(slice.last == floats.last || slice.count() % 256 == 0);
+        next = slice.last;
+      }
+      EXPECT_EQ(next, floats.last);
+    }
+}
+
+/// What the grain `leaf` adds to number i; the order of additions shows in the bits.
+float leaf_value(std::uint32_t step, std::int64_t leaf, std::size_t i) {
+  return static_cast<float>(
+      RandomStream(9, Purpose::kSynthetic, step, static_cast<std::uint32_t>(leaf)).normal(i % 61));
+}
+
+template <class T>
+T tree_value(std::uint32_t step, Range node, std::size_t i) {
+  if (node.count() == 1) return static_cast<T>(leaf_value(step, node.first, i));
+  const std::int64_t split = tree_split(node);
+  return tree_value<T>(step, {node.first, split}, i) + tree_value<T>(step, {split, node.last}, i);
+}
+
+/// Looks like Dense, but a row of its input is (step, leaf, ...), and its gradients are the sums of
+/// leaf_value over the leaves of its rows: so that they tell from which rows they were made.
+class LeafSums final : public Layer {
+ public:
+  explicit LeafSums(std::int64_t units) : units_(units) {}
+  std::string class_name() const override { return "LeafSums"; }
+  Shape build(const Shape& input) override {
+    const auto initializer = make_initializer(std::string("glorot_uniform"));
+    parameters_.push_back({.name = "kernel",
+                           .shape = {input.back(), units_},
+                           .initializer = initializer,
+                           .regularizer = {}});
+    parameters_.push_back(
+        {.name = "bias", .shape = {units_}, .initializer = initializer, .regularizer = {}});
+    return {units_};
+  }
+  void forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const override {
+    for (std::int64_t row = 0; row < x.rows; ++row) std::copy_n(x.row(row), 2, y.row(row));
+  }
+  void backward(const Pass&, ConstMatrix, ConstMatrix, Matrix, Matrix,
+                std::span<const float>) const override {}
+  void gradient(const Pass& pass, ConstMatrix x, ConstMatrix, std::size_t, Range elements,
+                float* out) const override {
+    for (const Range& rows : pass.nodes.samples) {
+      const auto leaf = [&](std::int64_t row) { return static_cast<std::int64_t>(x.row(row)[1]); };
+      for (std::int64_t row = rows.first; row < rows.last; ++row)
+        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / pass.nodes.grain);
+      const auto step = static_cast<std::uint32_t>(x.row(rows.first)[0]);
+      float period[61];
+      for (std::size_t i = 0; i < 61; ++i)
+        period[i] = tree_value<float>(step, {leaf(rows.first), leaf(rows.last - 1) + 1}, i);
+      for (std::int64_t i = elements.first; i < elements.last; ++i)
+        out[i - elements.first] = period[i % 61];
+      out += pass.nodes.stride;
+    }
+  }
+  nlohmann::ordered_json config() const override { return {}; }
+
+ private:
+  std::int64_t units_;
+};
+
+Sequential leaf_network(std::int64_t features, std::initializer_list<std::int64_t> units,
+                        const std::string& optimizer) {
+  Sequential model;
+  for (const std::int64_t n : units) model.add(std::make_unique<LeafSums>(n));
+  model.build({features});
+  model.compile(optimizer, "mse", {});
+  return model;
+}
+
+/// Layers of more than a block, so that several ranks own a slice. SGD, rate 0.01.
+Sequential large_network() {
+  return leaf_network(130, {90, 70, 3}, "sgd");
+}
+
+/// One step as the trainer makes it, of a leaf_network.
+std::vector<double> make_step(Sequential& model, GradientSync& sync, const StepPlan& plan,
+                              std::uint32_t step) {
+  const int rank = world().rank();
+  sync.begin_step(plan);
+  for (const GradientSync::Input& input : sync.inputs()) {
+    const Matrix x = sync.workspace().input(input.rows);
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      x.row(i)[0] = static_cast<float>(step);
+      x.row(i)[1] = static_cast<float>((input.batch_rows.first + i) / plan.grain());
+    }
+  }
+  for (std::size_t node = 0; node < sync.nodes().size(); ++node) {
+    const std::span<double> statistics = sync.node_statistics(node);
+    for (std::size_t i = 0; i < statistics.size(); ++i)
+      statistics[i] = tree_value<double>(step, plan.nodes_of(rank)[node], i);
+  }
+  model.forward(sync.workspace(), sync.rows(), {});
+  model.backward(sync.workspace(), sync.rows(), {}, [&](std::size_t layer) {
+    sync.layer_done(layer);
+    Meanwhile::run();  // as long products do
+  });
+  const std::span<const double> totals = sync.finish();
+  return {totals.begin(), totals.end()};
+}
+
+/// A full batch, a partial one, and one with a single grain.
+std::vector<StepPlan> some_plans() {
+  const int ranks = world().size();
+  return {StepPlan(52, 4, ranks), StepPlan(19, 4, ranks), StepPlan(3, 4, ranks)};
+}
+
+/// The strategy, and for kSharded how the ranks lie on hosts: ranks / per_host, or by turns.
+struct Setting {
+  const char* name;
+  GradientSync::Strategy strategy;
+  int per_host = 100;
+  bool by_turns = false;
+};
+
+std::unique_ptr<GradientSync> make_sync(const Setting& setting, Sequential& model,
+                                        const Communicator& communicator,
+                                        std::int64_t bucket_floats,
+                                        std::span<const StepPlan> plans) {
+  const GradientSync::Options options{.bucket_floats = bucket_floats, .statistics = 3};
+  std::unique_ptr<GradientSync> sync;
+  if (setting.strategy == GradientSync::Strategy::kAllreduce) {
+    sync = std::make_unique<AllreduceSync>(model, communicator, options, plans);
+  } else {
+    const int hosts = (communicator.size() + setting.per_host - 1) / setting.per_host;
+    const int host =
+        setting.by_turns ? communicator.rank() % hosts : communicator.rank() / setting.per_host;
+    sync = std::make_unique<ShardedSync>(model, communicator, communicator.split(host), options,
+                                         plans);
+  }
+  sync->set_up();
+  return sync;
+}
+
+class Sync : public testing::TestWithParam<Setting> {
+ protected:
+  std::unique_ptr<GradientSync> make(Sequential& model, std::int64_t bucket_floats) const {
+    return make_sync(GetParam(), model, communicator_, bucket_floats, plans_);
+  }
+  const Communicator communicator_ = world();
+  const std::vector<StepPlan> plans_ = some_plans();
+};
+constexpr auto kSharded = GradientSync::Strategy::kSharded;
+INSTANTIATE_TEST_SUITE_P(Strategies, Sync,
+                         testing::Values(Setting{"Allreduce", GradientSync::Strategy::kAllreduce},
+                                         Setting{"OneHost", kSharded},
+                                         Setting{"HostsOfOne", kSharded, 1},
+                                         Setting{"HostsOfTwo", kSharded, 2},
+                                         Setting{"HostsOfThree", kSharded, 3},
+                                         Setting{"HostsOfTwoByTurns", kSharded, 2, true}),
+                         [](const auto& setting) { return setting.param.name; });
+
+TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
+  for (const std::int64_t size : {1, 7000, 1 << 20}) {
+    Sequential model = large_network();
+    model.initialize(1);
+    communicator_.broadcast(model.arena().values());
+    const auto sync = make(model, size);
+    std::vector<float> expected(model.arena().values().begin(), model.arena().values().end());
+    std::uint32_t step = 0;
+    for (int round = 0; round < 2; ++round)
+      for (const StepPlan& plan : plans_) {
+        const std::vector<double> totals = make_step(model, *sync, plan, ++step);
+        const Range all{0, plan.grains()};
+        for (std::size_t i = 0; i < totals.size(); ++i)
+          ASSERT_EQ(totals[i], tree_value<double>(step, all, i));
+        float sums[61];
+        for (std::size_t i = 0; i < 61; ++i) sums[i] = tree_value<float>(step, all, i);
+        for (const Parameter* parameter : model.arena().parameters())
+          for (std::size_t i = 0; i < parameter->value.size(); ++i) {
+            float& value = expected[static_cast<std::size_t>(parameter->offset) + i];
+            value -= 0.01f * sums[i % 61];
+            ASSERT_EQ(parameter->value[i], value) << "float " << i << ", bucket " << size;
+          }
+      }
+  }
+}
+
+TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
+  for (const std::int64_t size : kBucketSizes) {
+    Sequential model = leaf_network(6, {5, 7, 9, 3}, "sgd");
+    std::string during;
+    {
+      const auto sync = make(model, size);
+      make_step(model, *sync, plans_[0], 1);
+      EXPECT_NO_THROW(sync->check_replicas("after step 1"));
+      during = model.weights_sha256();
+      EXPECT_EQ(model.optimizer().iterations(), 1);
+    }
+    EXPECT_EQ(model.weights_sha256(), during);
+    EXPECT_EQ(model.arena().values().data(), model.arena().own_values().data());
+    test::expect_same_everywhere(communicator_, during);
+  }
+}
+
+TEST_P(Sync, HoldsTheWholeStateOnceOrOnEveryRank) {
+  Sequential model = leaf_network(200, {90, 3}, "adam");  // Adam: two slots
+  const auto sync = make(model, 7000);
+  const std::int64_t whole = 2 * model.arena().trainable_size();
+  const std::int64_t copies =
+      GetParam().strategy == GradientSync::Strategy::kAllreduce ? communicator_.size() : 1;
+  EXPECT_EQ(communicator_.all_sum(sync->slot_floats()), copies * whole);
+}
+
+TEST(ShardedSync, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
+  const Communicator communicator = world();
+  if (communicator.size() != 4) GTEST_SKIP() << "of four ranks";
+  const auto reference_network = [] {
+    Sequential model;
+    for (const std::int64_t units : {64, 32, 10}) model.add(std::make_unique<Dense>(units));
+    model.build({784});
+    model.compile("adam", "mse", {});
+    return model;
+  };
+  Sequential alone = reference_network();
+  const Communicator self = test::alone();
+  const std::vector<StepPlan> plan_alone{StepPlan(32, 8, 1)};
+  const double whole = static_cast<double>(
+      make_sync({"", kSharded}, alone, self, 1 << 20, plan_alone)->slot_floats());
+  EXPECT_GE(whole, 2 * 52'650);
+  const std::vector<StepPlan> plans{StepPlan(32, 8, 4)};
+  for (const int per_host : {1, 2, 4}) {
+    Sequential model = reference_network();
+    const auto sync = make_sync({"", kSharded, per_host}, model, communicator, 1 << 20, plans);
+    EXPECT_LE(static_cast<double>(sync->slot_floats()), 0.3 * whole) << per_host << " on a host";
+  }
+}
+
+TEST(AllreduceSync, SendsEachNodeToTheOwnersAndEachSumToAll) {
+  const Communicator communicator = world();
+  Sequential model = large_network();
+  const std::vector<StepPlan> plans{StepPlan(52, 4, communicator.size())};
+  AllreduceSync sync(model, communicator, {.bucket_floats = 7000, .statistics = 3}, plans);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(model, sync, plans[0], step);
+
+  const int self = communicator.rank();
+  const auto nodes = static_cast<std::int64_t>(plans[0].nodes_of(self).size());
+  std::int64_t expected = communicator.size() - 1;  // the statistics
+  for (const Bucket& bucket : plan_buckets(model, 7000))
+    for (int other = 0; other < communicator.size(); ++other) {
+      if (other == self) continue;
+      if (slice_of(bucket.floats, other, communicator.size()).count() > 0) expected += nodes;
+      if (slice_of(bucket.floats, self, communicator.size()).count() > 0) expected += 1;
+    }
+  EXPECT_EQ(sync.traffic().messages, 3 * expected);
+}
+
+TEST(ShardedSync, SendsNothingWithinAHost) {
+  const Communicator communicator = world();
+  Sequential model = large_network();
+  const std::vector<StepPlan> plans = some_plans();
+  ShardedSync sync(model, communicator, communicator.on_this_host(), {}, plans);
+  sync.set_up();
+  make_step(model, sync, plans[0], 1);
+  EXPECT_EQ(sync.traffic().messages, 0);
+}
+
+TEST_P(Sync, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
+  Sequential model = deep_network();
+  const auto sync = make(model, 1);
+  model.initialize(1);
+  sync->begin_step(plans_[0]);
+  EXPECT_FALSE(Meanwhile::wanted());
+  sync->layer_done(model.layers().size() - 1);
+  const bool travel = GetParam().strategy == kSharded && communicator_.size() > GetParam().per_host;
+  EXPECT_EQ(Meanwhile::wanted(), travel);
+  for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) sync->layer_done(layer);
+  sync->finish();
+  EXPECT_FALSE(Meanwhile::wanted());
+}
+
+TEST(ShardedSync, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
+  const Communicator communicator = world();
+  const int p = communicator.size();
+  if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one node";
+  Sequential model = leaf_network(2000, {100, 8}, "sgd");
+  const std::vector<StepPlan> plans{StepPlan(64, 8, p)};
+  ShardedSync sync(model, communicator, communicator.split(communicator.rank()),
+                   {.bucket_floats = 50'000}, plans);
+  sync.set_up();
+  for (std::uint32_t step = 0; step < 2; ++step) make_step(model, sync, plans[0], step);
+  const auto bytes = static_cast<double>(sync.traffic().bytes) / 2;
+  const double gradients = 4.0 * static_cast<double>(model.arena().trainable_size());
+  EXPECT_NEAR(bytes, 2.0 * (p - 1) / p * gradients, 0.05 * gradients);
+}
+
+TEST_P(Sync, AddsTheRegularizersGradientOnceWhateverTheRanks) {
+  Sequential model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
+  model.initialize(0);
+  const auto sync = make(model, 1);
+  sync->begin_step(plans_[0]);
+  for (const GradientSync::Input& input : sync->inputs())
+    std::ranges::fill(sync->workspace().input(input.rows).flat(), 0.0f);
+  std::ranges::fill(sync->workspace().output_gradient(sync->rows()).flat(), 0.0f);
+  sync->layer_done(0);
+  sync->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
+  EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
+}
+
+TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
+  Sequential whole = leaf_network(200, {90, 3}, "adam");
+  const auto whole_sync = make(whole, 7000);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, *whole_sync, plans_[0], step);
+  OptimizerSlots slots = whole_sync->gather_slots();
+  EXPECT_EQ(slots.size(), communicator_.is_root() ? 2u : 0u);
+  slots.resize(2);
+  for (auto& slot : slots) {
+    slot.resize(static_cast<std::size_t>(whole.arena().trainable_size()));
+    communicator_.broadcast(std::span(slot));
+  }
+  Sequential resumed = leaf_network(200, {90, 3}, "adam");
+  std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
+  communicator_.barrier();
+  const Setting other{"", GradientSync::Strategy::kAllreduce};
+  const auto resumed_sync = make_sync(other, resumed, communicator_, 1000, plans_);
+  resumed_sync->restore_slots(slots);
+  resumed.optimizer().set_iterations(3);
+
+  for (std::uint32_t step = 3; step < 6; ++step) {
+    make_step(whole, *whole_sync, plans_[1], step);
+    make_step(resumed, *resumed_sync, plans_[1], step);
+  }
+
+  EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
+  EXPECT_EQ(resumed_sync->gather_slots(), whole_sync->gather_slots());
+  whole_sync->restore_slots(slots);
+  EXPECT_EQ(whole_sync->gather_slots(), communicator_.is_root() ? slots : OptimizerSlots{});
+}
+
+TEST_P(Sync, RefusesSlotsThatDoNotFit) {
+  Sequential model = test::classifier(4, 5, 3);
+  const auto sync = make(model, 100);
+  OptimizerSlots slots(
+      2, std::vector<float>(static_cast<std::size_t>(model.arena().trainable_size())));
+  slots[1].pop_back();
+  test::expect_error(ExitCode::kBadData, {"[sync]", "floats"}, [&] { sync->restore_slots(slots); });
+  slots.pop_back();
+  test::expect_error(ExitCode::kBadData, {"[sync] expected 2", "got 1"},
+                     [&] { sync->restore_slots(slots); });
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,182 @@
+#include <zlib.h>
+
+#include <cstring>
+
+#include "io/import/import.hpp"
+#include "tests/io/io_test_support.hpp"
+
+namespace lockstep {
+namespace {
+
+using std::string_literals::operator""s;
+using test::expect_error;
+using test::TemporaryDirectory;
+using test::write_bytes;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+template <class T>
+std::vector<T> values_of(const Array& array) {
+  EXPECT_EQ(array.type, element_type_of<T>());
+  std::vector<T> values(array.bytes.size() / sizeof(T));
+  std::memcpy(values.data(), array.bytes.data(), array.bytes.size());
+  return values;
+}
+
+class Csv : public testing::Test {
+ protected:
+  CsvTable read(const std::string& text, const std::string& label) {
+    write_bytes(path_, text);
+    return read_csv(path_, label);
+  }
+  void expect_refused(const std::string& text, const std::string& label,
+                      const std::vector<std::string>& words) {
+    write_bytes(path_, text);
+    expect_error(ExitCode::kBadData, words, [&] { read_csv(path_, label); });
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path path_ = directory_ / "table.csv";
+};
+
+TEST_F(Csv, CutsTheLabelOutByName) {
+  const CsvTable table = read("a,class,b\n1,0,-2.5\n3e2,1,+.25\n", "class");
+
+  EXPECT_EQ(table.x.rows, 2);
+  EXPECT_EQ(table.x.row_shape, Shape{2});
+  EXPECT_THAT(values_of<float>(table.x), ElementsAre(1, -2.5, 300, 0.25));
+  EXPECT_EQ(table.y.rows, 2);
+  EXPECT_EQ(table.y.row_shape, Shape{});
+  EXPECT_THAT(values_of<std::int64_t>(table.y), ElementsAre(0, 1));
+  EXPECT_THAT(table.feature_names, ElementsAre("a", "b"));
+  EXPECT_THAT(table.classes, IsEmpty());
+}
+
+TEST_F(Csv, CutsTheLabelOutByIndexFromBothEnds) {
+  EXPECT_THAT(values_of<std::int64_t>(read("1,2,3\n4,5,6\n", "0").y), ElementsAre(1, 4));
+  EXPECT_THAT(values_of<std::int64_t>(read("1,2,3\n4,5,6\n", "1").y), ElementsAre(2, 5));
+  EXPECT_THAT(values_of<std::int64_t>(read("1,2,3\n4,5,6\n", "-1").y), ElementsAre(3, 6));
+  EXPECT_THAT(values_of<float>(read("1,2,3\n4,5,6\n", "-3").x), ElementsAre(2, 3, 5, 6));
+  expect_refused("1,2,3\n4,5,6\n", "3", {"'3'", "[-3, 3)", "'1', '2', '3'"});
+  EXPECT_THAT(values_of<std::int64_t>(read("a,2020,b\n1,7,3\n", "2020").y), ElementsAre(7));
+  expect_refused("a,b\n1,2\n", "c", {"line 1", "'c'", "'a', 'b'"});
+}
+
+TEST_F(Csv, FindsOutWhetherThereIsAHeader) {
+  EXPECT_EQ(read("1,2\n3,4\n", "-1").x.rows, 2);
+  EXPECT_EQ(read("x,y\n3,4\n", "-1").x.rows, 1);
+  EXPECT_EQ(read("5.1,setosa\n4.9,virginica\n", "-1").x.rows, 2) << "words as labels, no header";
+  EXPECT_EQ(read("0,1,label\n5,6,7\n", "label").x.rows, 1);
+  EXPECT_EQ(read("label,0,1\n7,5,6\n", "0").x.rows, 1) << "pandas' names of columns";
+  EXPECT_THAT(read("1,2\n3,4\n", "-1").feature_names, ElementsAre("0"));
+  expect_refused("x,y\n", "y", {"rows below the header"});
+}
+
+TEST_F(Csv, NumbersWordsInAlphabeticalOrder) {
+  const CsvTable table = read("1,setosa\n2,virginica\n3, setosa \n4,\"a, b\"\n", "1");
+
+  EXPECT_THAT(table.classes, ElementsAre("a, b", "setosa", "virginica"));
+  EXPECT_THAT(values_of<std::int64_t>(table.y), ElementsAre(1, 2, 1, 0));
+}
+
+TEST_F(Csv, KeepsLabelsThatAreNotIntegersAsFloats) {
+  EXPECT_THAT(values_of<float>(read("1,2\n3,4.5\n", "1").y), ElementsAre(2, 4.5));
+}
+
+TEST_F(Csv, RefusesAMixtureOfNumbersAndWordsAsLabels) {
+  expect_refused("1,7\n2,8\n3,O\n", "1", {"line 3", "number as on line 1", "'O'"});
+  expect_refused("1,x\n2,y\n3,4\n", "1", {"line 3", "word as on line 1", "'4'"});
+}
+
+TEST_F(Csv, UnderstandsQuotesAsInRfc4180) {
+  const CsvTable table =
+      read("\"a, \"\"quoted\"\"\",\"two\nlines\",y\n\"1\",2,\"0\"\n3,4,1\n", "y");
+
+  EXPECT_THAT(table.feature_names, ElementsAre("a, \"quoted\"", "two\nlines"));
+  EXPECT_THAT(values_of<float>(table.x), ElementsAre(1, 2, 3, 4));
+  expect_refused("a,b\n1,2\n\"3,4\n5,6\n", "b", {"line 3", "closing quote"});
+  expect_refused("a,b\n\"1\"x,2\n", "b", {"line 2", "separator after a closing quote"});
+}
+
+TEST_F(Csv, CountsLinesInsideQuotes) {
+  expect_refused("\"a\nb\",c\n1,2\n3,x\n5,6\n", "0", {"line 4", "'x'"});
+}
+
+TEST_F(Csv, ReadsCrLfBlankLinesByteOrderMarkAndNoLastLineFeed) {
+  const CsvTable table = read("\xEF\xBB\xBF\"a\",b\r\n1,\"2\"\r\n\r\n3,4", "a");
+
+  EXPECT_THAT(values_of<std::int64_t>(table.y), ElementsAre(1, 3));
+  EXPECT_THAT(values_of<float>(table.x), ElementsAre(2, 4));
+}
+
+TEST_F(Csv, FindsTheSeparatorInTheFirstLine) {
+  EXPECT_THAT(values_of<float>(read("a;b;c\n1;2;3\n", "c").x), ElementsAre(1, 2));
+  EXPECT_THAT(values_of<float>(read("a\tb\tc\n1\t2\t3\n", "c").x), ElementsAre(1, 2));
+  EXPECT_THAT(values_of<float>(read("\"a;;;\",b\n1,2\n", "b").x), ElementsAre(1));
+  expect_refused("a;b\n1,5;2\n", "b", {"line 2", "column 1 (a)", "finite number", "'1,5'"});
+  expect_refused("a\n1\n", "a", {"at least two columns"});
+}
+
+TEST_F(Csv, ReadsGzippedFiles) {
+  const gzFile file = gzopen(path_.c_str(), "wb");
+  gzputs(file, "a,b\n1,2\n");
+  gzclose(file);
+  EXPECT_THAT(values_of<float>(read_csv(path_, "b").x), ElementsAre(1));
+}
+
+TEST_F(Csv, NamesLineAndColumnOfAMissingCell) {
+  expect_refused("age,size,y\n1,2,0\n3,,1\n", "y",
+                 {"line 3", "column 2 (size)", "finite number", "an empty cell"});
+  expect_refused("age,size,y\n1,2,0\n3,4,\n", "y", {"line 3", "column 3 (the label)", "empty"});
+  expect_refused("y,age,size\n0,1,2\n1,3,NA\n", "y", {"line 3", "column 3 (size)", "'NA'"});
+  expect_refused("1,,3\n4,5,6\n", "0", {"line 1", "column 2", "empty"});
+}
+
+TEST_F(Csv, RefusesNumbersThatAreNotFinite) {
+  for (const std::string bad : {"nan", "inf", "-inf", "1e39", "1e999", "0x10", "1 2", "1.2.3"}) {
+    expect_refused("a,y\n1,0\n" + bad + ",1\n", "y", {"line 3", "finite number", bad});
+  }
+  EXPECT_THAT(values_of<float>(read("a,y\n1e-60,0\n", "y").x), ElementsAre(0));
+}
+
+TEST_F(Csv, RoundsToTheNearestFloatOnce) {
+  // Just above the middle of 1 and the next float: by way of double it would be rounded to 1.
+  EXPECT_THAT(values_of<float>(read("a,y\n1.00000005960464477540,0\n", "y").x),
+              ElementsAre(0x1.000002p0F));
+}
+
+TEST_F(Csv, NamesTheLineOfARaggedRow) {
+  expect_refused("a,b,y\n1,2,0\n\n1,2\n", "y", {"line 4", "expected 3 columns", "got 2"});
+  expect_refused("a,b,y\n1,2,0,\n", "y", {"line 2", "expected 3 columns", "got 4"});
+}
+
+TEST_F(Csv, ShowsForeignBytesEscapedAndCut) {
+  expect_refused("a,y\n\x1B[2J\0,1\n"s, "y", {"'\\x1b[2J\\x00'"});
+  expect_refused("a,y\n" + std::string(5000, 'z') + ",1\n", "y", {"zzz..."});
+}
+
+TEST_F(Csv, RefusesAnEmptyFileAndAnEndlessRecord) {
+  expect_refused("", "0", {"lines of numbers", "got none"});
+  expect_refused("\n\r\n", "0", {"got none"});
+  expect_refused("a,y\n\"" + std::string(17 << 20, 'x'), "y", {"line 2", "16777216 bytes"});
+  expect_error(ExitCode::kMissingInput, {"none.csv"},
+               [&] { read_csv(directory_ / "none.csv", "0"); });
+}
+
+TEST_F(Csv, ReadsRecordsThatCrossTheEndsOfBlocks) {
+  std::string text = "a,b,y\n";
+  for (int i = 0; i < 60000; ++i) text += fmt::format("{},\"{}\",{}\r\n", i, 2 * i, i % 10);
+  const CsvTable table = read(text, "y");
+
+  const std::vector<float> x = values_of<float>(table.x);
+  const std::vector<std::int64_t> y = values_of<std::int64_t>(table.y);
+  ASSERT_EQ(x.size(), 120000U);
+  for (std::size_t i = 0; i < 60000; ++i) {
+    ASSERT_EQ(x[2 * i], static_cast<float>(i));
+    ASSERT_EQ(x[2 * i + 1], static_cast<float>(2 * i));
+    ASSERT_EQ(y[i], static_cast<std::int64_t>(i % 10));
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
