@@ -15,8 +15,7 @@ bool EarlyStopping::better(double current, double reference) const {
 }
 
 void EarlyStopping::on_train_begin(Trainer& trainer) {
-  larger_is_better_ = options_.mode == Mode::kAuto ? trainer.larger_is_better(options_.monitor)
-                                                   : options_.mode == Mode::kMax;
+  larger_is_better_ = larger_is_better(trainer.model(), options_.monitor, options_.mode);
   if (restored_) return;
   wait_ = stopped_epoch_ = best_epoch_ = 0;
   best_weights_.clear();

@@ -7,11 +7,9 @@
 #include <vector>
 
 #include "distributed/training/callback.hpp"
+#include "distributed/training/monitor.hpp"
 
 namespace lockstep {
-
-/// Whether a monitored number should fall or rise; auto asks the metric (keras-semantics 5.1).
-enum class Mode { kAuto, kMin, kMax };
 
 /// Keras's EarlyStopping, rule for rule (keras-semantics 5.1; weights are restored as Keras 3 does,
 /// also when training was not stopped early).

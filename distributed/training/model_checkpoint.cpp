@@ -8,8 +8,7 @@
 namespace lockstep {
 
 void ModelCheckpoint::on_train_begin(Trainer& trainer) {
-  larger_is_better_ = options_.mode == Mode::kAuto ? trainer.larger_is_better(options_.monitor)
-                                                   : options_.mode == Mode::kMax;
+  larger_is_better_ = larger_is_better(trainer.model(), options_.monitor, options_.mode);
   if (!best_known_)
     best_ = larger_is_better_ ? -std::numeric_limits<double>::infinity()
                               : std::numeric_limits<double>::infinity();

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "distributed/training/callback.hpp"
-#include "distributed/training/early_stopping.hpp"
+#include "distributed/training/monitor.hpp"
 
 namespace lockstep {
 

@@ -20,31 +20,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string describe(const TrainOptions& o) {
-  return fmt::format(
-      "epochs {}, batch {}, validation split {}, validation batch {}, validation freq {}, shuffle "
-      "{}, steps per epoch {}, seed {}, initialize {}, grain {}, numerics {}, sync {}, bucket {}, "
-      "replica check {}, validate on root {}, verify data {}, profile {}",
-      o.epochs, o.batch_size, o.validation_split, o.validation_batch_size, o.validation_freq,
-      o.shuffle, o.steps_per_epoch, o.seed, o.initialize, o.grain,
-      o.numerics == Numerics::kExact ? "exact" : "fast",
-      o.sync == GradientSync::Strategy::kSharded ? "sharded" : "allreduce", o.bucket_floats,
-      o.check_replicas_every, o.validate_on_root, o.verify_data, o.profile);
-}
-
-void check_options(const TrainOptions& o) {
-  check_collectively(o.epochs >= 0, ExitCode::kUsage, "[trainer] expected epochs >= 0, got {}",
-                     o.epochs);
-  check_collectively(o.batch_size >= 1, ExitCode::kUsage,
-                     "[trainer] expected a batch size >= 1, got {}", o.batch_size);
-  check_collectively(o.validation_split >= 0 && o.validation_split < 1, ExitCode::kUsage,
-                     "[trainer] expected a validation split in [0, 1), got {}", o.validation_split);
-  check_collectively(
-      o.validation_freq >= 1 && o.validation_batch_size >= 0 && o.steps_per_epoch >= 0 &&
-          o.check_replicas_every >= 0 && o.bucket_floats >= 1 && o.grain >= 0,
-      ExitCode::kUsage, "[trainer] expected no negative options, got {}", describe(o));
-}
-
 std::string describe(const std::optional<TrainingState>& state) {
   if (!state) return "none";
   std::vector<std::uint64_t> hashes;
@@ -66,7 +41,7 @@ std::string describe(const Sequential& model) {
 }  // namespace
 
 Trainer::Trainer(Sequential& model, Communicator communicator, TrainOptions options)
-    : model_(model), communicator_(std::move(communicator)), options_(options) {
+    : model_(model), communicator_(std::move(communicator)), options_(options), meter_(model) {
   check_same_everywhere(communicator_, "training options", describe(options_));
   check_options(options_);
   check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
@@ -100,13 +75,13 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
   while (epoch_ < options_.epochs && !stop_) {
     train_epoch(train);
     if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
-    history_.push_back(report_);
+    history_.push_back(meter_.report());
     ++epoch_;
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
     follow_root();
   }
-  sync_->check_replicas(fmt::format("after epoch {}", epoch_));
-  sync_->hand_back();
+  distributed_optimizer_->check_replicas(fmt::format("after epoch {}", epoch_));
+  distributed_optimizer_->hand_back();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
   return history_;
 }
@@ -115,79 +90,74 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   const std::int64_t batch = plans_.front().rows();
   const std::int64_t batches = (train.rows() + batch - 1) / batch;
   const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
-  begin_report();
+  meter_.begin(epoch_ + 1);
   communicator_.barrier();
   const double start = now();
   if (options_.profile) profile_.start();
   for (std::int64_t step = 0; step < steps; ++step) {
     // Batches are one stream over all passes: an epoch of fewer steps goes on where the last ended.
     const std::int64_t in_stream = epoch_ * steps + step;
-    if (step == 0 || in_stream % batches == 0) order_->begin_epoch(in_stream / batches);
+    if (step == 0 || in_stream % batches == 0) feed_->begin_pass(in_stream / batches);
     const std::int64_t first = in_stream % batches * batch;
-    const bool partial = first + batch > train.rows();
-    const StepPlan& plan = partial ? plans_.back() : plans_.front();
 
-    train_step(train, first, plan);
+    train_step(first, first + batch > train.rows() ? plans_.size() - 1 : 0);
 
-    add_to_report(plan.rows(), now() - start, step + 1, steps);
+    const StepReport report = meter_.step_report(step + 1, steps, now() - start);
+    for (const auto& callback : callbacks_) callback->on_step_end(*this, report);
     const std::int64_t done = model_.optimizer().iterations();
     if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
-      sync_->check_replicas(fmt::format("after step {}", done));
+      distributed_optimizer_->check_replicas(fmt::format("after step {}", done));
   }
   profile_.pause();
-  finish_report(now() - start);
+  double seconds = now() - start;
+  communicator_.broadcast(std::span(&seconds, 1));
+  meter_.finish(seconds);
 }
 
-void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, const StepPlan& plan) {
+/// The batch whose first row stands at position `first` of the pass.
+void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
+  const StepPlan& plan = plans_[plan_index];
+  const std::int64_t step = model_.optimizer().iterations();
+
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
   profile_.enter(Phase::kData);
-  const Range mine = plan.rows_of(communicator_.rank());
-  const std::int64_t step = model_.optimizer().iterations();
-  sync_->begin_step(plan);
-  const Workspace& workspace = sync_->workspace();
-  const Range here = sync_->rows();
-  std::span<const std::int64_t> rows;
-  for (const GradientSync::Input& input : sync_->inputs()) {
-    rows = rows_at({first_row + input.batch_rows.first, first_row + input.batch_rows.last});
-    gather_rows(train.x, rows, workspace.input(input.rows), input.columns, model_.input_scaling());
-  }
+  distributed_optimizer_->begin_step(plan_index);
+  const Targets targets = feed_->load(first, first + plan.rows(), *distributed_optimizer_);
   fault_point("compute", communicator_.rank(), step);
-  const Targets targets = targets_->gather(train.y, rows);
-  const std::int64_t next_row = first_row + plan.rows();
-  for (const GradientSync::Input& input : sync_->inputs())
-    prefetch_rows(train.x,
-                  rows_at({std::min(next_row + input.batch_rows.first, train.rows()),
-                           std::min(next_row + input.batch_rows.last, train.rows())}),
-                  input.columns);
 
-  // Forward, then losses and metrics: sums over rows, from the outputs before the update.
   profile_.enter(Phase::kForward);
+  const Workspace& workspace = distributed_optimizer_->workspace();
+  const Range rows = distributed_optimizer_->own_input().rows;
   const Pass pass{.training = true,
                   .seed = options_.seed,
                   .step = step,
-                  .first_row = mine.first,
+                  .first_row = plan.rows_of(communicator_.rank()).first,
                   .input_is_scaled = true};
   const std::int64_t columns = model_.output_columns();
   const Matrix outputs =
-      model_.forward(workspace, here, pass, /*until_logits=*/true).with_columns(columns);
-  profile_.enter(Phase::kLoss);
-  const Matrix output_gradient = workspace.output_gradient(here).with_columns(columns);
-  const std::int64_t positions = plan.rows() * model_.output_positions();
-  add_up_losses(outputs, targets, output_gradient, sync_->nodes(),
-                1.0f / static_cast<float>(positions));
-  if (model_.regularized())
-    penalty_ += model_.regularization_penalty() * static_cast<double>(plan.rows());
+      model_.forward(workspace, rows, pass, /*until_logits=*/true).with_columns(columns);
 
-  // Backward. finish() returns when the gradients of the whole batch are known and every replica
-  // has made the same update; the sums of losses and metrics travel with them.
+  // Losses and metrics: sums over rows, from the outputs before the update.
+  profile_.enter(Phase::kLoss);
+  const Matrix gradient = workspace.output_gradient(rows).with_columns(columns);
+  const std::int64_t positions = plan.rows() * model_.output_positions();
+  const Subtrees subtrees = distributed_optimizer_->subtrees();
+  for (std::size_t i = 0; i < subtrees.size(); ++i)
+    loss_sums_->add_up(outputs, targets, gradient, 1.0f / static_cast<float>(positions), subtrees,
+                       i, distributed_optimizer_->loss_sums(i));
+  const double penalty = model_.regularized() ? model_.regularization_penalty() : 0;
+
+  // finish() returns when the gradients of the whole batch are known and every replica has made
+  // the same update; the sums of losses and metrics travel with them.
   profile_.enter(Phase::kBackward);
-  model_.backward(workspace, here, pass, [this](std::size_t layer) { sync_->layer_done(layer); });
+  model_.backward(workspace, rows, pass,
+                  [this](std::size_t layer) { distributed_optimizer_->layer_done(layer); });
   fault_point("allreduce", communicator_.rank(), step);
-  const std::span<const double> sums = sync_->finish();
+  const std::span<const double> sums = distributed_optimizer_->finish();
+
   profile_.enter(Phase::kOther);
   profile_.count_step();
-  for (std::size_t i = 0; i < sums.size(); ++i) running_[i] += sums[i];
-
+  meter_.add(sums, plan.rows(), penalty);
   const double mean_loss = sums[0] / static_cast<double>(positions);
   check_collectively(std::isfinite(mean_loss), ExitCode::kNumerical,
                      "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "
@@ -195,47 +165,18 @@ void Trainer::train_step(const ArrayDataset& train, std::int64_t first_row, cons
                      model_.optimizer().iterations(), epoch_ + 1, mean_loss);
 }
 
-/// The rows of the dataset that stand at these positions of the epoch.
-std::span<const std::int64_t> Trainer::rows_at(Range positions) {
-  for (std::int64_t i = positions.first; i < positions.last; ++i)
-    rows_[static_cast<std::size_t>(i - positions.first)] = order_->row(i);
-  return std::span(rows_).first(static_cast<std::size_t>(positions.count()));
-}
-
-/// The sums over each node's rows of the loss and of the metrics, grain by grain; and the gradient
-/// by the outputs.
-void Trainer::add_up_losses(Matrix outputs, const Targets& targets, Matrix gradient,
-                            const GradientNodes& nodes, float scale) {
-  const std::int64_t positions = model_.output_positions();
-  for (std::size_t node = 0; node < nodes.size(); ++node) {
-    const Range rows = nodes.samples[node];
-    losses_.begin(nodes.grains(node));
-    for (std::int64_t row = rows.first; row < rows.last; row += nodes.grain) {
-      const std::int64_t first = row * positions;
-      const std::int64_t count = std::min(nodes.grain, rows.last - row) * positions;
-      const Matrix grain = outputs.rows_from(first, count);
-      const Targets wanted = targets.slice(first, count);
-      const std::span<double> sums = losses_.leaf();
-      sums[0] = model_.loss().compute(grain, wanted, gradient.rows_from(first, count), scale,
-                                      model_.loss_is_fused());
-      for (std::size_t i = 0; i < model_.metrics().size(); ++i)
-        sums[i + 1] = model_.metrics()[i]->sum(grain, wanted);
-      losses_.push();
-    }
-    std::ranges::copy(losses_.root(), sync_->node_statistics(node).begin());
-  }
-}
-
 void Trainer::validate(const ArrayDataset& validation) {
-  double start = now();
+  const double start = now();
   const Evaluation evaluation = lockstep::evaluate(
       model_, communicator_, validation,
       options_.validation_batch_size > 0 ? options_.validation_batch_size : options_.batch_size,
       options_.validate_on_root);
-  report_.validation_loss = evaluation.loss;
-  report_.validation_metrics = evaluation.metrics;
-  report_.validation_seconds = now() - start;
-  communicator_.broadcast(std::span(&report_.validation_seconds, 1));
+  double seconds = now() - start;
+  communicator_.broadcast(std::span(&seconds, 1));
+  EpochReport& report = meter_.report();
+  report.validation_loss = evaluation.loss;
+  report.validation_metrics = evaluation.metrics;
+  report.validation_seconds = seconds;
 }
 
 Evaluation Trainer::evaluate(const ArrayDataset& data) {
@@ -263,29 +204,26 @@ void Trainer::prepare(const ArrayDataset& train) {
   model_.set_numerics(options_.numerics);
   const StepPlan full = StepPlan::of_full_batch(options_.batch_size, train.rows(), options_.grain,
                                                 communicator_.size());
-  sync_.reset();  // it looks at the plans
+  distributed_optimizer_.reset();  // it looks at the plans
   plans_ = {full};
   if (const std::int64_t rest = train.rows() % full.rows(); rest > 0)
     plans_.emplace_back(rest, full.grain(), communicator_.size());
 
-  const std::size_t statistics = 1 + model_.metrics().size();
-  losses_ = TreeStack(statistics);
+  loss_sums_.emplace(model_);
   why_allreduce_.clear();
-  sync_ = make_gradient_sync(options_.sync, model_, communicator_,
-                             {.bucket_floats = options_.bucket_floats,
-                              .statistics = statistics,
-                              .profile = options_.profile ? &profile_ : nullptr},
-                             plans_, why_allreduce_);
+  distributed_optimizer_ =
+      make_distributed_optimizer(options_.sync, model_, communicator_,
+                                 {.bucket_floats = options_.bucket_floats,
+                                  .loss_sums = loss_sum_count(model_),
+                                  .profile = options_.profile ? &profile_ : nullptr},
+                                 plans_, why_allreduce_);
 
   // One rank's share of the largest batch is all that is gathered at once.
-  std::int64_t largest = 0;
+  std::int64_t most_rows = 0;
   for (const StepPlan& plan : plans_)
     for (int rank = 0; rank < communicator_.size(); ++rank)
-      largest = std::max(largest, plan.rows_of(rank).count());
-  order_ = std::make_unique<SampleOrder>(train.rows(), options_.shuffle, options_.seed);
-  targets_ = std::make_unique<TargetLoader>(model_.loss().target_kind(), largest,
-                                            model_.output_positions(), model_.output_columns());
-  rows_.resize(static_cast<std::size_t>(largest));
+      most_rows = std::max(most_rows, plan.rows_of(rank).count());
+  feed_.emplace(train, model_, most_rows, options_.shuffle, options_.seed);
 }
 
 /// All ranks set out from the same place: from the restored state, or from first weights.
@@ -296,7 +234,7 @@ void Trainer::set_out() {
     stop_ = restored_->stopped;
     history_ = std::move(restored_->history);
     model_.optimizer().set_iterations(restored_->iterations);
-    sync_->restore_slots(restored_->slots);
+    distributed_optimizer_->restore_slots(restored_->slots);
     for (const auto& callback : callbacks_) {
       // Of two callbacks of one name the first takes the first state.
       const auto saved = std::ranges::find(restored_->callbacks, callback->name(),
@@ -314,43 +252,7 @@ void Trainer::set_out() {
     if (options_.initialize) model_.initialize(options_.seed);
   }
   communicator_.broadcast(model_.arena().values());
-  sync_->set_up();
-}
-
-void Trainer::begin_report() {
-  report_ = {};
-  report_.epoch = epoch_ + 1;
-  for (const auto& metric : model_.metrics()) report_.metrics.emplace_back(metric->name(), 0.0);
-  running_.assign(1 + model_.metrics().size(), 0.0);
-  rows_done_ = 0;
-  penalty_ = 0;
-}
-
-/// Running means over all ranks since the epoch began.
-void Trainer::add_to_report(std::int64_t rows, double seconds, std::int64_t step,
-                            std::int64_t steps) {
-  rows_done_ += rows;
-  const auto total_rows = static_cast<double>(rows_done_);
-  const double positions = total_rows * static_cast<double>(model_.output_positions());
-  report_.loss = running_[0] / positions + penalty_ / total_rows;
-  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
-    report_.metrics[i].second = running_[i + 1] / positions;
-  const StepReport step_report{.epoch = epoch_ + 1,
-                               .step = step,
-                               .steps = steps,
-                               .rows = rows_done_,
-                               .loss = report_.loss,
-                               .so_far = &report_,
-                               .seconds = seconds};
-  for (const auto& callback : callbacks_) callback->on_step_end(*this, step_report);
-}
-
-void Trainer::finish_report(double seconds) {
-  communicator_.broadcast(std::span(&seconds, 1));
-  const Optimizer& optimizer = model_.optimizer();
-  report_.learning_rate = optimizer.schedule().rate(optimizer.iterations() - 1);
-  report_.train_seconds = seconds;
-  report_.samples_per_second = seconds > 0 ? static_cast<double>(rows_done_) / seconds : 0;
+  distributed_optimizer_->set_up();
 }
 
 /// What callbacks asked for counts on rank 0; all ranks do the same.
@@ -381,7 +283,7 @@ TrainingState Trainer::state() {
 
 /// The slots on rank 0 only, who writes them.
 TrainingState Trainer::state_on_root() {
-  check_collectively(sync_ != nullptr, ExitCode::kUsage,
+  check_collectively(distributed_optimizer_ != nullptr, ExitCode::kUsage,
                      "[trainer] expected fit() before state() and save()");
   TrainingState state;
   state.epoch = epoch_;
@@ -392,25 +294,12 @@ TrainingState Trainer::state_on_root() {
     if (!callback->name().empty())
       state.callbacks.emplace_back(callback->name(), callback->state());
   state.iterations = model_.optimizer().iterations();
-  state.slots = sync_->gather_slots();
+  state.slots = distributed_optimizer_->gather_slots();
   return state;
 }
 
 void Trainer::restore(TrainingState state) {
   restored_ = std::move(state);
-}
-
-bool Trainer::larger_is_better(const std::string& monitor) const {
-  const std::string name = monitor.starts_with("val_") ? monitor.substr(4) : monitor;
-  if (name == "loss") return false;
-  std::string known = "loss, val_loss";
-  for (const auto& metric : model_.metrics()) {
-    if (metric->name() == name) return metric->larger_is_better();
-    known += fmt::format(", {0}, val_{0}", metric->name());
-  }
-  throw CollectiveError(
-      ExitCode::kUsage,
-      fmt::format("[callback] expected to monitor one of {}, got '{}'", known, monitor));
 }
 
 }  // namespace lockstep

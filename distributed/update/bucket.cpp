@@ -26,7 +26,7 @@ std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_fl
   return buckets;
 }
 
-Range slice_of(Range floats, int part, int parts) {
+Range shard_of(Range floats, int part, int parts) {
   constexpr std::int64_t kBlock = 256;
   const Range blocks = share((floats.count() + kBlock - 1) / kBlock, part, parts);
   return {std::min(floats.first + blocks.first * kBlock, floats.last),

@@ -24,11 +24,11 @@ std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_fl
 
 /// The part of a range of floats that part `part` of `parts` owns: whole blocks of 256 floats, as
 /// evenly as they go. May be empty.
-Range slice_of(Range floats, int part, int parts);
+Range shard_of(Range floats, int part, int parts);
 
-/// Tags of messages about a bucket, and about the statistics that travel beside all of them. MPI
+/// Tags of messages about a bucket, and about the loss sums that travel beside all of them. MPI
 /// promises tags up to 32767 only; messages of one tag arrive in order.
-inline constexpr int kStatisticsTag = 0;
+inline constexpr int kLossSumsTag = 0;
 int tag_of(std::size_t bucket);
 
 /// `count` of the floats, from `first` on.

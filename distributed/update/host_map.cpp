@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 
 namespace lockstep {
 
@@ -14,7 +15,7 @@ HostMap::HostMap(std::span<const int> host_of) {
     if (host == hosts()) ranks_.emplace_back();
     ranks_[static_cast<std::size_t>(host)].push_back(static_cast<int>(rank));
   }
-  for (const auto& ranks : ranks_) slices_ = std::max(slices_, static_cast<int>(ranks.size()));
+  for (const auto& ranks : ranks_) shards_ = std::max(shards_, static_cast<int>(ranks.size()));
 }
 
 int HostMap::place_of(int rank) const {
@@ -22,9 +23,18 @@ int HostMap::place_of(int rank) const {
   return static_cast<int>(std::ranges::find(ranks, rank) - ranks.begin());
 }
 
-int HostMap::handler(int host, int slice) const {
+int HostMap::owner(int host, int shard) const {
   const std::span<const int> ranks = ranks_of(host);
-  return ranks[static_cast<std::size_t>(slice) % ranks.size()];
+  return ranks[static_cast<std::size_t>(shard) % ranks.size()];
+}
+
+HostMap map_hosts(const Communicator& communicator, const Communicator& host) {
+  int first_rank = communicator.rank();
+  host.broadcast(std::span(&first_rank, 1));
+  std::vector<int> host_of;
+  for (const std::string& text : communicator.all_gather(std::to_string(first_rank)))
+    host_of.push_back(std::stoi(text));
+  return HostMap(host_of);
 }
 
 }  // namespace lockstep

@@ -1,6 +1,7 @@
 #include "distributed/update/host_steps.hpp"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -61,6 +62,12 @@ std::int64_t HostSteps::least(std::uint64_t& known, Counter which) {
           std::min(known, std::atomic_ref(counter(member, which)).load(std::memory_order_acquire));
   }
   return static_cast<std::int64_t>(std::min(known - before, buckets_));
+}
+
+int Backoff::spins_for(int processes) {
+  constexpr int kFewMicroseconds = 20;
+  constexpr int kHundredMicroseconds = 2000;
+  return processes > sysconf(_SC_NPROCESSORS_ONLN) ? kFewMicroseconds : kHundredMicroseconds;
 }
 
 void Backoff::wait() {

@@ -53,6 +53,9 @@ class HostSteps {
 class Backoff {
  public:
   explicit Backoff(int spins) : spins_(spins) {}
+  /// Enough to meet a process that is nearly there, unless it waits for this core: of so many
+  /// processes on this host.
+  static int spins_for(int processes);
   void wait();
   void reset() { done_ = 0; }
 

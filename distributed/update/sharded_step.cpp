@@ -5,13 +5,13 @@
 namespace lockstep {
 namespace {
 
-/// The largest nodes that the rows of a host make up, in grains: those of its ranks, added up as
+/// The largest subtrees that the rows of a host make up, in grains: those of its ranks, added up as
 /// far as they go.
-std::vector<Range> nodes_of_host(const StepPlan& plan, const HostMap& map, int host) {
-  std::vector<Range> nodes;
+std::vector<Range> subtrees_of_host(const StepPlan& plan, const HostMap& map, int host) {
+  std::vector<Range> subtrees;
   for (const int rank : map.ranks_of(host))
-    nodes.insert(nodes.end(), plan.nodes_of(rank).begin(), plan.nodes_of(rank).end());
-  return largest_nodes(plan.grains(), nodes);
+    subtrees.insert(subtrees.end(), plan.subtrees_of(rank).begin(), plan.subtrees_of(rank).end());
+  return largest_subtrees(plan.grains(), subtrees);
 }
 
 }  // namespace
@@ -25,41 +25,41 @@ ShardedStep plan_sharded_step(const StepPlan& plan, const HostMap& map, int rank
     host_rows += plan.rows_of(other).count();
   }
 
-  std::vector<Range> host_nodes;
+  std::vector<Range> host_subtrees;
   std::vector<std::size_t> counts;
   std::vector<std::pair<Range, ShardedStep::Source>> all;
   std::size_t received = 0;
   for (int host = 0; host < map.hosts(); ++host) {
-    const std::vector<Range> nodes = nodes_of_host(plan, map, host);
-    counts.push_back(nodes.size());
+    const std::vector<Range> subtrees = subtrees_of_host(plan, map, host);
+    counts.push_back(subtrees.size());
     std::int64_t row = 0;  // ranks, and so their rows, are in the order of the grains
-    for (const Range& node : nodes) {
+    for (const Range& subtree : subtrees) {
       if (host != my_host) {
-        all.push_back({node, {.own = false, .node = received++}});
+        all.push_back({subtree, {.own = false, .subtree = received++}});
         continue;
       }
-      const Range rows = plan.to_rows(node);
-      all.push_back({node, {.own = true, .node = host_nodes.size()}});
-      host_nodes.push_back({row, row + rows.count()});
+      const Range rows = plan.to_rows(subtree);
+      all.push_back({subtree, {.own = true, .subtree = host_subtrees.size()}});
+      host_subtrees.push_back({row, row + rows.count()});
       row += rows.count();
     }
   }
   std::ranges::sort(all, {}, [](const auto& found) { return found.first.first; });
-  std::vector<Range> nodes;
+  std::vector<Range> subtrees;
   std::vector<ShardedStep::Source> sources;
-  for (const auto& [node, source] : all) {
-    nodes.push_back(node);
+  for (const auto& [subtree, source] : all) {
+    subtrees.push_back(subtree);
     sources.push_back(source);
   }
   return {.plan = &plan,
           .rows = {first_row, first_row + plan.rows_of(rank).count()},
-          .node_rows = plan.node_rows(rank),
+          .subtree_rows = plan.subtree_rows(rank),
           .host_rows = {0, host_rows},
-          .host_nodes = host_nodes,
-          .nodes_of_host = counts,
+          .host_subtrees = host_subtrees,
+          .subtrees_of_host = counts,
           .sources = sources,
-          .total = TreeSum(plan.grains(), nodes),
-          .all_nodes = TreeSum(plan.grains(), plan.all_nodes())};
+          .total = TreeSum(plan.grains(), subtrees),
+          .all_subtrees = TreeSum(plan.grains(), plan.all_subtrees())};
 }
 
 }  // namespace lockstep

@@ -9,25 +9,25 @@
 
 namespace lockstep {
 
-/// What a step plan means for one rank of ShardedSync: where its rows lie among those of its host,
-/// which nodes these make up, and what the other hosts send to complete the tree. Equal but for the
-/// point of view on all ranks, so that every node that is sent is expected.
+/// What a step plan means for one rank of ShardedOptimizer: where its rows lie among those of its
+/// host, which subtrees these make up, and what the other hosts send to complete the tree. Equal
+/// but for the point of view on all ranks, so that every subtree that is sent is expected.
 struct ShardedStep {
-  /// Where a node comes from: this host's, or else received.
+  /// Where a partial comes from: this host's, or else received.
   struct Source {
     bool own = false;
-    std::size_t node = 0;  ///< which of this host's nodes, or of what was received
+    std::size_t subtree = 0;  ///< which of this host's partials, or of those received
   };
 
   const StepPlan* plan;
-  Range rows;                              ///< of this rank, among the rows of its host
-  std::vector<Range> node_rows;            ///< of this rank, from its first row
-  Range host_rows;                         ///< {0, rows of this host}
-  std::vector<Range> host_nodes;           ///< in rows of this host: the largest they make up
-  std::vector<std::size_t> nodes_of_host;  ///< how many nodes a host's rows make up
-  std::vector<Source> sources;             ///< all hosts' nodes, in order
-  TreeSum total;                           ///< of them
-  TreeSum all_nodes;                       ///< of every rank's nodes, for the statistics
+  Range rows;                                 ///< of this rank, among the rows of its host
+  std::vector<Range> subtree_rows;            ///< of this rank, from its first row
+  Range host_rows;                            ///< {0, rows of this host}
+  std::vector<Range> host_subtrees;           ///< in rows of this host: the largest they make up
+  std::vector<std::size_t> subtrees_of_host;  ///< how many subtrees a host's rows make up
+  std::vector<Source> sources;                ///< all hosts' subtrees, in order
+  TreeSum total;                              ///< of them
+  TreeSum all_subtrees;                       ///< of every rank's subtrees, for the loss sums
 };
 
 /// A pure function; the plan must outlive the result.

@@ -9,11 +9,11 @@ namespace lockstep {
 
 StepPlan::StepPlan(std::int64_t rows, std::int64_t grain, int ranks) : rows_(rows), grain_(grain) {
   for (int rank = 0; rank < ranks; ++rank) {
-    first_node_.push_back(nodes_.size());
-    const std::vector<Range> own = tree_nodes_within(grains(), share(grains(), rank, ranks));
-    nodes_.insert(nodes_.end(), own.begin(), own.end());
+    first_subtree_.push_back(subtrees_.size());
+    const std::vector<Range> own = subtrees_within(grains(), share(grains(), rank, ranks));
+    subtrees_.insert(subtrees_.end(), own.begin(), own.end());
   }
-  first_node_.push_back(nodes_.size());
+  first_subtree_.push_back(subtrees_.size());
 }
 
 StepPlan StepPlan::of_full_batch(std::int64_t batch_size, std::int64_t train_rows,
@@ -30,22 +30,22 @@ Range StepPlan::rows_of(int rank) const {
   return to_rows(share(grains(), rank, ranks()));
 }
 
-std::span<const Range> StepPlan::nodes_of(int rank) const {
-  const std::size_t first = first_node(rank);
-  return all_nodes().subspan(first, first_node(rank + 1) - first);
+std::span<const Range> StepPlan::subtrees_of(int rank) const {
+  const std::size_t first = first_subtree(rank);
+  return all_subtrees().subspan(first, first_subtree(rank + 1) - first);
 }
 
-std::vector<Range> StepPlan::node_rows(int rank) const {
+std::vector<Range> StepPlan::subtree_rows(int rank) const {
   std::vector<Range> rows;
   const std::int64_t first = rows_of(rank).first;
-  for (const Range& node : nodes_of(rank))
-    rows.push_back({to_row(node.first) - first, to_row(node.last) - first});
+  for (const Range& subtree : subtrees_of(rank))
+    rows.push_back({to_row(subtree.first) - first, to_row(subtree.last) - first});
   return rows;
 }
 
 int StepPlan::idle_ranks() const {
   int idle = 0;
-  for (int rank = 0; rank < ranks(); ++rank) idle += nodes_of(rank).empty();
+  for (int rank = 0; rank < ranks(); ++rank) idle += subtrees_of(rank).empty();
   return idle;
 }
 

@@ -10,7 +10,7 @@ namespace lockstep {
 
 /// How the ranks share a global batch. Its rows are cut into grains, the leaves of a tree
 /// (src/core/grain_tree.hpp); a rank takes consecutive grains, maybe none, and adds up the largest
-/// nodes of the tree that they make up. A pure function of the four numbers, the same on every
+/// subtrees of the tree that they make up. A pure function of the four numbers, the same on every
 /// rank.
 class StepPlan {
  public:
@@ -24,19 +24,21 @@ class StepPlan {
   std::int64_t rows() const { return rows_; }
   std::int64_t grain() const { return grain_; }
   std::int64_t grains() const { return (rows_ + grain_ - 1) / grain_; }
-  int ranks() const { return static_cast<int>(first_node_.size()) - 1; }
+  int ranks() const { return static_cast<int>(first_subtree_.size()) - 1; }
 
   /// The rows of the batch that a rank works on.
   Range rows_of(int rank) const;
-  /// The nodes of a rank in grains, in order, and all ranks' one after the other.
-  std::span<const Range> nodes_of(int rank) const;
-  std::span<const Range> all_nodes() const { return nodes_; }
-  /// Where the nodes of a rank begin in all_nodes().
-  std::size_t first_node(int rank) const { return first_node_[static_cast<std::size_t>(rank)]; }
+  /// The subtrees of a rank in grains, in order, and all ranks' one after the other.
+  std::span<const Range> subtrees_of(int rank) const;
+  std::span<const Range> all_subtrees() const { return subtrees_; }
+  /// Where the subtrees of a rank begin in all_subtrees().
+  std::size_t first_subtree(int rank) const {
+    return first_subtree_[static_cast<std::size_t>(rank)];
+  }
   /// The rows of a range of grains.
   Range to_rows(Range grains) const { return {to_row(grains.first), to_row(grains.last)}; }
-  /// The rows of each node of a rank, counted from the rank's first row.
-  std::vector<Range> node_rows(int rank) const;
+  /// The rows of each subtree of a rank, counted from the rank's first row.
+  std::vector<Range> subtree_rows(int rank) const;
   int idle_ranks() const;
 
  private:
@@ -44,8 +46,8 @@ class StepPlan {
 
   std::int64_t rows_;
   std::int64_t grain_;
-  std::vector<Range> nodes_;
-  std::vector<std::size_t> first_node_;
+  std::vector<Range> subtrees_;
+  std::vector<std::size_t> first_subtree_;
 };
 
 }  // namespace lockstep

@@ -15,41 +15,42 @@ constexpr std::int64_t kBlock = 1024;
 /// More entries than the stack can have: it is as deep as the tree.
 constexpr std::size_t kDeepest = 66;
 
-bool covers(std::span<const Range> inputs, Range node) {
+bool covers(std::span<const Range> inputs, Range subtree) {
   std::int64_t leaves = 0;
   for (const Range& input : inputs)
     leaves += std::max<std::int64_t>(
-        0, std::min(input.last, node.last) - std::max(input.first, node.first));
-  return leaves == node.count();
+        0, std::min(input.last, subtree.last) - std::max(input.first, subtree.first));
+  return leaves == subtree.count();
 }
 
-/// The largest nodes below `node` that the inputs cover.
-void find_covered(std::span<const Range> inputs, Range node, std::vector<Range>& found) {
-  if (covers(inputs, node)) {
-    found.push_back(node);
-  } else if (node.count() > 1) {
-    const std::int64_t split = tree_split(node);
-    find_covered(inputs, {node.first, split}, found);
-    find_covered(inputs, {split, node.last}, found);
+/// The largest subtrees below `subtree` that the inputs cover.
+void find_covered(std::span<const Range> inputs, Range subtree, std::vector<Range>& found) {
+  if (covers(inputs, subtree)) {
+    found.push_back(subtree);
+  } else if (subtree.count() > 1) {
+    const std::int64_t split = tree_split(subtree);
+    find_covered(inputs, {subtree.first, split}, found);
+    find_covered(inputs, {split, subtree.last}, found);
   }
 }
 
-/// Walks the tree from the left; an input ends the walk down, every inner node adds.
-void plan_merges(std::span<const Range> inputs, Range node, std::vector<int>& merges) {
-  if (merges.size() < inputs.size() && inputs[merges.size()] == node) {
+/// Walks the tree from the left; an input ends the walk down, every inner subtree adds.
+void plan_merges(std::span<const Range> inputs, Range subtree, std::vector<int>& merges) {
+  if (merges.size() < inputs.size() && inputs[merges.size()] == subtree) {
     merges.push_back(0);
     return;
   }
-  if (node.count() < 2) throw std::logic_error("tree sum: the inputs are no nodes of the tree");
-  const std::int64_t split = tree_split(node);
-  plan_merges(inputs, {node.first, split}, merges);
-  plan_merges(inputs, {split, node.last}, merges);
+  if (subtree.count() < 2)
+    throw std::logic_error("tree sum: the inputs are no subtrees of the tree");
+  const std::int64_t split = tree_split(subtree);
+  plan_merges(inputs, {subtree.first, split}, merges);
+  plan_merges(inputs, {split, subtree.last}, merges);
   ++merges.back();
 }
 
 }  // namespace
 
-std::vector<Range> largest_nodes(std::int64_t leaves, std::span<const Range> inputs) {
+std::vector<Range> largest_subtrees(std::int64_t leaves, std::span<const Range> inputs) {
   std::vector<Range> found;
   find_covered(inputs, {0, leaves}, found);
   return found;

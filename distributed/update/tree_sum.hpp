@@ -9,14 +9,15 @@
 
 namespace lockstep {
 
-/// The largest nodes of the tree over `leaves` >= 1 leaves (src/core/grain_tree.hpp) that `inputs`,
-/// disjoint nodes in order, make up; in order.
-std::vector<Range> largest_nodes(std::int64_t leaves, std::span<const Range> inputs);
+/// The largest subtrees of the tree over `leaves` >= 1 leaves (src/core/grain_tree.hpp) that
+/// `inputs`, disjoint subtrees in order, make up; in order.
+std::vector<Range> largest_subtrees(std::int64_t leaves, std::span<const Range> inputs);
 
-/// Adds up nodes of the tree of grains to its root in the tree's order, whoever computed which.
+/// Adds up the partials of the tree of grains to its root in the tree's order, whoever computed
+/// which.
 class TreeSum {
  public:
-  /// `inputs`: disjoint nodes of the tree over `leaves` >= 1 that cover it, in order; else
+  /// `inputs`: disjoint subtrees of the tree over `leaves` >= 1 that cover it, in order; else
   /// std::logic_error.
   TreeSum(std::int64_t leaves, std::span<const Range> inputs);
 

@@ -15,7 +15,7 @@
 namespace lockstep {
 namespace {
 
-/// "host node7, process 4711, job 12".
+/// "host c17, process 4711, job 12".
 std::string describe_holder() {
   std::array<char, 256> host = {};
   ::gethostname(host.data(), host.size() - 1);

@@ -296,8 +296,9 @@ void add_distribution(FieldList& list) {
                "rows that are added up one after the other; a rank works on whole grains "
                "[default: batch size / 8, from 8 to 64]");
   list.choice("sync", Use::kRun, &S::sync, "HOW",
-              Choices<GradientSync::Strategy>{{"sharded", GradientSync::Strategy::kSharded},
-                                              {"allreduce", GradientSync::Strategy::kAllreduce}},
+              Choices<DistributedOptimizer::Strategy>{
+                  {"sharded", DistributedOptimizer::Strategy::kSharded},
+                  {"allreduce", DistributedOptimizer::Strategy::kAllreduce}},
               "sharded: each parameter is updated by one rank, in memory that the ranks of a host "
               "share; allreduce: by every rank, after messages: the same numbers");
   list.choice("validate-on", Use::kRun, &S::validate_on_root, "RANKS",

@@ -71,7 +71,7 @@ struct TrainSettings {
   // Distribution
   std::int64_t grain = 0;            ///< 0: by the batch size
   std::optional<Numerics> numerics;  ///< not set: exact where the CPUs can
-  GradientSync::Strategy sync = GradientSync::Strategy::kSharded;
+  DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
   bool validate_on_root = false;
   std::int64_t threads = 1;
   double bucket_mib = 4;

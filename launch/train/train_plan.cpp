@@ -109,9 +109,10 @@ std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int
 
 /// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
 /// rank's parameters at the beginning and the end.
-std::int64_t replica_bytes(const Sequential& model, GradientSync::Strategy sync, int ranks) {
+std::int64_t replica_bytes(const Sequential& model, DistributedOptimizer::Strategy sync,
+                           int ranks) {
   const auto copies = static_cast<std::int64_t>(2 + model.optimizer().slot_names().size());
-  const bool shared = sync == GradientSync::Strategy::kSharded;
+  const bool shared = sync == DistributedOptimizer::Strategy::kSharded;
   return model.arena().size() * static_cast<std::int64_t>(sizeof(float)) *
          (shared ? copies + ranks : copies * ranks);
 }

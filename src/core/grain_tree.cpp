@@ -6,15 +6,15 @@
 namespace lockstep {
 namespace {
 
-void collect(Range node, Range part, std::vector<Range>& nodes) {
-  if (node.first >= part.last || part.first >= node.last) return;
-  if (part.first <= node.first && node.last <= part.last) {
-    nodes.push_back(node);
+void collect(Range subtree, Range part, std::vector<Range>& subtrees) {
+  if (subtree.first >= part.last || part.first >= subtree.last) return;
+  if (part.first <= subtree.first && subtree.last <= part.last) {
+    subtrees.push_back(subtree);
     return;
   }
-  const std::int64_t split = tree_split(node);
-  collect({node.first, split}, part, nodes);
-  collect({split, node.last}, part, nodes);
+  const std::int64_t split = tree_split(subtree);
+  collect({subtree.first, split}, part, subtrees);
+  collect({split, subtree.last}, part, subtrees);
 }
 
 }  // namespace
@@ -29,15 +29,15 @@ std::int64_t tree_split(Range leaves) {
   return leaves.first + static_cast<std::int64_t>(std::bit_ceil(count) / 2);
 }
 
-std::vector<Range> tree_nodes_within(std::int64_t leaves, Range part) {
-  std::vector<Range> nodes;
-  collect({0, leaves}, part, nodes);
-  return nodes;
+std::vector<Range> subtrees_within(std::int64_t leaves, Range part) {
+  std::vector<Range> subtrees;
+  collect({0, leaves}, part, subtrees);
+  return subtrees;
 }
 
 int tree_merges_after(std::int64_t leaf, std::int64_t leaves) {
   const auto done = static_cast<std::uint64_t>(leaf + 1);
-  // The stack holds one node for each bit of `done`.
+  // The stack holds one subtree for each bit of `done`.
   return leaf + 1 < leaves ? std::countr_zero(done)
                            : std::popcount(static_cast<std::uint64_t>(leaf));
 }

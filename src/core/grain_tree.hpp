@@ -11,24 +11,24 @@ namespace lockstep {
 
 /// The order in which a step's sums are taken, whatever the number of ranks. The rows of the global
 /// batch are cut into grains of consecutive rows; a grain is summed over its rows in order, and the
-/// grains are the leaves of one binary tree: the node over leaves [first, last) is the sum of the
-/// nodes over [first, split) and [split, last), split = first + the largest power of two smaller
-/// than last - first. Pure functions.
+/// grains are the leaves of one binary tree: the subtree over leaves [first, last) is the sum of
+/// the subtrees over [first, split) and [split, last), split = first + the largest power of two
+/// smaller than last - first. Pure functions.
 
 /// Rows of a grain unless the user says otherwise: batch / 8, at least 8 and at most 64, rounded
 /// down to a power of two.
 std::int64_t default_grain(std::int64_t batch);
 
-/// Where the node over these leaves, two at least, is divided.
+/// Where the subtree over these leaves, two at least, is divided.
 std::int64_t tree_split(Range leaves);
 
-/// The largest nodes of the tree over `leaves` leaves that lie within `part`, in order; together
+/// The largest subtrees of the tree over `leaves` leaves that lie within `part`, in order; together
 /// they cover it. At most 2 log2(leaves) of them.
-std::vector<Range> tree_nodes_within(std::int64_t leaves, Range part);
+std::vector<Range> subtrees_within(std::int64_t leaves, Range part);
 
-/// A node's leaves come in order, each is put on a stack, and then this many times the two topmost
-/// entries become their sum (lower one first): after the last leaf the stack holds the node alone.
-/// `leaf` counts from the node's first leaf.
+/// A subtree's leaves come in order, each is put on a stack, and then this many times the two
+/// topmost entries become their sum (lower one first): after the last leaf the stack holds the
+/// subtree alone. `leaf` counts from the subtree's first leaf.
 int tree_merges_after(std::int64_t leaf, std::int64_t leaves);
 
 /// Adds up a few numbers by the tree, leaf by leaf.
@@ -55,28 +55,29 @@ class TreeStack {
   std::int64_t pushed_ = 0;
 };
 
-/// What gradients are summed over: one gradient for each of some tree nodes.
-struct GradientNodes {
-  std::span<const Range> samples;  ///< of each node, in order, from the first sample of the pass
-  std::int64_t grain = 1;          ///< samples; only a node's last grain may have fewer
-  std::int64_t stride = 0;         ///< floats from a gradient of one node to that of the next
+/// What gradients are summed over: one partial (the sum over its rows) for each
+/// of some subtrees.
+struct Subtrees {
+  std::span<const Range> samples;  ///< of each subtree, in order, from the first sample of the pass
+  std::int64_t grain = 1;          ///< samples; only a subtree's last grain may have fewer
+  std::int64_t stride = 0;         ///< floats from one partial to the next
   std::int64_t positions = 1;      ///< matrix rows in each sample
-  /// Bytes from a gradient to what will be written when it is known, which is fetched into the
-  /// cache meanwhile; 0: nothing. For one node only.
+  /// Bytes from a partial to what will be written when it is known, which is fetched into the
+  /// cache meanwhile; 0: nothing. For one subtree only.
   std::ptrdiff_t fetch = 0;
 
-  GradientNodes with_positions(std::int64_t p) const {
-    GradientNodes nodes = *this;
-    nodes.positions = p;
-    return nodes;
+  Subtrees with_positions(std::int64_t p) const {
+    Subtrees subtrees = *this;
+    subtrees.positions = p;
+    return subtrees;
   }
   std::size_t size() const { return samples.size(); }
-  Range rows(std::size_t node) const {
-    return {samples[node].first * positions, samples[node].last * positions};
+  Range rows(std::size_t subtree) const {
+    return {samples[subtree].first * positions, samples[subtree].last * positions};
   }
   std::int64_t grain_rows() const { return grain * positions; }
-  std::int64_t grains(std::size_t node) const {
-    return (samples[node].count() + grain - 1) / grain;
+  std::int64_t grains(std::size_t subtree) const {
+    return (samples[subtree].count() + grain - 1) / grain;
   }
 };
 

@@ -15,7 +15,7 @@ struct ExactProduct {
   float* c;
   std::int64_t c_stride;
   std::int64_t m, n, k;
-  std::ptrdiff_t fetch = 0;  ///< as GradientNodes::fetch, from c
+  std::ptrdiff_t fetch = 0;  ///< as Subtrees::fetch, from c
 };
 
 /// The exact products of gemm.hpp, compiled for several instruction sets from one source
@@ -28,7 +28,7 @@ struct ExactGemm {
   void (*multiply)(const ExactProduct& product);
   /// a: (m, k), b: (n, k)
   void (*multiply_transposed_b)(const ExactProduct& product);
-  /// a: (k, m), b: (k, n); the k rows are one node of the tree of grains of `grain` rows, and
+  /// a: (k, m), b: (k, n); the k rows are one subtree of the tree of grains of `grain` rows, and
   /// merges[g] is tree_merges_after of grain g. a_stride 0: the same row of a for every row of b.
   void (*multiply_transposed_a)(const ExactProduct& product, std::int64_t grain,
                                 const unsigned char* merges);

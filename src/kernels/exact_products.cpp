@@ -50,7 +50,7 @@ void for_blocks(Range all_rows, Range all_columns, std::int64_t k, const F& f) {
   }
 }
 
-/// tree_merges_after of each of the grains of a node. Valid until the next call of this thread.
+/// tree_merges_after of each of the grains of a subtree. Valid until the next call of this thread.
 std::span<const unsigned char> tree_merges(std::int64_t grains) {
   thread_local std::vector<unsigned char> merges;
   thread_local std::int64_t size = 0;
@@ -82,30 +82,30 @@ void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatr
 }
 
 void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
-                                 const GradientNodes& nodes, Range all_rows, Range all_columns,
+                                 const Subtrees& subtrees, Range all_rows, Range all_columns,
                                  float* c) {
-  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
-    const Range k = nodes.rows(node);
-    const auto merges = tree_merges(nodes.grains(node));
+  for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, c += subtrees.stride) {
+    const Range k = subtrees.rows(subtree);
+    const auto merges = tree_merges(subtrees.grains(subtree));
     for_blocks(all_rows, all_columns, k.count(), [&](Range rows, Range columns) {
       gemm.multiply_transposed_a(
           {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
            c + (rows.first - all_rows.first) * b.columns + columns.first - all_columns.first,
-           b.columns, rows.count(), columns.count(), k.count(), nodes.fetch},
-          nodes.grain_rows(), merges.data());
+           b.columns, rows.count(), columns.count(), k.count(), subtrees.fetch},
+          subtrees.grain_rows(), merges.data());
     });
   }
 }
 
-void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, Range columns,
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const Subtrees& subtrees, Range columns,
                     float* c) {
   const float one = 1;
-  for (std::size_t node = 0; node < nodes.size(); ++node, c += nodes.stride) {
-    const Range k = nodes.rows(node);
-    const auto merges = tree_merges(nodes.grains(node));
+  for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, c += subtrees.stride) {
+    const Range k = subtrees.rows(subtree);
+    const auto merges = tree_merges(subtrees.grains(subtree));
     gemm.multiply_transposed_a({&one, 0, b.row(k.first) + columns.first, b.columns, c, b.columns, 1,
                                 columns.count(), k.count()},
-                               nodes.grain_rows(), merges.data());
+                               subtrees.grain_rows(), merges.data());
   }
 }
 

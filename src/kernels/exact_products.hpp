@@ -13,8 +13,8 @@ void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix 
 void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c);
 /// The block `rows` x `columns` of a^T b, to a place within rows of b.columns floats.
 void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
-                                 const GradientNodes& nodes, Range rows, Range columns, float* c);
-void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const GradientNodes& nodes, Range columns,
+                                 const Subtrees& subtrees, Range rows, Range columns, float* c);
+void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const Subtrees& subtrees, Range columns,
                     float* c);
 
 /// The variant of the same name as kernels().

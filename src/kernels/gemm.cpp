@@ -103,21 +103,21 @@ void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matr
 }
 
 void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
-                           const GradientNodes& nodes, Range elements, float* c) {
+                           const Subtrees& subtrees, Range elements, float* c) {
   for_rectangles(elements, b.columns, [&](Range rows, Range columns) {
     float* to = c + rows.first * b.columns + columns.first - elements.first;
     if (numerics == Numerics::kExact)
-      return exact_multiply_transposed_a(exact_gemm(), a, b, nodes, rows, columns, to);
-    for (std::size_t node = 0; node < nodes.size(); ++node, to += nodes.stride) {
-      const Range k = nodes.rows(node);
+      return exact_multiply_transposed_a(exact_gemm(), a, b, subtrees, rows, columns, to);
+    for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, to += subtrees.stride) {
+      const Range k = subtrees.rows(subtree);
       multiply_transposed_a_by_blas(rows_of(a, k.first, k.count()), rows_of(b, k.first, k.count()),
                                     rows, columns, to);
     }
   });
 }
 
-void sum_rows(ConstMatrix b, const GradientNodes& nodes, Range columns, float* c) {
-  exact_sum_rows(exact_gemm(), b, nodes, columns, c);
+void sum_rows(ConstMatrix b, const Subtrees& subtrees, Range columns, float* c) {
+  exact_sum_rows(exact_gemm(), b, subtrees, columns, c);
 }
 
 std::string blas_kernel() {

@@ -15,15 +15,15 @@ namespace lockstep {
 void multiply(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c);
 /// c = a b^T.  a: (m, k), b: (n, k), c: (m, n).  Input gradient: dx = dy W^T.
 void multiply_transposed_b(Numerics numerics, ConstMatrix a, ConstMatrix b, Matrix c);
-/// Weight gradient: dW = x^T dy, once for each tree node of rows. a: (k, m), b: (k, n). Of the
-/// product of node i, (m, n) row by row, the elements [first, last) are written to
-/// c + i * nodes.stride. kExact: the chains of the grains are added by the tree; kFast: one product
-/// a node.
+/// Weight gradient: dW = x^T dy, one partial for each subtree of rows. a: (k, m), b: (k, n). Of
+/// partial i, (m, n) row by row, the elements [first, last) are written to
+/// c + i * subtrees.stride. kExact: the chains of the grains are added by the tree; kFast: one
+/// product a subtree.
 void multiply_transposed_a(Numerics numerics, ConstMatrix a, ConstMatrix b,
-                           const GradientNodes& nodes, Range elements, float* c);
-/// Bias gradient: the sums of some columns of b, (k, n), for each node in the same way. Exact
+                           const Subtrees& subtrees, Range elements, float* c);
+/// Bias gradient: the sums of some columns of b, (k, n), for each subtree in the same way. Exact
 /// always.
-void sum_rows(ConstMatrix b, const GradientNodes& nodes, Range columns, float* c);
+void sum_rows(ConstMatrix b, const Subtrees& subtrees, Range columns, float* c);
 
 /// What the linked BLAS says of itself, for reports: "OpenBLAS SkylakeX"; "CBLAS" if it has no
 /// name.

@@ -68,11 +68,11 @@ void Dense::backward(const Pass& pass, ConstMatrix /*x*/, ConstMatrix y, Matrix 
 void Dense::gradient(const Pass& pass, ConstMatrix x, ConstMatrix dy, std::size_t parameter,
                      Range elements, float* out) const {
   const ConstMatrix dz = dy.with_columns(units_);
-  const GradientNodes nodes = pass.nodes.with_positions(positions_);
+  const Subtrees subtrees = pass.subtrees.with_positions(positions_);
   if (parameter == 0) {
-    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz, nodes, elements, out);
+    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz, subtrees, elements, out);
   } else {
-    sum_rows(dz, nodes, elements, out);
+    sum_rows(dz, subtrees, elements, out);
   }
 }
 

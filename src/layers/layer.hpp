@@ -25,7 +25,7 @@ struct Pass {
   std::int64_t first_row = 0;    ///< position of row 0 in the global batch
   bool input_is_scaled = false;  ///< by Sequential::input_scaling()
   Numerics numerics = Numerics::kExact;
-  GradientNodes nodes = {};  ///< what gradients are summed over
+  Subtrees subtrees = {};  ///< what gradients are summed over
 };
 
 /// A layer holds configuration and views of its parameters, nothing of a batch: activations and
@@ -45,8 +45,8 @@ class Layer {
   /// From dy: dx, unless it is empty. Leaves in dy what gradient() needs.
   virtual void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                         std::span<const float> kept) const = 0;
-  /// From x and what backward left in dy, of the rows that make up pass.nodes: some elements of the
-  /// gradient by a parameter. Node i's are written to out + i * pass.nodes.stride.
+  /// From x and what backward left in dy, of the rows that make up pass.subtrees: some elements of
+  /// the gradient by a parameter. Partial i is written to out + i * pass.subtrees.stride.
   virtual void gradient(const Pass& /*pass*/, ConstMatrix /*x*/, ConstMatrix /*dy*/,
                         std::size_t /*parameter*/, Range /*elements*/, float* /*out*/) const {}
 

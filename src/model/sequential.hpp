@@ -71,8 +71,8 @@ class Sequential {
   void backward(const Workspace& workspace, Range rows, const Pass& pass,
                 const LayerDone& layer_done) const;
   /// The gradients by some of the arena's floats, from what forward and backward left of the rows
-  /// that make up pass.nodes, which count from the first of `rows`. Node i's are written to
-  /// out + i * pass.nodes.stride; gaps between parameters are left alone.
+  /// that make up pass.subtrees, which count from the first of `rows`. Partial i is written to
+  /// out + i * pass.subtrees.stride; gaps between parameters are left alone.
   void gradients(const Workspace& workspace, Range rows, const Pass& pass, Range floats,
                  float* out) const;
 

@@ -137,11 +137,11 @@ std::vector<Candidate> measure(const Shape& s, const Settings& settings) {
   const ConstMatrix b{b_floats.span().data(), b_transposed ? s.n : s.k, b_transposed ? s.k : s.n};
   const Matrix c{c_floats.span().data(), s.m, s.n};
   const Range all{0, s.k};
-  const GradientNodes nodes{.samples = {&all, 1}, .grain = s.grain ? s.grain : s.k};
+  const Subtrees subtrees{.samples = {&all, 1}, .grain = s.grain ? s.grain : s.k};
   const auto product = [&](Numerics numerics) {
     return [&, numerics] {
       if (a_transposed)
-        multiply_transposed_a(numerics, a, b, nodes, {0, c.size()}, c.data);
+        multiply_transposed_a(numerics, a, b, subtrees, {0, c.size()}, c.data);
       else if (b_transposed)
         multiply_transposed_b(numerics, a, b, c);
       else

@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "distributed/update/gradient_sync.hpp"
+#include "distributed/update/distributed_optimizer.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/flush_denormals.hpp"
 #include "src/core/grain_tree.hpp"
@@ -96,38 +96,40 @@ class Way {
 class OfLockstep final : public Way {
  public:
   OfLockstep(const Network& network, const Communicator& communicator,
-             GradientSync::Strategy strategy)
+             DistributedOptimizer::Strategy strategy)
       : plan_(StepPlan::of_full_batch(network.rows_per_rank * communicator.size(), 1 << 20, 0,
                                       communicator.size())),
         model_(make_model(network)) {
     std::string why_not;
-    sync_ = make_gradient_sync(strategy, model_, communicator, {.statistics = 2},
-                               std::span(&plan_, 1), why_not);
+    optimizer_ = make_distributed_optimizer(strategy, model_, communicator, {.loss_sums = 2},
+                                            std::span(&plan_, 1), why_not);
     if (!why_not.empty()) fmt::print(stderr, "sharded becomes allreduce: {}\n", why_not);
-    sync_->set_up();
+    optimizer_->set_up();
   }
   OfLockstep(const OfLockstep&) = delete;
   OfLockstep& operator=(const OfLockstep&) = delete;
-  ~OfLockstep() override { sync_->hand_back(); }
+  ~OfLockstep() override { optimizer_->hand_back(); }
 
   void prepare(std::int64_t step) override {
-    sync_->begin_step(plan_);
-    for (const GradientSync::Input& input : sync_->inputs())
-      fill_input(sync_->workspace().input(input.rows), step);
-    for (std::size_t node = 0; node < sync_->nodes().size(); ++node)
-      std::ranges::fill(sync_->node_statistics(node), 1.0);
-    run_passes(model_, sync_->workspace(), sync_->rows(), {.training = true}, nullptr);
+    optimizer_->begin_step(0);
+    for (const DistributedOptimizer::Input& input : optimizer_->other_inputs())
+      fill_input(optimizer_->workspace().input(input.rows), step);
+    const Range rows = optimizer_->own_input().rows;
+    fill_input(optimizer_->workspace().input(rows), step);
+    for (std::size_t subtree = 0; subtree < optimizer_->subtrees().size(); ++subtree)
+      std::ranges::fill(optimizer_->loss_sums(subtree), 1.0);
+    run_passes(model_, optimizer_->workspace(), rows, {.training = true}, nullptr);
   }
   void run() override {
-    for (std::size_t layer = model_.layers().size(); layer-- > 0;) sync_->layer_done(layer);
-    sync_->finish();
+    for (std::size_t layer = model_.layers().size(); layer-- > 0;) optimizer_->layer_done(layer);
+    optimizer_->finish();
   }
   std::int64_t parameters() const { return model_.parameter_count(); }
 
  private:
   StepPlan plan_;
   Sequential model_;
-  std::unique_ptr<GradientSync> sync_;
+  std::unique_ptr<DistributedOptimizer> optimizer_;
 };
 
 class Plain final : public Way {
@@ -139,8 +141,8 @@ class Plain final : public Way {
         model_(make_model(network)),
         rows_{0, network.rows_per_rank},
         pass_{.training = true,
-              .nodes = {.samples = {&rows_, 1},
-                        .grain = default_grain(network.rows_per_rank * communicator.size())}},
+              .subtrees = {.samples = {&rows_, 1},
+                           .grain = default_grain(network.rows_per_rank * communicator.size())}},
         workspace_(model_, rows_.count(), Workspace::Use::kTraining),
         gradients_(model_.arena().trainable_size()),
         m_(model_.arena().trainable_size()),
@@ -195,7 +197,7 @@ std::vector<double> time_steps(Way& way, const Communicator& communicator, int s
 void measure(const Network& network, const Communicator& communicator, const Settings& settings,
              std::ofstream& csv) {
   auto sharded =
-      std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kSharded);
+      std::make_unique<OfLockstep>(network, communicator, DistributedOptimizer::Strategy::kSharded);
   const std::int64_t parameters = sharded->parameters();
   const auto plain = [&](Plain::Ends ends) {
     return std::make_unique<Plain>(network, communicator, ends);
@@ -211,8 +213,8 @@ void measure(const Network& network, const Communicator& communicator, const Set
   candidates.push_back({"gradients alone", plain(Plain::Ends::kWithGradients)});
   candidates.push_back({"sharded", std::move(sharded)});
   candidates.push_back(
-      {"allreduce",
-       std::make_unique<OfLockstep>(network, communicator, GradientSync::Strategy::kAllreduce)});
+      {"allreduce", std::make_unique<OfLockstep>(network, communicator,
+                                                 DistributedOptimizer::Strategy::kAllreduce)});
   candidates.push_back({"MPI_Allreduce + loop", plain(Plain::Ends::kWithPlainLoop)});
   candidates.push_back({"MPI_Allreduce + kernel", plain(Plain::Ends::kWithLockstepKernel)});
   for (Candidate& candidate : candidates)

@@ -96,7 +96,7 @@ class Training {
     const Pass pass{.training = true,
                     .seed = kSeed,
                     .step = step,
-                    .nodes = {.samples = {&all, 1}, .grain = kGrain}};
+                    .subtrees = {.samples = {&all, 1}, .grain = kGrain}};
     fill_input(step, rows);
     const Matrix outputs = model_.forward(*workspace_, all, pass, /*until_logits=*/true);
     if (show) note(at + " logits", outputs.flat());

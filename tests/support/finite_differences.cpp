@@ -90,9 +90,10 @@ void expect_gradients_match_finite_differences(Layer& layer, const Shape& input,
   std::vector<float> dx(probe.x.size());
   const Range all{0, rows};
   Pass backward_pass = pass;
-  backward_pass.nodes = {.samples = {&all, 1}, .grain = 2};
-  layer.backward(backward_pass, probe.matrix(probe.x, columns_in), probe.matrix(probe.y, columns_out),
-                 probe.matrix(dy, columns_out), probe.matrix(dx, columns_in), probe.kept);
+  backward_pass.subtrees = {.samples = {&all, 1}, .grain = 2};
+  layer.backward(backward_pass, probe.matrix(probe.x, columns_in),
+                 probe.matrix(probe.y, columns_out), probe.matrix(dy, columns_out),
+                 probe.matrix(dx, columns_in), probe.kept);
 
   std::size_t kinks = compare(probe, probe.x, dx, "input");
   std::size_t elements = dx.size();

@@ -145,7 +145,7 @@ TEST_F(TrainerErrors, GivesUpOnAllRanksWhenReplicasDiffer) {
   for (const std::int64_t every : {4, 0}) {
     Trainer trainer(model_, world(),
                     {.batch_size = 3,
-                     .sync = GradientSync::Strategy::kAllreduce,
+                     .sync = DistributedOptimizer::Strategy::kAllreduce,
                      .check_replicas_every = every});
     trainer.add_callback(std::make_shared<Saboteur>(communicator_.size() - 1));
     expect_collective_error(

@@ -109,12 +109,11 @@ TEST_F(TrainerState, IgnoresTheWishesOfOtherRanks) {
 }
 
 TEST_F(TrainerState, KnowsWhichNumbersShouldRise) {
-  const Trainer trainer(model_, world(), {});
-  EXPECT_FALSE(trainer.larger_is_better("loss"));
-  EXPECT_FALSE(trainer.larger_is_better("val_loss"));
-  EXPECT_TRUE(trainer.larger_is_better("val_accuracy"));
+  EXPECT_FALSE(larger_is_better(model_, "loss", Mode::kAuto));
+  EXPECT_FALSE(larger_is_better(model_, "val_loss", Mode::kAuto));
+  EXPECT_TRUE(larger_is_better(model_, "val_accuracy", Mode::kAuto));
   test::expect_collective_error(communicator_, ExitCode::kUsage, {"val_accuracy", "'val_f1'"},
-                                [&] { trainer.larger_is_better("val_f1"); });
+                                [&] { larger_is_better(model_, "val_f1", Mode::kAuto); });
 }
 
 /// The history without clocks, with every bit.

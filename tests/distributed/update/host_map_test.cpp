@@ -33,8 +33,8 @@ TEST(HostMap, GivesEveryFloatOfABucketToOneRankOfTheJob) {
       const Bucket bucket = bucket_of(64, floats);
       std::vector<Range> pieces;
       for (int host = 0; host < map.hosts(); ++host)
-        for (int slice = 0; slice < map.slices(); ++slice)
-          pieces.push_back(map.piece(bucket, slice, host));
+        for (int shard = 0; shard < map.shards(); ++shard)
+          pieces.push_back(map.piece(bucket, shard, host));
       std::erase_if(pieces, [](const Range& piece) { return piece.count() == 0; });
       std::ranges::sort(pieces, {}, &Range::first);
       std::int64_t next = bucket.floats.first;
@@ -47,22 +47,22 @@ TEST(HostMap, GivesEveryFloatOfABucketToOneRankOfTheJob) {
   }
 }
 
-TEST(HostMap, LetsARankOfTheHostHandleEachSlice) {
+TEST(HostMap, LetsARankOfTheHostHandleEachShard) {
   for (const auto& placement : kPlacements) {
     const HostMap map(placement);
     for (int host = 0; host < map.hosts(); ++host) {
-      std::vector<int> slices_of(placement.size());
-      for (int slice = 0; slice < map.slices(); ++slice) {
-        const int handler = map.handler(host, slice);
-        EXPECT_EQ(map.host_of(handler), host) << testing::PrintToString(placement);
-        ++slices_of.at(static_cast<std::size_t>(handler));
+      std::vector<int> shards_of(placement.size());
+      for (int shard = 0; shard < map.shards(); ++shard) {
+        const int owner = map.owner(host, shard);
+        EXPECT_EQ(map.host_of(owner), host) << testing::PrintToString(placement);
+        ++shards_of.at(static_cast<std::size_t>(owner));
       }
-      // None without a slice, none with two more than another.
+      // None without a shard, none with two more than another.
       const std::span<const int> ranks = map.ranks_of(host);
-      const int least = map.slices() / static_cast<int>(ranks.size());
+      const int least = map.shards() / static_cast<int>(ranks.size());
       for (const int rank : ranks) {
-        EXPECT_GE(slices_of[static_cast<std::size_t>(rank)], std::max(least, 1));
-        EXPECT_LE(slices_of[static_cast<std::size_t>(rank)], least + 1);
+        EXPECT_GE(shards_of[static_cast<std::size_t>(rank)], std::max(least, 1));
+        EXPECT_LE(shards_of[static_cast<std::size_t>(rank)], least + 1);
       }
     }
   }
@@ -85,7 +85,7 @@ TEST(HostMap, PutsEveryRankOnItsHostOnce) {
         all.push_back(ranks[place]);
       }
     }
-    EXPECT_EQ(map.slices(), most);
+    EXPECT_EQ(map.shards(), most);
     std::ranges::sort(all);
     ASSERT_EQ(all.size(), placement.size());
     for (std::size_t rank = 0; rank < all.size(); ++rank)
@@ -99,9 +99,9 @@ TEST(HostMap, NumbersHostsByTheirFirstRanks) {
   EXPECT_THAT(map.ranks_of(0), ElementsAre(0, 2));
   EXPECT_THAT(map.ranks_of(1), ElementsAre(1, 3));
   EXPECT_THAT(map.ranks_of(2), ElementsAre(4));
-  EXPECT_EQ(map.slices(), 2);
-  EXPECT_EQ(map.handler(1, 1), 3);
-  EXPECT_EQ(map.handler(2, 1), 4);
+  EXPECT_EQ(map.shards(), 2);
+  EXPECT_EQ(map.owner(1, 1), 3);
+  EXPECT_EQ(map.owner(2, 1), 4);
 }
 
 }  // namespace

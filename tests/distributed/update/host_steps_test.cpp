@@ -123,7 +123,7 @@ struct Window {
       : members(count),
         buckets(bucket_count),
         flags(count),
-        statistics(static_cast<std::size_t>(count)),
+        loss_sums(static_cast<std::size_t>(count)),
         gradients(static_cast<std::size_t>(count),
                   std::vector<float>(static_cast<std::size_t>(floats()))),
         parameters(static_cast<std::size_t>(floats())) {}
@@ -132,8 +132,8 @@ struct Window {
   int members;
   std::int64_t buckets;
   Flags flags;
-  std::vector<double> statistics;  ///< of each member
-  double fetched = 0;              ///< by the first member alone
+  std::vector<double> loss_sums;  ///< of each member
+  double fetched = 0;             ///< by the first member alone
   std::vector<std::vector<float>> gradients;
   std::vector<float> parameters;
 };
@@ -143,7 +143,7 @@ float gradient(int step, int member, std::int64_t i) {
   return static_cast<float>((step * 7 + member * 3 + i) % 16);
 }
 
-/// Takes part in steps as ShardedSync does: the same order of writes, flags and reads.
+/// Takes part in steps as ShardedOptimizer does: the same order of writes, flags and reads.
 class Member {
  public:
   Member(Window& window, int self, std::uint64_t seed)
@@ -170,7 +170,7 @@ class Member {
     stages_.assign(static_cast<std::size_t>(window_.buckets), Stage::kFilling);
     arrived_ = published_ = 0;
     total_known_ = false;
-    window_.statistics[index(self_)] = step + self_;
+    window_.loss_sums[index(self_)] = step + self_;
     for (std::int64_t bucket = 0; bucket < window_.buckets; ++bucket) {
       for (std::int64_t i = first_of(bucket); i < first_of(bucket + 1); ++i) {
         window_.gradients[index(self_)][index(i)] = gradient(step, self_, i);
@@ -194,7 +194,7 @@ class Member {
   }
 
   bool advance(int step) {
-    bool moved = !total_known_ && add_up_statistics(step);
+    bool moved = !total_known_ && add_up_loss_sums(step);
     for (std::int64_t bucket = published_; bucket < arrived_; ++bucket) {
       Stage& stage = stages_[index(bucket)];
       const Stage before = stage;
@@ -216,7 +216,7 @@ class Member {
     return moved;
   }
 
-  bool add_up_statistics(int step) {
+  bool add_up_loss_sums(int step) {
     if (flags_.all_arrived() == 0) return false;
     if (self_ == 0) {
       window_.fetched = 100.0 * step;
@@ -226,11 +226,11 @@ class Member {
       return false;
     }
     total_ = window_.fetched;
-    for (const double statistic : window_.statistics) total_ += statistic;
+    for (const double statistic : window_.loss_sums) total_ += statistic;
     return total_known_ = true;
   }
 
-  /// Sums this member's slice into its own gradients, adds the sums to the parameters.
+  /// Sums this member's shard into its own gradients, adds the sums to the parameters.
   void update(std::int64_t bucket) {
     const std::int64_t first = first_of(bucket);
     for (std::int64_t i = first + Window::kBucketFloats * self_ / window_.members;

@@ -20,13 +20,14 @@ TEST(ShardedStep, CompletesTheTreeFromEveryRanksPointOfView) {
         std::size_t received = 0;
         for (const auto& source : step.sources) {
           if (source.own)
-            EXPECT_LT(source.node, step.host_nodes.size());
+            EXPECT_LT(source.subtree, step.host_subtrees.size());
           else
             ++received;
         }
         std::size_t sent = 0;
         for (int host = 0; host < map.hosts(); ++host)
-          if (host != map.host_of(rank)) sent += step.nodes_of_host[static_cast<std::size_t>(host)];
+          if (host != map.host_of(rank))
+            sent += step.subtrees_of_host[static_cast<std::size_t>(host)];
         EXPECT_EQ(received, sent);
       }
     }
@@ -38,9 +39,9 @@ TEST(ShardedStep, SendsWhatTheOtherHostsExpect) {
     const StepPlan plan(100, 8, static_cast<int>(host_of.size()));
     for (int rank = 0; rank < plan.ranks(); ++rank)
       for (int other = 0; other < plan.ranks(); ++other)
-        EXPECT_EQ(plan_sharded_step(plan, map, rank).host_nodes.size(),
+        EXPECT_EQ(plan_sharded_step(plan, map, rank).host_subtrees.size(),
                   plan_sharded_step(plan, map, other)
-                      .nodes_of_host[static_cast<std::size_t>(map.host_of(rank))]);
+                      .subtrees_of_host[static_cast<std::size_t>(map.host_of(rank))]);
   }
 }
 
@@ -59,21 +60,21 @@ TEST(ShardedStep, LaysTheRowsOfAHostSideBySide) {
         const ShardedStep step = plan_sharded_step(plan, map, map.ranks_of(host)[0]);
         EXPECT_EQ(step.host_rows, (Range{0, next}));
         next = 0;
-        for (const Range& node : step.host_nodes) {
-          EXPECT_EQ(node.first, next);
-          next = node.last;
+        for (const Range& subtree : step.host_subtrees) {
+          EXPECT_EQ(subtree.first, next);
+          next = subtree.last;
         }
         EXPECT_EQ(step.host_rows.last, next);
       }
     }
 }
 
-TEST(ShardedStep, AddsUpWithinAHostAsFarAsItsNodesGo) {
+TEST(ShardedStep, AddsUpWithinAHostAsFarAsItsSubtreesGo) {
   const StepPlan plan(64, 8, 4);  // two grains a rank
   const ShardedStep by_slot = plan_sharded_step(plan, HostMap(std::vector{0, 0, 1, 1}), 0);
-  EXPECT_EQ(by_slot.nodes_of_host, (std::vector<std::size_t>{1, 1}));
+  EXPECT_EQ(by_slot.subtrees_of_host, (std::vector<std::size_t>{1, 1}));
   const ShardedStep by_turns = plan_sharded_step(plan, HostMap(std::vector{0, 1, 0, 1}), 0);
-  EXPECT_EQ(by_turns.nodes_of_host, (std::vector<std::size_t>{2, 2}));
+  EXPECT_EQ(by_turns.subtrees_of_host, (std::vector<std::size_t>{2, 2}));
 }
 
 }  // namespace

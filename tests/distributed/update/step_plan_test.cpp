@@ -26,13 +26,13 @@ TEST(StepPlan, GivesEveryRowToOneRankInOrderInWholeGrains) {
       }
 }
 
-TEST(StepPlan, CountsNodesInRowsFromTheRanksFirst) {
+TEST(StepPlan, CountsSubtreesInRowsFromTheRanksFirst) {
   const StepPlan plan(61, 8, 3);  // 8 grains, the last of 5 rows: [0, 2), [2, 5), [5, 8)
-  EXPECT_THAT(plan.node_rows(0), ElementsAre(Range{0, 16}));
-  EXPECT_THAT(plan.node_rows(1), ElementsAre(Range{0, 16}, Range{16, 24}));
-  EXPECT_THAT(plan.node_rows(2), ElementsAre(Range{0, 8}, Range{8, 21}));
-  EXPECT_EQ(plan.first_node(2), 3u);
-  EXPECT_EQ(plan.all_nodes().size(), 5u);
+  EXPECT_THAT(plan.subtree_rows(0), ElementsAre(Range{0, 16}));
+  EXPECT_THAT(plan.subtree_rows(1), ElementsAre(Range{0, 16}, Range{16, 24}));
+  EXPECT_THAT(plan.subtree_rows(2), ElementsAre(Range{0, 8}, Range{8, 21}));
+  EXPECT_EQ(plan.first_subtree(2), 3u);
+  EXPECT_EQ(plan.all_subtrees().size(), 5u);
 }
 
 TEST(StepPlan, OfAFullBatchHasNoMoreRowsThanThereAreAndNoLargerGrain) {

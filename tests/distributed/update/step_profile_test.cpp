@@ -76,7 +76,8 @@ TEST(StepProfile, IsGatheredFromAllRanks) {
 
 TEST(StepProfile, CoversTheStepsOfATraining) {
   const test::TinyData data = test::classified_rows(29, 4, 3);
-  for (const auto sync : {GradientSync::Strategy::kSharded, GradientSync::Strategy::kAllreduce}) {
+  for (const auto sync :
+       {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce}) {
     Sequential model = test::classifier(4, 7, 3);
     Trainer trainer(model, world(), {.epochs = 2, .batch_size = 5, .sync = sync, .profile = true});
     const History history = trainer.fit(data.view());

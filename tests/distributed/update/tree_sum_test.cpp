@@ -16,7 +16,7 @@ namespace {
 /// Longer than the blocks in which sums are taken.
 constexpr std::int64_t kCount = 1500;
 
-/// Every leaf's floats, and the sum over any node by the definition.
+/// Every leaf's floats, and the sum over any subtree by the definition.
 struct Leaves {
   std::vector<std::vector<float>> values;
 
@@ -27,17 +27,17 @@ struct Leaves {
         values[leaf].push_back(std::ldexp(2 * random.uniform(i) - 1, static_cast<int>(i % 8)));
     }
   }
-  std::vector<float> sum(Range node) const {
-    if (node.count() == 1) return values[static_cast<std::size_t>(node.first)];
-    const std::int64_t split = tree_split(node);
-    std::vector<float> left = sum({node.first, split});
-    const std::vector<float> right = sum({split, node.last});
+  std::vector<float> sum(Range subtree) const {
+    if (subtree.count() == 1) return values[static_cast<std::size_t>(subtree.first)];
+    const std::int64_t split = tree_split(subtree);
+    std::vector<float> left = sum({subtree.first, split});
+    const std::vector<float> right = sum({split, subtree.last});
     for (std::size_t i = 0; i < left.size(); ++i) left[i] += right[i];
     return left;
   }
 };
 
-TEST(TreeSum, GivesTheRootFromTheNodesOfAnyShareOfTheLeaves) {
+TEST(TreeSum, GivesTheRootFromTheSubtreesOfAnyShareOfTheLeaves) {
   for (const std::int64_t count : {1, 2, 3, 4, 7, 8, 13, 16}) {
     const Leaves leaves(count);
     const std::vector<float> root = leaves.sum({0, count});
@@ -45,9 +45,9 @@ TEST(TreeSum, GivesTheRootFromTheNodesOfAnyShareOfTheLeaves) {
       for (std::int64_t b = a; b <= count; ++b) {
         std::vector<Range> inputs;
         for (const Range part : {Range{0, a}, Range{a, b}, Range{b, count}})
-          for (const Range node : tree_nodes_within(count, part)) inputs.push_back(node);
+          for (const Range subtree : subtrees_within(count, part)) inputs.push_back(subtree);
         std::vector<std::vector<float>> sums;
-        for (const Range node : inputs) sums.push_back(leaves.sum(node));
+        for (const Range subtree : inputs) sums.push_back(leaves.sum(subtree));
         std::vector<const float*> pointers;
         for (const auto& sum : sums) pointers.push_back(sum.data());
         TreeSum tree(count, inputs);
@@ -74,13 +74,13 @@ TEST(TreeSum, AddsDoublesInTheTreesOrder) {
   EXPECT_EQ(total[0], (1e17 + 1.0) - 1e17);
 }
 
-TEST(LargestNodes, GoAsFarAsTheInputsReach) {
+TEST(LargestSubtrees, GoAsFarAsTheInputsReach) {
   const std::vector<Range> inputs{{0, 1}, {1, 2}, {4, 6}, {6, 7}, {7, 8}};  // not 2 and 3
-  EXPECT_EQ(largest_nodes(8, inputs), (std::vector<Range>{{0, 2}, {4, 8}}));
-  EXPECT_TRUE(largest_nodes(8, {}).empty());
+  EXPECT_EQ(largest_subtrees(8, inputs), (std::vector<Range>{{0, 2}, {4, 8}}));
+  EXPECT_TRUE(largest_subtrees(8, {}).empty());
 }
 
-TEST(TreeSum, RefusesInputsThatAreNotNodesOrDoNotCoverTheTree) {
+TEST(TreeSum, RefusesInputsThatAreNotSubtreesOrDoNotCoverTheTree) {
   for (const std::vector<Range>& inputs :
        {std::vector<Range>{{0, 1}, {1, 3}}, {{0, 2}}, {{0, 1}, {2, 3}}, {}})
     EXPECT_THROW(TreeSum(3, inputs), std::logic_error);

@@ -51,13 +51,13 @@ TEST(GrainTree, IsWhatTheStackAddsUp) {
     EXPECT_EQ(by_stack({0, leaves}), by_definition({0, leaves}));
 }
 
-TEST(GrainTree, GivesTheLargestNodesOfAPart) {
-  EXPECT_THAT(tree_nodes_within(8, {0, 8}), ElementsAre(Range{0, 8}));
-  EXPECT_THAT(tree_nodes_within(8, {2, 5}), ElementsAre(Range{2, 4}, Range{4, 5}));
-  EXPECT_THAT(tree_nodes_within(8, {1, 3}), ElementsAre(Range{1, 2}, Range{2, 3}));
-  EXPECT_THAT(tree_nodes_within(7, {4, 7}), ElementsAre(Range{4, 7}));
-  EXPECT_THAT(tree_nodes_within(5, {3, 3}), ElementsAre());
-  EXPECT_THAT(tree_nodes_within(0, {0, 0}), ElementsAre());
+TEST(GrainTree, GivesTheLargestSubtreesOfAPart) {
+  EXPECT_THAT(subtrees_within(8, {0, 8}), ElementsAre(Range{0, 8}));
+  EXPECT_THAT(subtrees_within(8, {2, 5}), ElementsAre(Range{2, 4}, Range{4, 5}));
+  EXPECT_THAT(subtrees_within(8, {1, 3}), ElementsAre(Range{1, 2}, Range{2, 3}));
+  EXPECT_THAT(subtrees_within(7, {4, 7}), ElementsAre(Range{4, 7}));
+  EXPECT_THAT(subtrees_within(5, {3, 3}), ElementsAre());
+  EXPECT_THAT(subtrees_within(0, {0, 0}), ElementsAre());
 }
 
 TEST(GrainTree, CoversEveryPartOnce) {
@@ -65,18 +65,18 @@ TEST(GrainTree, CoversEveryPartOnce) {
     for (std::int64_t first = 0; first <= leaves; ++first)
       for (std::int64_t last = first; last <= leaves; ++last) {
         std::int64_t next = first;
-        for (const Range& node : tree_nodes_within(leaves, {first, last})) {
-          EXPECT_EQ(node.first, next);
-          next = node.last;
+        for (const Range& subtree : subtrees_within(leaves, {first, last})) {
+          EXPECT_EQ(subtree.first, next);
+          next = subtree.last;
         }
         EXPECT_EQ(next, last);
       }
 }
 
-TEST(GrainTree, KeepsTheShapeOfANodeWhereverItStands) {
-  for (const Range& node : tree_nodes_within(100, {3, 90})) {
-    if (node.count() == 1) continue;
-    EXPECT_EQ(tree_split(node) - node.first, tree_split({0, node.count()}));
+TEST(GrainTree, KeepsTheShapeOfASubtreeWhereverItStands) {
+  for (const Range& subtree : subtrees_within(100, {3, 90})) {
+    if (subtree.count() == 1) continue;
+    EXPECT_EQ(tree_split(subtree) - subtree.first, tree_split({0, subtree.count()}));
   }
 }
 

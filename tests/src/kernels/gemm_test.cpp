@@ -166,7 +166,7 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
     ASSERT_EQ(bits(c.values), bits(expected)) << m << " x " << n << " x " << k;
   }
 
-  /// Node after node of these numbers of samples, from the second sample of the pass on.
+  /// Subtree after subtree of these numbers of samples, from the second sample of the pass on.
   void expect_gradients(std::int64_t m, std::int64_t n, const std::vector<std::int64_t>& samples,
                         std::int64_t grain, std::int64_t positions = 1) const {
     std::vector<Range> ranges;
@@ -174,17 +174,18 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
     for (const std::int64_t count : samples) ranges.push_back({first, first += count});
     const std::int64_t rows = first * positions;
     const std::int64_t stride = m * n + 5;
-    const GradientNodes nodes{ranges, grain, stride, positions};
+    const Subtrees subtrees{ranges, grain, stride, positions};
     Owned a(rows, m, 1), b(rows, n, 2), c(std::ssize(samples), stride, 3);
     Owned sums(std::ssize(samples), stride, 3);
     Owned expected = c, expected_sums = sums;
-    expect_same_in_blocks(a, b, nodes, m, n);
-    exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, {0, m}, {0, n}, c.values.data());
-    exact_sum_rows(gemm(), b.view(), nodes, {0, n}, sums.values.data());
-    for (std::size_t node = 0; node < nodes.size(); ++node) {
-      const Range k = nodes.rows(node);
-      const Range leaves{0, (samples[node] + grain - 1) / grain};
-      const auto at = static_cast<std::int64_t>(node) * stride;
+    expect_same_in_blocks(a, b, subtrees, m, n);
+    exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, {0, m}, {0, n},
+                                c.values.data());
+    exact_sum_rows(gemm(), b.view(), subtrees, {0, n}, sums.values.data());
+    for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree) {
+      const Range k = subtrees.rows(subtree);
+      const Range leaves{0, (samples[subtree] + grain - 1) / grain};
+      const auto at = static_cast<std::int64_t>(subtree) * stride;
       const auto product = elements(m, n, [&](auto i, auto j) {
         return tree([&](auto l) { return std::pair(a(l, i), b(l, j)); }, k, grain * positions,
                     leaves);
@@ -196,32 +197,33 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
       std::ranges::copy(sum, expected_sums.values.begin() + at);
     }
     ASSERT_EQ(bits(c.values), bits(expected.values))
-        << m << " x " << n << ", nodes of " << ::testing::PrintToString(samples)
+        << m << " x " << n << ", subtrees of " << ::testing::PrintToString(samples)
         << " samples, grain " << grain << ", positions " << positions;
     ASSERT_EQ(bits(sums.values), bits(expected_sums.values)) << "sums of " << n << " columns";
   }
 
  private:
   /// Blocks of the product and of the sums, with and without something to fetch meanwhile.
-  void expect_same_in_blocks(Owned& a, Owned& b, GradientNodes nodes, std::int64_t m,
+  void expect_same_in_blocks(Owned& a, Owned& b, Subtrees subtrees, std::int64_t m,
                              std::int64_t n) const {
-    Owned whole(std::ssize(nodes.samples), nodes.stride, 4), cut = whole, fetched = whole;
-    exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, {0, m}, {0, n},
+    Owned whole(std::ssize(subtrees.samples), subtrees.stride, 4), cut = whole, fetched = whole;
+    exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, {0, m}, {0, n},
                                 whole.values.data());
-    nodes.fetch = reinterpret_cast<const char*>(fetched.values.data()) -
-                  reinterpret_cast<const char*>(cut.values.data());
+    subtrees.fetch = reinterpret_cast<const char*>(fetched.values.data()) -
+                     reinterpret_cast<const char*>(cut.values.data());
     for (const Range rows : {Range{0, m / 3}, Range{m / 3, m}})
       for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
-        exact_multiply_transposed_a(gemm(), a.view(), b.view(), nodes, rows, columns,
+        exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, rows, columns,
                                     cut.values.data() + rows.first * n + columns.first);
     ASSERT_EQ(bits(cut.values), bits(whole.values));
 
-    exact_sum_rows(gemm(), b.view(), nodes, {0, n}, whole.values.data());
+    exact_sum_rows(gemm(), b.view(), subtrees, {0, n}, whole.values.data());
     for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
-      exact_sum_rows(gemm(), b.view(), nodes, columns, cut.values.data() + columns.first);
-    for (std::size_t node = 0; node < nodes.size(); ++node)
+      exact_sum_rows(gemm(), b.view(), subtrees, columns, cut.values.data() + columns.first);
+    for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree)
       for (std::int64_t j = 0; j < n; ++j) {
-        const auto i = static_cast<std::size_t>(static_cast<std::int64_t>(node) * nodes.stride + j);
+        const auto i =
+            static_cast<std::size_t>(static_cast<std::int64_t>(subtree) * subtrees.stride + j);
         ASSERT_EQ(cut.values[i], whole.values[i]);
       }
   }
@@ -289,7 +291,7 @@ TEST_P(ExactProducts, OfWeightGradientsAreTreesForEveryNumberOfGrains) {
   expect_gradients(3, 5, {257}, 1);
 }
 
-TEST_P(ExactProducts, OfWeightGradientsAreOneForEachNode) {
+TEST_P(ExactProducts, OfWeightGradientsAreOneForEachSubtree) {
   expect_gradients(13, 20, {8, 4, 0, 3}, 2);
   expect_gradients(13, 20, {8, 1}, 8);
   expect_gradients(13, 20, {}, 8);

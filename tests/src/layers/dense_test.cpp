@@ -19,13 +19,13 @@ TEST_P(DenseActivations, BackwardMatchesFiniteDifferences) {
   test::expect_gradients_match_finite_differences(dense, {7}, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, DenseActivations,
-    ::testing::Values(Activation::kLinear, Activation::kRelu, Activation::kSigmoid,
-                      Activation::kTanh, Activation::kSoftmax, Activation::kElu, Activation::kSelu,
-                      Activation::kGelu, Activation::kSilu, Activation::kSoftplus,
-                      Activation::kLeakyRelu),
-    [](const auto& info) { return activation_name(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, DenseActivations,
+                         ::testing::Values(Activation::kLinear, Activation::kRelu,
+                                           Activation::kSigmoid, Activation::kTanh,
+                                           Activation::kSoftmax, Activation::kElu,
+                                           Activation::kSelu, Activation::kGelu, Activation::kSilu,
+                                           Activation::kSoftplus, Activation::kLeakyRelu),
+                         [](const auto& info) { return activation_name(info.param); });
 
 TEST(Dense, BackwardMatchesFiniteDifferencesOverTheLastAxisOfSequences) {
   Dense dense(3, Activation::kGelu);
@@ -60,7 +60,7 @@ TEST(Dense, WithoutRowsGivesZeroGradients) {
   const Matrix x{nothing.data(), 0, 3}, y{nothing.data(), 0, 2};
 
   const Range no_rows{};
-  const Pass pass{.nodes = {.samples = {&no_rows, 1}}};
+  const Pass pass{.subtrees = {.samples = {&no_rows, 1}}};
   dense.backward(pass, x, y, y, {}, {});
   std::vector<float> kernel(6, 7.0f), bias(2, 7.0f);
   dense.gradient(pass, x, y, 0, {0, 6}, kernel.data());
@@ -94,7 +94,9 @@ TEST(Dense, RefusesAnInputWithoutAxes) {
   }
 }
 
-TEST(Dense, RefusesZeroUnits) { EXPECT_THROW(Dense(0), Error); }
+TEST(Dense, RefusesZeroUnits) {
+  EXPECT_THROW(Dense(0), Error);
+}
 
 }  // namespace
 }  // namespace lockstep

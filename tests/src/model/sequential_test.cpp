@@ -54,7 +54,7 @@ TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
                   .seed = 4,
                   .step = 2,
                   .first_row = 0,
-                  .nodes = {.samples = {&all, 1}, .grain = 4}};
+                  .subtrees = {.samples = {&all, 1}, .grain = 4}};
   loss_of(model, workspace, pass, true);
   std::vector<std::size_t> done;
   model.backward(workspace, {0, kRows}, pass, [&](std::size_t layer) { done.push_back(layer); });
@@ -90,7 +90,7 @@ TEST(Sequential, GradientsComeInAnyCutsOfRowsAndParameters) {
   };
   const Range all{0, kRows};
   const auto gradients = [&](Range floats, float* out) {
-    model.gradients(workspace, all, {.nodes = {.samples = {&all, 1}, .grain = 4}}, floats, out);
+    model.gradients(workspace, all, {.subtrees = {.samples = {&all, 1}, .grain = 4}}, floats, out);
   };
   std::vector<float> whole(static_cast<std::size_t>(size)), cut = whole;
   fill_input(workspace);
@@ -134,8 +134,8 @@ TEST(Sequential, NamesLayersAsKerasDoes) {
   const Sequential model = small_network();
   std::vector<std::string> names;
   for (const auto& layer : model.layers()) names.push_back(layer->name());
-  EXPECT_EQ(names, (std::vector<std::string>{"rescaling", "flatten", "dense", "dropout",
-                                             "dense_1"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"rescaling", "flatten", "dense", "dropout", "dense_1"}));
 }
 
 TEST(Sequential, RefusesTwoLayersOfOneName) {
@@ -159,7 +159,9 @@ TEST(Sequential, TensorsStartOn64ByteBoundariesAndGapsStayZero) {
       used[static_cast<std::size_t>(parameter->offset) + i] = true;
   }
   for (std::size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) { EXPECT_EQ(model.arena().values()[i], 0.0f); }
+    if (!used[i]) {
+      EXPECT_EQ(model.arena().values()[i], 0.0f);
+    }
   EXPECT_EQ(model.parameter_count(), 6 * 5 + 5 + 5 * 4 + 4);
 }
 

@@ -1,5 +1,5 @@
-#include "distributed/update/allreduce_sync.hpp"
-#include "distributed/update/sharded_sync.hpp"
+#include "distributed/update/allreduce_optimizer.hpp"
+#include "distributed/update/sharded_optimizer.hpp"
 
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -91,18 +91,18 @@ TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {
   EXPECT_LT(buckets[0].last_layer, model.layers().size());
 }
 
-TEST(SliceOf, GivesEveryFloatToOnePartInWholeBlocks) {
+TEST(ShardOf, GivesEveryFloatToOnePartInWholeBlocks) {
   for (const Range floats : {Range{0, 0}, Range{5, 6}, Range{100, 4196}, Range{32, 50000}})
     for (const int parts : {1, 2, 3, 7, 20}) {
       std::int64_t next = floats.first;
       for (int part = 0; part < parts; ++part) {
-        const Range slice = slice_of(floats, part, parts);
-        EXPECT_NEAR(static_cast<double>(slice.count()), static_cast<double>(floats.count()) / parts,
+        const Range shard = shard_of(floats, part, parts);
+        EXPECT_NEAR(static_cast<double>(shard.count()), static_cast<double>(floats.count()) / parts,
                     256);
-        if (slice.count() == 0) continue;
-        EXPECT_EQ(slice.first, next);
-        EXPECT_TRUE(slice.last == floats.last || slice.count() % 256 == 0);
-        next = slice.last;
+        if (shard.count() == 0) continue;
+        EXPECT_EQ(shard.first, next);
+        EXPECT_TRUE(shard.last == floats.last || shard.count() % 256 == 0);
+        next = shard.last;
       }
       EXPECT_EQ(next, floats.last);
     }
@@ -115,10 +115,11 @@ float leaf_value(std::uint32_t step, std::int64_t leaf, std::size_t i) {
 }
 
 template <class T>
-T tree_value(std::uint32_t step, Range node, std::size_t i) {
-  if (node.count() == 1) return static_cast<T>(leaf_value(step, node.first, i));
-  const std::int64_t split = tree_split(node);
-  return tree_value<T>(step, {node.first, split}, i) + tree_value<T>(step, {split, node.last}, i);
+T tree_value(std::uint32_t step, Range subtree, std::size_t i) {
+  if (subtree.count() == 1) return static_cast<T>(leaf_value(step, subtree.first, i));
+  const std::int64_t split = tree_split(subtree);
+  return tree_value<T>(step, {subtree.first, split}, i) +
+         tree_value<T>(step, {split, subtree.last}, i);
 }
 
 /// Looks like Dense, but a row of its input is (step, leaf, ...), and its gradients are the sums of
@@ -144,17 +145,17 @@ class LeafSums final : public Layer {
                 std::span<const float>) const override {}
   void gradient(const Pass& pass, ConstMatrix x, ConstMatrix, std::size_t, Range elements,
                 float* out) const override {
-    for (const Range& rows : pass.nodes.samples) {
+    for (const Range& rows : pass.subtrees.samples) {
       const auto leaf = [&](std::int64_t row) { return static_cast<std::int64_t>(x.row(row)[1]); };
       for (std::int64_t row = rows.first; row < rows.last; ++row)
-        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / pass.nodes.grain);
+        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / pass.subtrees.grain);
       const auto step = static_cast<std::uint32_t>(x.row(rows.first)[0]);
       float period[61];
       for (std::size_t i = 0; i < 61; ++i)
         period[i] = tree_value<float>(step, {leaf(rows.first), leaf(rows.last - 1) + 1}, i);
       for (std::int64_t i = elements.first; i < elements.last; ++i)
         out[i - elements.first] = period[i % 61];
-      out += pass.nodes.stride;
+      out += pass.subtrees.stride;
     }
   }
   nlohmann::ordered_json config() const override { return {}; }
@@ -172,34 +173,43 @@ Sequential leaf_network(std::int64_t features, std::initializer_list<std::int64_
   return model;
 }
 
-/// Layers of more than a block, so that several ranks own a slice. SGD, rate 0.01.
+/// Layers of more than a block, so that several ranks own a shard. SGD, rate 0.01.
 Sequential large_network() {
   return leaf_network(130, {90, 70, 3}, "sgd");
 }
 
-/// One step as the trainer makes it, of a leaf_network.
-std::vector<double> make_step(Sequential& model, GradientSync& sync, const StepPlan& plan,
+std::vector<DistributedOptimizer::Input> all_inputs(const DistributedOptimizer& optimizer) {
+  const auto others = optimizer.other_inputs();
+  std::vector<DistributedOptimizer::Input> inputs(others.begin(), others.end());
+  inputs.push_back(optimizer.own_input());
+  return inputs;
+}
+
+/// One step as the trainer makes it, of a leaf_network, by plans[which].
+std::vector<double> make_step(Sequential& model, DistributedOptimizer& optimizer,
+                              std::span<const StepPlan> plans, std::size_t which,
                               std::uint32_t step) {
+  const StepPlan& plan = plans[which];
   const int rank = world().rank();
-  sync.begin_step(plan);
-  for (const GradientSync::Input& input : sync.inputs()) {
-    const Matrix x = sync.workspace().input(input.rows);
+  optimizer.begin_step(which);
+  for (const DistributedOptimizer::Input& input : all_inputs(optimizer)) {
+    const Matrix x = optimizer.workspace().input(input.rows);
     for (std::int64_t i = 0; i < x.rows; ++i) {
       x.row(i)[0] = static_cast<float>(step);
       x.row(i)[1] = static_cast<float>((input.batch_rows.first + i) / plan.grain());
     }
   }
-  for (std::size_t node = 0; node < sync.nodes().size(); ++node) {
-    const std::span<double> statistics = sync.node_statistics(node);
-    for (std::size_t i = 0; i < statistics.size(); ++i)
-      statistics[i] = tree_value<double>(step, plan.nodes_of(rank)[node], i);
+  for (std::size_t subtree = 0; subtree < optimizer.subtrees().size(); ++subtree) {
+    const std::span<double> loss_sums = optimizer.loss_sums(subtree);
+    for (std::size_t i = 0; i < loss_sums.size(); ++i)
+      loss_sums[i] = tree_value<double>(step, plan.subtrees_of(rank)[subtree], i);
   }
-  model.forward(sync.workspace(), sync.rows(), {});
-  model.backward(sync.workspace(), sync.rows(), {}, [&](std::size_t layer) {
-    sync.layer_done(layer);
+  model.forward(optimizer.workspace(), optimizer.own_input().rows, {});
+  model.backward(optimizer.workspace(), optimizer.own_input().rows, {}, [&](std::size_t layer) {
+    optimizer.layer_done(layer);
     Meanwhile::run();  // as long products do
   });
-  const std::span<const double> totals = sync.finish();
+  const std::span<const double> totals = optimizer.finish();
   return {totals.begin(), totals.end()};
 }
 
@@ -212,60 +222,59 @@ std::vector<StepPlan> some_plans() {
 /// The strategy, and for kSharded how the ranks lie on hosts: ranks / per_host, or by turns.
 struct Setting {
   const char* name;
-  GradientSync::Strategy strategy;
+  DistributedOptimizer::Strategy strategy;
   int per_host = 100;
   bool by_turns = false;
 };
 
-std::unique_ptr<GradientSync> make_sync(const Setting& setting, Sequential& model,
-                                        const Communicator& communicator,
-                                        std::int64_t bucket_floats,
-                                        std::span<const StepPlan> plans) {
-  const GradientSync::Options options{.bucket_floats = bucket_floats, .statistics = 3};
-  std::unique_ptr<GradientSync> sync;
-  if (setting.strategy == GradientSync::Strategy::kAllreduce) {
-    sync = std::make_unique<AllreduceSync>(model, communicator, options, plans);
+std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, Sequential& model,
+                                                       const Communicator& communicator,
+                                                       std::int64_t bucket_floats,
+                                                       std::span<const StepPlan> plans) {
+  const DistributedOptimizer::Options options{.bucket_floats = bucket_floats, .loss_sums = 3};
+  std::unique_ptr<DistributedOptimizer> optimizer;
+  if (setting.strategy == DistributedOptimizer::Strategy::kAllreduce) {
+    optimizer = std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
   } else {
     const int hosts = (communicator.size() + setting.per_host - 1) / setting.per_host;
     const int host =
         setting.by_turns ? communicator.rank() % hosts : communicator.rank() / setting.per_host;
-    sync = std::make_unique<ShardedSync>(model, communicator, communicator.split(host), options,
-                                         plans);
+    optimizer = std::make_unique<ShardedOptimizer>(model, communicator, communicator.split(host),
+                                                   options, plans);
   }
-  sync->set_up();
-  return sync;
+  optimizer->set_up();
+  return optimizer;
 }
 
-class Sync : public testing::TestWithParam<Setting> {
+class Optimizers : public testing::TestWithParam<Setting> {
  protected:
-  std::unique_ptr<GradientSync> make(Sequential& model, std::int64_t bucket_floats) const {
-    return make_sync(GetParam(), model, communicator_, bucket_floats, plans_);
+  std::unique_ptr<DistributedOptimizer> make(Sequential& model, std::int64_t bucket_floats) const {
+    return make_distributed(GetParam(), model, communicator_, bucket_floats, plans_);
   }
   const Communicator communicator_ = world();
   const std::vector<StepPlan> plans_ = some_plans();
 };
-constexpr auto kSharded = GradientSync::Strategy::kSharded;
-INSTANTIATE_TEST_SUITE_P(Strategies, Sync,
-                         testing::Values(Setting{"Allreduce", GradientSync::Strategy::kAllreduce},
-                                         Setting{"OneHost", kSharded},
-                                         Setting{"HostsOfOne", kSharded, 1},
-                                         Setting{"HostsOfTwo", kSharded, 2},
-                                         Setting{"HostsOfThree", kSharded, 3},
-                                         Setting{"HostsOfTwoByTurns", kSharded, 2, true}),
-                         [](const auto& setting) { return setting.param.name; });
+constexpr auto kSharded = DistributedOptimizer::Strategy::kSharded;
+INSTANTIATE_TEST_SUITE_P(
+    Strategies, Optimizers,
+    testing::Values(Setting{"Allreduce", DistributedOptimizer::Strategy::kAllreduce},
+                    Setting{"OneHost", kSharded}, Setting{"HostsOfOne", kSharded, 1},
+                    Setting{"HostsOfTwo", kSharded, 2}, Setting{"HostsOfThree", kSharded, 3},
+                    Setting{"HostsOfTwoByTurns", kSharded, 2, true}),
+    [](const auto& setting) { return setting.param.name; });
 
-TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
+TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   for (const std::int64_t size : {1, 7000, 1 << 20}) {
     Sequential model = large_network();
     model.initialize(1);
     communicator_.broadcast(model.arena().values());
-    const auto sync = make(model, size);
+    const auto optimizer = make(model, size);
     std::vector<float> expected(model.arena().values().begin(), model.arena().values().end());
     std::uint32_t step = 0;
     for (int round = 0; round < 2; ++round)
-      for (const StepPlan& plan : plans_) {
-        const std::vector<double> totals = make_step(model, *sync, plan, ++step);
-        const Range all{0, plan.grains()};
+      for (std::size_t which = 0; which < plans_.size(); ++which) {
+        const std::vector<double> totals = make_step(model, *optimizer, plans_, which, ++step);
+        const Range all{0, plans_[which].grains()};
         for (std::size_t i = 0; i < totals.size(); ++i)
           ASSERT_EQ(totals[i], tree_value<double>(step, all, i));
         float sums[61];
@@ -280,14 +289,14 @@ TEST_P(Sync, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   }
 }
 
-TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
+TEST_P(Optimizers, LeavesEqualReplicasInTheModelsOwnMemory) {
   for (const std::int64_t size : kBucketSizes) {
     Sequential model = leaf_network(6, {5, 7, 9, 3}, "sgd");
     std::string during;
     {
-      const auto sync = make(model, size);
-      make_step(model, *sync, plans_[0], 1);
-      EXPECT_NO_THROW(sync->check_replicas("after step 1"));
+      const auto optimizer = make(model, size);
+      make_step(model, *optimizer, plans_, 0, 1);
+      EXPECT_NO_THROW(optimizer->check_replicas("after step 1"));
       during = model.weights_sha256();
       EXPECT_EQ(model.optimizer().iterations(), 1);
     }
@@ -297,16 +306,16 @@ TEST_P(Sync, LeavesEqualReplicasInTheModelsOwnMemory) {
   }
 }
 
-TEST_P(Sync, HoldsTheWholeStateOnceOrOnEveryRank) {
+TEST_P(Optimizers, HoldsTheWholeStateOnceOrOnEveryRank) {
   Sequential model = leaf_network(200, {90, 3}, "adam");  // Adam: two slots
-  const auto sync = make(model, 7000);
+  const auto optimizer = make(model, 7000);
   const std::int64_t whole = 2 * model.arena().trainable_size();
   const std::int64_t copies =
-      GetParam().strategy == GradientSync::Strategy::kAllreduce ? communicator_.size() : 1;
-  EXPECT_EQ(communicator_.all_sum(sync->slot_floats()), copies * whole);
+      GetParam().strategy == DistributedOptimizer::Strategy::kAllreduce ? communicator_.size() : 1;
+  EXPECT_EQ(communicator_.all_sum(optimizer->slot_floats()), copies * whole);
 }
 
-TEST(ShardedSync, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
+TEST(ShardedOptimizer, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
   const Communicator communicator = world();
   if (communicator.size() != 4) GTEST_SKIP() << "of four ranks";
   const auto reference_network = [] {
@@ -320,92 +329,96 @@ TEST(ShardedSync, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
   const Communicator self = test::alone();
   const std::vector<StepPlan> plan_alone{StepPlan(32, 8, 1)};
   const double whole = static_cast<double>(
-      make_sync({"", kSharded}, alone, self, 1 << 20, plan_alone)->slot_floats());
+      make_distributed({"", kSharded}, alone, self, 1 << 20, plan_alone)->slot_floats());
   EXPECT_GE(whole, 2 * 52'650);
   const std::vector<StepPlan> plans{StepPlan(32, 8, 4)};
   for (const int per_host : {1, 2, 4}) {
     Sequential model = reference_network();
-    const auto sync = make_sync({"", kSharded, per_host}, model, communicator, 1 << 20, plans);
-    EXPECT_LE(static_cast<double>(sync->slot_floats()), 0.3 * whole) << per_host << " on a host";
+    const auto optimizer =
+        make_distributed({"", kSharded, per_host}, model, communicator, 1 << 20, plans);
+    EXPECT_LE(static_cast<double>(optimizer->slot_floats()), 0.3 * whole)
+        << per_host << " on a host";
   }
 }
 
-TEST(AllreduceSync, SendsEachNodeToTheOwnersAndEachSumToAll) {
+TEST(AllreduceOptimizer, SendsEachSubtreeToTheOwnersAndEachSumToAll) {
   const Communicator communicator = world();
   Sequential model = large_network();
   const std::vector<StepPlan> plans{StepPlan(52, 4, communicator.size())};
-  AllreduceSync sync(model, communicator, {.bucket_floats = 7000, .statistics = 3}, plans);
-  for (std::uint32_t step = 0; step < 3; ++step) make_step(model, sync, plans[0], step);
+  AllreduceOptimizer optimizer(model, communicator, {.bucket_floats = 7000, .loss_sums = 3}, plans);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(model, optimizer, plans, 0, step);
 
   const int self = communicator.rank();
-  const auto nodes = static_cast<std::int64_t>(plans[0].nodes_of(self).size());
-  std::int64_t expected = communicator.size() - 1;  // the statistics
+  const auto subtrees = static_cast<std::int64_t>(plans[0].subtrees_of(self).size());
+  std::int64_t expected = communicator.size() - 1;  // the loss sums
   for (const Bucket& bucket : plan_buckets(model, 7000))
     for (int other = 0; other < communicator.size(); ++other) {
       if (other == self) continue;
-      if (slice_of(bucket.floats, other, communicator.size()).count() > 0) expected += nodes;
-      if (slice_of(bucket.floats, self, communicator.size()).count() > 0) expected += 1;
+      if (shard_of(bucket.floats, other, communicator.size()).count() > 0) expected += subtrees;
+      if (shard_of(bucket.floats, self, communicator.size()).count() > 0) expected += 1;
     }
-  EXPECT_EQ(sync.traffic().messages, 3 * expected);
+  EXPECT_EQ(optimizer.traffic().messages, 3 * expected);
 }
 
-TEST(ShardedSync, SendsNothingWithinAHost) {
+TEST(ShardedOptimizer, SendsNothingWithinAHost) {
   const Communicator communicator = world();
   Sequential model = large_network();
   const std::vector<StepPlan> plans = some_plans();
-  ShardedSync sync(model, communicator, communicator.on_this_host(), {}, plans);
-  sync.set_up();
-  make_step(model, sync, plans[0], 1);
-  EXPECT_EQ(sync.traffic().messages, 0);
+  ShardedOptimizer optimizer(model, communicator, communicator.on_this_host(), {}, plans);
+  optimizer.set_up();
+  make_step(model, optimizer, plans, 0, 1);
+  EXPECT_EQ(optimizer.traffic().messages, 0);
 }
 
-TEST_P(Sync, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
+TEST_P(Optimizers, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
   Sequential model = deep_network();
-  const auto sync = make(model, 1);
+  const auto optimizer = make(model, 1);
   model.initialize(1);
-  sync->begin_step(plans_[0]);
+  optimizer->begin_step(0);
   EXPECT_FALSE(Meanwhile::wanted());
-  sync->layer_done(model.layers().size() - 1);
+  optimizer->layer_done(model.layers().size() - 1);
   const bool travel = GetParam().strategy == kSharded && communicator_.size() > GetParam().per_host;
   EXPECT_EQ(Meanwhile::wanted(), travel);
-  for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) sync->layer_done(layer);
-  sync->finish();
+  for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) optimizer->layer_done(layer);
+  optimizer->finish();
   EXPECT_FALSE(Meanwhile::wanted());
 }
 
-TEST(ShardedSync, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
+TEST(ShardedOptimizer, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
   const Communicator communicator = world();
   const int p = communicator.size();
-  if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one node";
+  if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one subtree";
   Sequential model = leaf_network(2000, {100, 8}, "sgd");
   const std::vector<StepPlan> plans{StepPlan(64, 8, p)};
-  ShardedSync sync(model, communicator, communicator.split(communicator.rank()),
-                   {.bucket_floats = 50'000}, plans);
-  sync.set_up();
-  for (std::uint32_t step = 0; step < 2; ++step) make_step(model, sync, plans[0], step);
-  const auto bytes = static_cast<double>(sync.traffic().bytes) / 2;
+  ShardedOptimizer optimizer(model, communicator, communicator.split(communicator.rank()),
+                             {.bucket_floats = 50'000}, plans);
+  optimizer.set_up();
+  for (std::uint32_t step = 0; step < 2; ++step) make_step(model, optimizer, plans, 0, step);
+  const auto bytes = static_cast<double>(optimizer.traffic().bytes) / 2;
   const double gradients = 4.0 * static_cast<double>(model.arena().trainable_size());
   EXPECT_NEAR(bytes, 2.0 * (p - 1) / p * gradients, 0.05 * gradients);
 }
 
-TEST_P(Sync, AddsTheRegularizersGradientOnceWhateverTheRanks) {
+TEST_P(Optimizers, AddsTheRegularizersGradientOnceWhateverTheRanks) {
   Sequential model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
   model.initialize(0);
-  const auto sync = make(model, 1);
-  sync->begin_step(plans_[0]);
-  for (const GradientSync::Input& input : sync->inputs())
-    std::ranges::fill(sync->workspace().input(input.rows).flat(), 0.0f);
-  std::ranges::fill(sync->workspace().output_gradient(sync->rows()).flat(), 0.0f);
-  sync->layer_done(0);
-  sync->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
+  const auto optimizer = make(model, 1);
+  optimizer->begin_step(0);
+  for (const DistributedOptimizer::Input& input : all_inputs(*optimizer))
+    std::ranges::fill(optimizer->workspace().input(input.rows).flat(), 0.0f);
+  std::ranges::fill(optimizer->workspace().output_gradient(optimizer->own_input().rows).flat(),
+                    0.0f);
+  optimizer->layer_done(0);
+  optimizer->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
   EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
 }
 
-TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
+TEST_P(Optimizers, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
   Sequential whole = leaf_network(200, {90, 3}, "adam");
-  const auto whole_sync = make(whole, 7000);
-  for (std::uint32_t step = 0; step < 3; ++step) make_step(whole, *whole_sync, plans_[0], step);
-  OptimizerSlots slots = whole_sync->gather_slots();
+  const auto whole_optimizer = make(whole, 7000);
+  for (std::uint32_t step = 0; step < 3; ++step)
+    make_step(whole, *whole_optimizer, plans_, 0, step);
+  OptimizerSlots slots = whole_optimizer->gather_slots();
   EXPECT_EQ(slots.size(), communicator_.is_root() ? 2u : 0u);
   slots.resize(2);
   for (auto& slot : slots) {
@@ -415,32 +428,33 @@ TEST_P(Sync, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
   Sequential resumed = leaf_network(200, {90, 3}, "adam");
   std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
   communicator_.barrier();
-  const Setting other{"", GradientSync::Strategy::kAllreduce};
-  const auto resumed_sync = make_sync(other, resumed, communicator_, 1000, plans_);
-  resumed_sync->restore_slots(slots);
+  const Setting other{"", DistributedOptimizer::Strategy::kAllreduce};
+  const auto resumed_optimizer = make_distributed(other, resumed, communicator_, 1000, plans_);
+  resumed_optimizer->restore_slots(slots);
   resumed.optimizer().set_iterations(3);
 
   for (std::uint32_t step = 3; step < 6; ++step) {
-    make_step(whole, *whole_sync, plans_[1], step);
-    make_step(resumed, *resumed_sync, plans_[1], step);
+    make_step(whole, *whole_optimizer, plans_, 1, step);
+    make_step(resumed, *resumed_optimizer, plans_, 1, step);
   }
 
   EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
-  EXPECT_EQ(resumed_sync->gather_slots(), whole_sync->gather_slots());
-  whole_sync->restore_slots(slots);
-  EXPECT_EQ(whole_sync->gather_slots(), communicator_.is_root() ? slots : OptimizerSlots{});
+  EXPECT_EQ(resumed_optimizer->gather_slots(), whole_optimizer->gather_slots());
+  whole_optimizer->restore_slots(slots);
+  EXPECT_EQ(whole_optimizer->gather_slots(), communicator_.is_root() ? slots : OptimizerSlots{});
 }
 
-TEST_P(Sync, RefusesSlotsThatDoNotFit) {
+TEST_P(Optimizers, RefusesSlotsThatDoNotFit) {
   Sequential model = test::classifier(4, 5, 3);
-  const auto sync = make(model, 100);
+  const auto optimizer = make(model, 100);
   OptimizerSlots slots(
       2, std::vector<float>(static_cast<std::size_t>(model.arena().trainable_size())));
   slots[1].pop_back();
-  test::expect_error(ExitCode::kBadData, {"[sync]", "floats"}, [&] { sync->restore_slots(slots); });
+  test::expect_error(ExitCode::kBadData, {"[optimizer]", "floats"},
+                     [&] { optimizer->restore_slots(slots); });
   slots.pop_back();
-  test::expect_error(ExitCode::kBadData, {"[sync] expected 2", "got 1"},
-                     [&] { sync->restore_slots(slots); });
+  test::expect_error(ExitCode::kBadData, {"[optimizer] expected 2", "got 1"},
+                     [&] { optimizer->restore_slots(slots); });
 }
 
 }  // namespace

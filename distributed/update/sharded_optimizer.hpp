@@ -4,10 +4,12 @@
 #include <optional>
 #include <vector>
 
-#include "distributed/ranks/host_memory.hpp"
-#include "distributed/update/gradient_sync.hpp"
+#include "distributed/update/distributed_optimizer.hpp"
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_steps.hpp"
+#include "distributed/update/host_window.hpp"
+#include "distributed/update/loss_sum_exchange.hpp"
+#include "distributed/update/sharded_slots.hpp"
 #include "distributed/update/sharded_step.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/meanwhile.hpp"
@@ -23,83 +25,79 @@ namespace lockstep {
 /// host; what cores read of each other are layers' inputs and gradients by their outputs, which are
 /// smaller.
 ///
-/// A bucket's way: when all ranks of the host are through with its layers (HostSteps), each handler
-/// of a slice (HostMap) computes the slice's gradients, one for each node that the host's rows make
-/// up, and sends those of other hosts' pieces to their owners; the owner of a piece adds everything
-/// in the tree's order, updates the piece's parameters in place, and sends them to its peers, who
-/// write them into their host's window. Then the bucket is published. Within one host no message is
-/// sent; between hosts buckets travel while backward goes on, driven by layer_done() and during
-/// long products.
+/// A bucket's way: when all ranks of the host are through with its layers (HostSteps), each owner
+/// of a shard (HostMap) computes the shard's partials, one for each subtree that the host's rows
+/// make up, and sends those of other hosts' pieces to their owners; the owner of a piece adds
+/// everything in the tree's order, updates the piece's parameters in place, and sends them to its
+/// peers, who write them into their host's window. Then the bucket is published. Within one host no
+/// message is sent; between hosts buckets travel while backward goes on, driven by layer_done() and
+/// during long products.
 ///
 /// Gradients exist once on a host, optimizer slots once in the job, at the owners.
-class ShardedSync final : public GradientSync {
+class ShardedOptimizer final : public DistributedOptimizer {
  public:
   /// `host`: the ranks of `communicator` that share memory with this one, in the same order.
   /// Collective.
-  ShardedSync(Sequential& model, const Communicator& communicator, Communicator host,
-              Options options, std::span<const StepPlan> plans);
-  ~ShardedSync() override { hand_back(); }
+  ShardedOptimizer(Sequential& model, const Communicator& communicator, Communicator host,
+                   Options options, std::span<const StepPlan> plans);
+  ~ShardedOptimizer() override { hand_back(); }
 
   /// Whether this host's ranks could get a window; if not on every host, nothing else may be
   /// called.
-  bool shares_memory() const { return host_.size() == 1 || window_->shared(); }
+  bool shares_memory() const { return window_->shared(); }
 
   void set_up() override;
   void hand_back() override;
 
-  void begin_step(const StepPlan& plan) override;
+  void begin_step(std::size_t plan) override;
   const Workspace& workspace() const override { return *workspace_; }
-  std::span<const Input> inputs() const override {
-    return inputs_[static_cast<std::size_t>(step_ - steps_.data())];
+  Input own_input() const override;
+  std::span<const Input> other_inputs() const override {
+    return other_inputs_[static_cast<std::size_t>(step_ - steps_.data())];
   }
-  Range rows() const override { return step_->rows; }
-  GradientNodes nodes() const override;
-  std::span<double> node_statistics(std::size_t node) override;
+  Subtrees subtrees() const override;
+  std::span<double> loss_sums(std::size_t subtree) override;
   void layer_done(std::size_t layer) override;
   std::span<const double> finish() override;
 
   void check_replicas(const std::string& when) const override;
-  OptimizerSlots gather_slots() const override;
-  void restore_slots(const OptimizerSlots& slots) override;
-  std::int64_t slot_floats() const override;
+  OptimizerSlots gather_slots() const override { return slots_.gather(); }
+  void restore_slots(const OptimizerSlots& slots) override { slots_.restore(slots); }
+  std::int64_t slot_floats() const override { return slots_.floats(); }
 
  private:
-  /// A slice of a bucket that this rank handles.
-  struct Slice {
+  /// A shard of a bucket that this rank owns.
+  struct Shard {
     int index;
     Range floats;
     Range own;                  ///< the piece of it that this rank owns
-    std::int64_t gradients_at;  ///< its place in gradients_: one node after the other
+    std::int64_t gradients_at;  ///< its place in gradients_: one partial after the other
     std::int64_t slots_at;      ///< of the piece in slots_
-    std::int64_t received_at;   ///< of the piece's nodes from other hosts in received_
+    std::int64_t received_at;   ///< of the piece's partials from other hosts in received_
   };
   enum class Stage {
     kFilling,     ///< until all ranks of the host have arrived
-    kCollecting,  ///< until the other hosts' nodes are here
+    kCollecting,  ///< until the other hosts' partials are here
     kReturning,   ///< until the new parameters are on all hosts
     kDone
   };
   struct BucketState {
     explicit BucketState(const Communicator& communicator) : messages(communicator) {}
     Stage stage = Stage::kFilling;
-    std::vector<Slice> slices;
+    std::vector<Shard> shards;
     Messages messages;
   };
 
-  Range gradient_columns_of(int rank) const;
   void plan_window(std::span<const StepPlan> plans);
-  void plan_slices();
+  void plan_shards();
   void plan_inputs();
   bool advance();
-  bool advance_statistics();
   void compute(std::size_t bucket);
   void collect(std::size_t bucket);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);
 
-  std::span<float> gradients_of(const Slice& slice, std::size_t node, Range floats);
-  std::span<double> statistics_of(int rank) const;
-  std::vector<Range> owned_by(int rank) const;
+  std::span<float> gradients_of(const Shard& shard, std::size_t subtree, Range floats);
 
   Sequential& model_;
   const Communicator& communicator_;
@@ -108,32 +106,24 @@ class ShardedSync final : public GradientSync {
   HostMap map_;
   int self_;  ///< this rank
   int my_host_;
-  std::vector<int> my_slices_;
+  std::vector<int> my_shards_;
   std::vector<Bucket> buckets_;
   std::vector<ShardedStep> steps_;
   ShardedStep* step_ = nullptr;  ///< the one under way
 
-  // The window: flags, statistics, parameters, the workspace of the host's rows.
-  std::unique_ptr<HostMemory> window_;
-  FloatBuffer alone_;  ///< instead of a window where a host has one rank
-  std::span<std::byte> memory_;
-  std::size_t statistics_at_ = 0;  ///< bytes
-  std::size_t parameters_at_ = 0;
+  std::optional<HostWindow> window_;
   std::optional<Workspace> workspace_;
   bool own_input_ = false;  ///< what ranks take from the dataset need not travel between cores
-  std::vector<std::vector<Input>> inputs_;  ///< of each step
+  std::vector<std::vector<Input>> other_inputs_;  ///< of each step
 
   std::unique_ptr<HostSteps> flags_;
   Backoff backoff_;
-  FloatBuffer gradients_;  ///< of the slices that this rank handles
+  FloatBuffer gradients_;  ///< of the shards that this rank owns
   FloatBuffer received_;
   std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;
-  std::vector<FloatBuffer> slots_;  ///< of this rank's pieces, one after the other
-  std::vector<double> totals_;
-  bool totals_known_ = false;
-  bool statistics_sent_ = false;
-  Messages statistics_messages_;
+  ShardedSlots slots_;
+  std::optional<LossSumExchange> loss_sums_;
   bool computing_ = false;              ///< gradients; advance() is called in between
   std::size_t arrived_ = 0;             ///< buckets of this step that this rank is through with
   std::size_t published_ = 0;           ///< and published

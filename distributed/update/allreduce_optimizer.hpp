@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "distributed/update/bucket.hpp"
-#include "distributed/update/gradient_sync.hpp"
+#include "distributed/update/distributed_optimizer.hpp"
 #include "distributed/update/tree_sum.hpp"
 #include "src/core/float_buffer.hpp"
 
@@ -13,22 +13,22 @@ namespace lockstep {
 
 /// The plain form: gradients are exchanged by messages, each rank then makes the whole update.
 ///
-/// Each rank owns a slice of every bucket. All ranks send their nodes' parts of a slice to its
+/// Each rank owns a shard of every bucket. All ranks send their partials of a shard to its
 /// owner, who adds them in the tree's order and sends the sum to all. 2 (p - 1) / p times the
-/// gradients' bytes leave every rank, if it has one node.
-class AllreduceSync final : public GradientSync {
+/// gradients' bytes leave every rank, if it has one partial.
+class AllreduceOptimizer final : public DistributedOptimizer {
  public:
   /// Buckets leave during backward where ranks are on several hosts; on one host it does not pay
   /// (tests/benchmark). Collective.
-  AllreduceSync(Sequential& model, const Communicator& communicator, Options options,
-                std::span<const StepPlan> plans);
+  AllreduceOptimizer(Sequential& model, const Communicator& communicator, Options options,
+                     std::span<const StepPlan> plans);
 
-  void begin_step(const StepPlan& plan) override;
+  void begin_step(std::size_t plan) override;
   const Workspace& workspace() const override { return workspace_; }
-  std::span<const Input> inputs() const override { return {&step_->input, 1}; }
-  Range rows() const override { return step_->input.rows; }
-  GradientNodes nodes() const override;
-  std::span<double> node_statistics(std::size_t node) override;
+  Input own_input() const override { return step_->input; }
+  std::span<const Input> other_inputs() const override { return {}; }
+  Subtrees subtrees() const override;
+  std::span<double> loss_sums(std::size_t subtree) override;
   void layer_done(std::size_t layer) override;
   std::span<const double> finish() override;
 
@@ -42,15 +42,15 @@ class AllreduceSync final : public GradientSync {
   struct Step {
     const StepPlan* plan;
     Input input;
-    std::vector<Range> node_rows;
+    std::vector<Range> subtree_rows;
     TreeSum sum;
   };
 
-  Range slice(std::size_t bucket, int rank) const;
-  std::span<float> node_floats(std::size_t node, Range floats);
-  std::span<double> statistics_of(int rank);
-  void send_statistics();
-  void add_up_statistics();
+  Range shard(std::size_t bucket, int rank) const;
+  std::span<float> partial_of(std::size_t subtree, Range floats);
+  std::span<double> loss_sums_of(int rank);
+  void send_loss_sums();
+  void add_up_loss_sums();
   void compute(Range floats);
   void start(std::size_t bucket);
   void add_up(std::size_t bucket);
@@ -65,13 +65,13 @@ class AllreduceSync final : public GradientSync {
   std::vector<Step> steps_;
   Step* step_ = nullptr;  ///< the one under way
 
-  std::int64_t stride_;                    ///< floats from one node's gradients to the next one's
-  FloatBuffer gradients_;                  ///< of this rank's nodes
-  FloatBuffer received_;                   ///< other ranks' nodes of this rank's slices
+  std::int64_t stride_;                    ///< floats from one partial to the next
+  FloatBuffer gradients_;                  ///< this rank's partials
+  FloatBuffer received_;                   ///< other ranks' partials of this rank's shards
   std::vector<std::int64_t> received_at_;  ///< where a bucket's begin
-  std::vector<double> statistics_;         ///< of all ranks' nodes, node by node
+  std::vector<double> loss_sums_;          ///< of all ranks' subtrees, subtree by subtree
   std::vector<double> totals_;
-  Messages statistics_messages_;
+  Messages loss_sum_messages_;
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
   std::vector<Messages> messages_of_;  ///< of each bucket

@@ -1,0 +1,42 @@
+#include "distributed/training/epoch_meter.hpp"
+
+namespace lockstep {
+
+void EpochMeter::begin(std::int64_t epoch) {
+  report_ = {};
+  report_.epoch = epoch;
+  for (const auto& metric : model_->metrics()) report_.metrics.emplace_back(metric->name(), 0.0);
+  totals_ = {};
+  totals_.sums.assign(1 + model_->metrics().size(), 0.0);
+}
+
+void EpochMeter::add(std::span<const double> loss_sums, std::int64_t rows, double penalty) {
+  for (std::size_t i = 0; i < loss_sums.size(); ++i) totals_.sums[i] += loss_sums[i];
+  totals_.rows += rows;
+  totals_.penalty += penalty * static_cast<double>(rows);
+
+  const auto total_rows = static_cast<double>(totals_.rows);
+  const double positions = total_rows * static_cast<double>(model_->output_positions());
+  report_.loss = totals_.sums[0] / positions + totals_.penalty / total_rows;
+  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
+    report_.metrics[i].second = totals_.sums[i + 1] / positions;
+}
+
+StepReport EpochMeter::step_report(std::int64_t step, std::int64_t steps, double seconds) const {
+  return {.epoch = report_.epoch,
+          .step = step,
+          .steps = steps,
+          .rows = totals_.rows,
+          .loss = report_.loss,
+          .so_far = &report_,
+          .seconds = seconds};
+}
+
+void EpochMeter::finish(double seconds) {
+  const Optimizer& optimizer = model_->optimizer();
+  report_.learning_rate = optimizer.schedule().rate(optimizer.iterations() - 1);
+  report_.train_seconds = seconds;
+  report_.samples_per_second = seconds > 0 ? static_cast<double>(totals_.rows) / seconds : 0;
+}
+
+}  // namespace lockstep

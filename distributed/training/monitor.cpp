@@ -1,0 +1,21 @@
+#include "distributed/training/monitor.hpp"
+
+#include "distributed/ranks/agreement.hpp"
+
+namespace lockstep {
+
+bool larger_is_better(const Sequential& model, const std::string& monitor, Mode mode) {
+  if (mode != Mode::kAuto) return mode == Mode::kMax;
+  const std::string name = monitor.starts_with("val_") ? monitor.substr(4) : monitor;
+  if (name == "loss") return false;
+  std::string known = "loss, val_loss";
+  for (const auto& metric : model.metrics()) {
+    if (metric->name() == name) return metric->larger_is_better();
+    known += fmt::format(", {0}, val_{0}", metric->name());
+  }
+  throw CollectiveError(
+      ExitCode::kUsage,
+      fmt::format("[callback] expected to monitor one of {}, got '{}'", known, monitor));
+}
+
+}  // namespace lockstep

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Whether a monitored number should fall or rise; auto asks the metric (keras-semantics 5.1).
+enum class Mode { kAuto, kMin, kMax };
+
+/// Whether larger values of this report entry ("val_accuracy") are better. Throws CollectiveError
+/// (64) if mode is kAuto and the model reports no such number. The same on every rank.
+bool larger_is_better(const Sequential& model, const std::string& monitor, Mode mode);
+
+}  // namespace lockstep

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "distributed/update/distributed_optimizer.hpp"
+#include "src/core/numerics.hpp"
+
+namespace lockstep {
+
+/// Keras's arguments of fit(), with Keras's defaults, and what ranks add to them.
+struct TrainOptions {
+  std::int64_t epochs = 1;                 ///< the last epoch to be done, counted from 1
+  std::int64_t batch_size = 32;            ///< samples per update, over all ranks together
+  double validation_split = 0;             ///< the last part of the rows validates
+  std::int64_t validation_batch_size = 0;  ///< rows per evaluated block; 0: batch_size
+  std::int64_t validation_freq = 1;        ///< validate after every so many epochs
+  bool shuffle = true;
+  std::int64_t steps_per_epoch = 0;  ///< 0: until the rows are used up
+  std::uint64_t seed = 0;
+  bool initialize = true;  ///< draw first weights; false: train on from the model's weights
+
+  std::int64_t grain = 0;  ///< rows that are added up as one leaf; 0: default_grain(batch)
+  DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
+  Numerics numerics = Numerics::kExact;     ///< kExact: the same bits on any number of ranks
+  std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
+  std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
+  bool validate_on_root =
+      false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
+  bool verify_data = true;  ///< compare a hash of the rows over the ranks first
+  bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
+};
+
+/// All of them as text, to be compared over ranks.
+std::string describe(const TrainOptions& options);
+
+/// Throws CollectiveError (64) if a value is out of its range. The same on every rank.
+void check_options(const TrainOptions& options);
+
+}  // namespace lockstep

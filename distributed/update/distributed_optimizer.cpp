@@ -1,0 +1,33 @@
+#include "distributed/update/distributed_optimizer.hpp"
+
+#include "distributed/update/allreduce_optimizer.hpp"
+#include "distributed/update/sharded_optimizer.hpp"
+#include "src/core/error.hpp"
+
+namespace lockstep {
+
+std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
+    DistributedOptimizer::Strategy wanted, Sequential& model, const Communicator& communicator,
+    const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
+    std::string& why_not) {
+  if (wanted == DistributedOptimizer::Strategy::kSharded) {
+    auto sharded = std::make_unique<ShardedOptimizer>(model, communicator,
+                                                      communicator.on_this_host(), options, plans);
+    const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
+    if (shared) return sharded;
+    why_not = "the ranks of a host could not share memory (is /dev/shm large enough?)";
+  }
+  return std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
+}
+
+void check_slots(const Sequential& model, const OptimizerSlots& slots) {
+  const std::size_t count = model.optimizer().slot_names().size();
+  const auto floats = static_cast<std::size_t>(model.arena().trainable_size());
+  check(slots.size() == count, ExitCode::kBadData,
+        "[optimizer] expected {} optimizer slots, got {}", count, slots.size());
+  for (const auto& slot : slots)
+    check(slot.size() == floats, ExitCode::kBadData,
+          "[optimizer] expected optimizer slots of {} floats, got {}", floats, slot.size());
+}
+
+}  // namespace lockstep

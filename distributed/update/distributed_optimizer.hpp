@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "distributed/ranks/communicator.hpp"
+#include "distributed/update/step_plan.hpp"
+#include "distributed/update/step_profile.hpp"
+#include "io/keras/keras_file.hpp"
+#include "src/core/grain_tree.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Messages sent.
+struct Traffic {
+  std::int64_t messages = 0;
+  std::int64_t bytes = 0;
+
+  void count(std::size_t bytes_sent) {
+    ++messages;
+    bytes += static_cast<std::int64_t>(bytes_sent);
+  }
+};
+
+/// Makes the replicas one: computes the gradients of the whole batch, updates the parameters, and
+/// leaves the same bits on every rank, for any number of ranks and by every strategy. It owns the
+/// memory that the passes work in, the gradients, and the optimizer's slots.
+///
+/// The way of one gradient, here of one weight:
+///
+///  1. The global batch is cut into grains, a rank takes consecutive ones (StepPlan).
+///  2. Forward and backward leave, for each of the rank's rows, the inputs of the weight's layer
+///  and
+///     the gradients by its outputs in the workspace.
+///  3. Within a grain their products are one chain of multiply-adds, row after row.
+///  4. Grains are added by the tree (src/core/grain_tree.hpp); the sum over a subtree is a partial.
+///     Steps 3 and 4 are one kernel, src/kernels/gemm.hpp, called by Layer::gradient().
+///  5. Sharded: the weight's owner on each host computes the partials over the rows of all ranks of
+///     its host, so that within a host nothing is sent; owners on other hosts send theirs.
+///     Allreduce: every rank computes the partials of its own rows, and sends them to the owner.
+///  6. The owner adds the partials by the tree (TreeSum), then the regulariser's part, once.
+///  7. Sharded: it runs Adam on the weight and publishes the result: in memory that the host's
+///  ranks
+///     share, by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
+///
+/// One step, collective: begin_step(); forward and backward work on own_input().rows of
+/// workspace() and write loss_sums(), backward calls layer_done() for each layer; then finish().
+class DistributedOptimizer {
+ public:
+  enum class Strategy {
+    kSharded,   ///< each parameter is updated by one rank of the job (ShardedOptimizer)
+    kAllreduce  ///< every rank updates every parameter (AllreduceOptimizer)
+  };
+  struct Options {
+    std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
+    std::size_t loss_sums = 1;             ///< numbers that are added up beside the gradients
+    StepProfile* profile =
+        nullptr;  ///< told of kGradients, kUpdate, kExchange; outlives the optimizer
+  };
+  virtual ~DistributedOptimizer() = default;
+
+  /// Between set_up() and hand_back() the model's parameters may lie in memory that ranks share.
+  /// They must be equal on all ranks. Collective.
+  virtual void set_up() {}
+  virtual void hand_back() {}
+
+  /// Fixes the optimizer's scalars of this step; `plan` is the index of one of the plans.
+  virtual void begin_step(std::size_t plan) = 0;
+  virtual const Workspace& workspace() const = 0;
+  /// What has to be in workspace().input() before forward.
+  struct Input {
+    Range batch_rows;  ///< of the global batch
+    Range rows;        ///< of the workspace
+    Range columns;
+  };
+  /// All columns of this rank's rows; no rows if it is idle.
+  virtual Input own_input() const = 0;
+  /// What this rank's gradients need of other ranks' rows.
+  virtual std::span<const Input> other_inputs() const = 0;
+  /// The subtrees that these rows make up, counted from the first.
+  virtual Subtrees subtrees() const = 0;
+  /// What this rank's rows of a subtree add to the loss sums; to be filled before backward.
+  virtual std::span<double> loss_sums(std::size_t subtree) = 0;
+  /// As Sequential::LayerDone.
+  virtual void layer_done(std::size_t layer) = 0;
+  /// Returns the loss sums summed over the batch when every parameter is updated.
+  virtual std::span<const double> finish() = 0;
+
+  /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
+  /// not. `when` goes into the message: "after step 1200". Collective.
+  virtual void check_replicas(const std::string& when) const = 0;
+
+  /// The slots of all parameters on rank 0, for a checkpoint; empty elsewhere. Collective.
+  virtual OptimizerSlots gather_slots() const = 0;
+  /// Every rank passes all of them. Throws Error (65) if they do not fit.
+  virtual void restore_slots(const OptimizerSlots& slots) = 0;
+  /// Floats of optimizer state that this rank holds.
+  virtual std::int64_t slot_floats() const = 0;
+
+  /// What has left this rank in messages since construction.
+  const Traffic& traffic() const { return traffic_; }
+
+ protected:
+  Traffic traffic_;
+};
+
+/// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The
+/// references must outlive the result; `plans`: all that steps will have. Collective.
+std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
+    DistributedOptimizer::Strategy wanted, Sequential& model, const Communicator& communicator,
+    const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
+    std::string& why_not);
+
+/// That these are as many slots of as many floats as the model's optimizer has; else Error (65).
+void check_slots(const Sequential& model, const OptimizerSlots& slots);
+
+}  // namespace lockstep

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "distributed/ranks/host_memory.hpp"
+#include "src/core/float_buffer.hpp"
+
+namespace lockstep {
+
+/// What the ranks of a host share while they train, each part on pages of its own:
+///
+///   flags       how far each rank is (HostSteps)
+///   loss sums   of every rank's subtrees
+///   parameters  the host's one copy
+///   workspace   of the rows of all ranks
+///
+/// A rank that is alone on its host has it in memory of its own.
+class HostWindow {
+ public:
+  struct Sizes {
+    std::size_t flag_bytes = 0;
+    std::size_t loss_sums = 0;
+    std::int64_t parameters = 0;  ///< floats
+    std::int64_t workspace = 0;   ///< floats
+  };
+  /// Collective over `host`, which must outlive this object.
+  HostWindow(const Communicator& host, const Sizes& sizes);
+
+  /// Whether all ranks of the host see the same memory; if not, there is nothing to do with it.
+  bool shared() const { return !window_ || window_->shared(); }
+
+  /// Zeroes all but the workspace, which MPI does not promise, and fills in the parameters.
+  /// Collective.
+  void set_up(const Communicator& host, std::span<const float> parameters);
+
+  std::span<std::byte> flags() const { return memory_; }
+  std::span<double> loss_sums() const;
+  std::span<float> parameters() const { return floats(parameters_at_, sizes_.parameters); }
+  std::span<float> workspace() const { return floats(workspace_at_, sizes_.workspace); }
+
+ private:
+  std::span<float> floats(std::size_t at, std::int64_t count) const;
+
+  Sizes sizes_;
+  std::size_t loss_sums_at_ = 0;  ///< bytes
+  std::size_t parameters_at_ = 0;
+  std::size_t workspace_at_ = 0;
+  std::unique_ptr<HostMemory> window_;
+  FloatBuffer alone_;
+  std::span<std::byte> memory_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,299 @@
+#include "distributed/update/sharded_optimizer.hpp"
+
+#include <algorithm>
+
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/replica_check.hpp"
+#include "distributed/update/gradient_inputs.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Floats that stay in a second-level cache between gradients and update.
+constexpr std::int64_t kStaysInCache = 1 << 16;
+/// Floats of input that each rank of a host may keep for itself.
+constexpr std::int64_t kLargestOwnInput = 1 << 22;
+
+}  // namespace
+
+ShardedOptimizer::ShardedOptimizer(Sequential& model, const Communicator& communicator,
+                                   Communicator host, Options options,
+                                   std::span<const StepPlan> plans)
+    : model_(model),
+      communicator_(communicator),
+      host_(std::move(host)),
+      options_(options),
+      map_(map_hosts(communicator, host_)),
+      self_(communicator.rank()),
+      my_host_(map_.host_of(self_)),
+      buckets_(plan_buckets(model, options.bucket_floats)),
+      backoff_(Backoff::spins_for(host_.size())),
+      slots_(model, communicator, map_, buckets_) {
+  for (int shard = 0; shard < map_.shards(); ++shard)
+    if (map_.owner(my_host_, shard) == self_) my_shards_.push_back(shard);
+  for (const StepPlan& plan : plans) steps_.push_back(plan_sharded_step(plan, map_, self_));
+  plan_window(plans);
+  if (!shares_memory()) return;
+  flags_ = std::make_unique<HostSteps>(window_->flags(), host_.size(), host_.rank(),
+                                       static_cast<std::int64_t>(buckets_.size()));
+  loss_sums_.emplace(communicator_, host_, map_, window_->loss_sums(), options_.loss_sums,
+                     traffic_);
+  plan_shards();
+  plan_inputs();
+}
+
+void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
+  std::size_t all_subtrees = 0;
+  for (const StepPlan& plan : plans)
+    all_subtrees = std::max(all_subtrees, plan.all_subtrees().size());
+  std::int64_t host_rows = 0;
+  for (const ShardedStep& step : steps_) host_rows = std::max(host_rows, step.host_rows.count());
+  addends_.resize(all_subtrees);
+
+  const std::int64_t input_columns = element_count(model_.input_shape());
+  std::int64_t gathered = 0;  // columns of others' rows, by all ranks
+  for (const int rank : map_.ranks_of(my_host_))
+    gathered += gradient_columns(model_, map_, buckets_, rank).count();
+  own_input_ = host_.size() > 1 && host_rows * input_columns <= kLargestOwnInput &&
+               gathered <= 2 * input_columns;
+  constexpr auto kTraining = Workspace::Use::kTraining;
+  const std::int64_t workspace_floats = Workspace::floats(model_, host_rows, kTraining);
+  window_.emplace(host_, HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
+                                           .loss_sums = all_subtrees * options_.loss_sums,
+                                           .parameters = model_.arena().size(),
+                                           .workspace = workspace_floats});
+  workspace_.emplace(model_, host_rows, kTraining, window_->workspace(), own_input_);
+}
+
+void ShardedOptimizer::plan_shards() {
+  std::size_t most_subtrees = 0;  // of this host, and
+  std::size_t most_received = 0;  // of the others
+  for (const ShardedStep& step : steps_) {
+    most_subtrees = std::max(most_subtrees, step.host_subtrees.size());
+    most_received = std::max(most_received, step.sources.size() - step.host_subtrees.size());
+  }
+  most_subtrees = std::max<std::size_t>(most_subtrees, 1);  // the sums end in the first
+  std::int64_t gradients = 0;
+  std::int64_t slots = 0;
+  std::int64_t receiving = 0;
+  for (const Bucket& bucket : buckets_) {
+    BucketState& state = states_.emplace_back(communicator_);
+    for (const int index : my_shards_) {
+      const Range floats = map_.shard(bucket, index);
+      const Range own = map_.piece(bucket, index, my_host_);
+      state.shards.push_back({index, floats, own, gradients, slots, receiving});
+      gradients += floats.count() * static_cast<std::int64_t>(most_subtrees);
+      slots += own.count();
+      receiving += own.count() * static_cast<std::int64_t>(most_received);
+    }
+  }
+  gradients_ = FloatBuffer(gradients);
+  received_ = FloatBuffer(receiving);
+}
+
+/// Where every rank keeps its input for itself, each takes from the dataset what it needs of
+/// others.
+void ShardedOptimizer::plan_inputs() {
+  const Range columns = own_input_ ? gradient_columns(model_, map_, buckets_, self_) : Range{};
+  for (const ShardedStep& step : steps_)
+    other_inputs_.push_back(inputs_of_others(step, map_, self_, columns));
+}
+
+std::span<float> ShardedOptimizer::gradients_of(const Shard& shard, std::size_t subtree,
+                                                Range floats) {
+  return part_of(gradients_.span(),
+                 shard.gradients_at + static_cast<std::int64_t>(subtree) * shard.floats.count() +
+                     floats.first - shard.floats.first,
+                 floats.count());
+}
+
+void ShardedOptimizer::set_up() {
+  window_->set_up(host_, model_.arena().values());
+  model_.arena().use_values(window_->parameters());
+  set_up_ = true;
+}
+
+void ShardedOptimizer::hand_back() {
+  if (!set_up_) return;
+  std::ranges::copy(model_.arena().values(), model_.arena().own_values().begin());
+  model_.arena().use_values({});
+  set_up_ = false;
+}
+
+void ShardedOptimizer::begin_step(std::size_t plan) {
+  step_ = &steps_[plan];
+  meanwhile_.reset();  // of a step that an exception ended
+  computing_ = false;
+  flags_->begin_step();
+  model_.optimizer().begin_step();
+  for (BucketState& state : states_) state.stage = Stage::kFilling;
+  arrived_ = published_ = 0;
+  loss_sums_->begin_step(*step_);
+}
+
+DistributedOptimizer::Input ShardedOptimizer::own_input() const {
+  return {step_->plan->rows_of(self_), step_->rows, {0, element_count(model_.input_shape())}};
+}
+
+Subtrees ShardedOptimizer::subtrees() const {
+  return {.samples = step_->subtree_rows, .grain = step_->plan->grain()};
+}
+
+std::span<double> ShardedOptimizer::loss_sums(std::size_t subtree) {
+  return loss_sums_->of_rank(self_).subspan(subtree * options_.loss_sums, options_.loss_sums);
+}
+
+void ShardedOptimizer::layer_done(std::size_t layer) {
+  for (; arrived_ < buckets_.size() && buckets_[arrived_].last_layer >= layer; ++arrived_)
+    flags_->arrive();
+  if (arrived_ == 0) return;
+  advance();
+  if (map_.hosts() > 1 && !meanwhile_) meanwhile_.emplace([this] { advance(); });
+}
+
+std::span<const double> ShardedOptimizer::finish() {
+  const InPhase phase(options_.profile, Phase::kExchange);
+  const auto all = static_cast<std::int64_t>(buckets_.size());
+  backoff_.reset();
+  while (flags_->all_published() < all) {
+    if (advance()) {
+      backoff_.reset();
+    } else {
+      backoff_.wait();
+    }
+  }
+  meanwhile_.reset();
+  return loss_sums_->totals();
+}
+
+/// Takes every bucket as far as it goes without waiting. Whether anything went on.
+bool ShardedOptimizer::advance() {
+  bool moved = loss_sums_->advance(*flags_);
+  for (std::size_t bucket = published_; bucket < arrived_; ++bucket) {
+    BucketState& state = states_[bucket];
+    const Stage before = state.stage;
+    if (state.stage == Stage::kFilling && !computing_ &&
+        flags_->all_arrived() > static_cast<std::int64_t>(bucket)) {
+      compute(bucket);
+      collect(bucket);
+      state.stage = Stage::kCollecting;
+    }
+    if (state.stage == Stage::kCollecting && state.messages.done()) {
+      const InPhase phase(options_.profile, Phase::kUpdate);
+      update(bucket);
+      send_back(bucket);
+      state.stage = Stage::kReturning;
+    }
+    if (state.stage == Stage::kReturning && state.messages.done()) state.stage = Stage::kDone;
+    moved = moved || state.stage != before;
+  }
+  // In order. When all have published the last bucket, they begin the next step, and write their
+  // loss sums where this step's lie: so a rank publishes it only after it has read those.
+  //
+  //   rank 0   published 0 .. last-1 | reads all loss sums | publishes last | next step: writes
+  //   sums rank 1      may still be reading loss sums ^           publishes last ^ after that only
+  while (published_ < arrived_ && states_[published_].stage == Stage::kDone &&
+         (published_ + 1 < buckets_.size() || loss_sums_->known())) {
+    flags_->publish();
+    ++published_;
+    moved = true;
+  }
+  return moved;
+}
+
+/// The partials of the shards that this rank owns: one for each subtree of the host's rows.
+void ShardedOptimizer::compute(std::size_t bucket) {
+  const InPhase phase(options_.profile, Phase::kGradients);
+  computing_ = true;
+  for (const Shard& shard : states_[bucket].shards) {
+    float* const gradients = gradients_of(shard, 0, shard.floats).data();
+    Pass pass{.subtrees = {.samples = step_->host_subtrees,
+                           .grain = step_->plan->grain(),
+                           .stride = shard.floats.count()}};
+    // Other cores have read the parameters since the last step: the update wants them back.
+    if (host_.size() > 1 && step_->sources.size() == 1 && shard.floats.count() <= kStaysInCache)
+      pass.subtrees.fetch =
+          reinterpret_cast<const char*>(model_.arena().values().data() + shard.floats.first) -
+          reinterpret_cast<const char*>(gradients);
+    model_.gradients(*workspace_, step_->host_rows, pass, shard.floats, gradients);
+  }
+  computing_ = false;
+}
+
+/// Sends this host's partials of the other hosts' pieces, and expects theirs of this rank's.
+void ShardedOptimizer::collect(std::size_t bucket) {
+  BucketState& state = states_[bucket];
+  for (const Shard& shard : state.shards) {
+    std::int64_t received_at = shard.received_at;
+    for (int host = 0; host < map_.hosts(); ++host) {
+      if (host == my_host_) continue;
+      const int peer = map_.owner(host, shard.index);
+      for (std::size_t subtree = 0;
+           shard.own.count() > 0 &&
+           subtree < step_->subtrees_of_host[static_cast<std::size_t>(host)];
+           ++subtree) {
+        state.messages.receive(part_of(received_.span(), received_at, shard.own.count()), peer,
+                               tag_of(bucket));
+        received_at += shard.own.count();
+      }
+      const Range theirs = map_.piece(buckets_[bucket], shard.index, host);
+      for (std::size_t subtree = 0; theirs.count() > 0 && subtree < step_->host_subtrees.size();
+           ++subtree) {
+        const std::span<float> gradients = gradients_of(shard, subtree, theirs);
+        state.messages.send(gradients, peer, tag_of(bucket));
+        traffic_.count(gradients.size_bytes());
+      }
+    }
+  }
+}
+
+/// Adds up the gradients of this rank's pieces and updates their parameters.
+void ShardedOptimizer::update(std::size_t bucket) {
+  for (const Shard& shard : states_[bucket].shards) {
+    const Range floats = shard.own;
+    if (floats.count() == 0) continue;
+    const std::size_t count = step_->sources.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const ShardedStep::Source& source = step_->sources[i];
+      addends_[i] = source.own ? gradients_of(shard, source.subtree, floats).data()
+                               : received_.span().data() + shard.received_at +
+                                     static_cast<std::int64_t>(source.subtree) * floats.count();
+    }
+    const std::span<float> sum = gradients_of(shard, 0, floats);
+    step_->total.add(std::span(addends_).first(count), sum.data(), floats.count());
+    model_.add_regularization_gradient(floats, sum.data());
+    UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
+    for (std::size_t i = 0; i < slots_.count(); ++i)
+      span.slots[i] = slots_.of(i, shard.slots_at, floats.count());
+    model_.optimizer().update(span);
+  }
+}
+
+/// Exchanges the new parameters with the peers.
+void ShardedOptimizer::send_back(std::size_t bucket) {
+  BucketState& state = states_[bucket];
+  const auto values = [&](Range floats) {
+    return part_of(model_.arena().values(), floats.first, floats.count());
+  };
+  for (const Shard& shard : state.shards) {
+    for (int host = 0; host < map_.hosts(); ++host) {
+      if (host == my_host_) continue;
+      const int peer = map_.owner(host, shard.index);
+      const Range theirs = map_.piece(buckets_[bucket], shard.index, host);
+      if (theirs.count() > 0) state.messages.receive(values(theirs), peer, tag_of(bucket));
+      if (shard.own.count() == 0) continue;
+      state.messages.send(values(shard.own), peer, tag_of(bucket));
+      traffic_.count(values(shard.own).size_bytes());
+    }
+  }
+}
+
+void ShardedOptimizer::check_replicas(const std::string& when) const {
+  lockstep::check_replicas(model_, {}, communicator_, when);
+  const std::int64_t rank = communicator_.all_min(slots_.finite() ? communicator_.size() : self_);
+  check_collectively(rank == communicator_.size(), ExitCode::kNumerical,
+                     "[replicas] {}: expected finite optimizer state, got NaN or Inf on rank {}",
+                     when, rank);
+}
+
+}  // namespace lockstep

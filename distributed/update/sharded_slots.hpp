@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "distributed/update/host_map.hpp"
+#include "io/keras/keras_file.hpp"
+#include "src/core/float_buffer.hpp"
+
+namespace lockstep {
+
+/// The optimizer's slots, once in the job: a rank holds those of the pieces that it owns
+/// (HostMap), bucket by bucket, one piece after the other.
+class ShardedSlots {
+ public:
+  /// The references must outlive this object.
+  ShardedSlots(const Sequential& model, const Communicator& communicator, const HostMap& map,
+               std::span<const Bucket> buckets);
+
+  std::size_t count() const { return slots_.size(); }
+  /// Of slot i, floats of this rank's pieces, counted from the first of them.
+  std::span<float> of(std::size_t i, std::int64_t first, std::int64_t floats) {
+    return part_of(slots_[i].span(), first, floats);
+  }
+  /// Floats of all slots that this rank holds.
+  std::int64_t floats() const;
+  bool finite() const;
+
+  /// All parameters' on rank 0; empty elsewhere. Collective.
+  OptimizerSlots gather() const;
+  /// Takes this rank's part of all parameters' slots. Throws Error (65) if they do not fit.
+  void restore(const OptimizerSlots& slots);
+
+ private:
+  std::vector<Range> owned_by(int rank) const;
+
+  const Sequential& model_;
+  const Communicator& communicator_;
+  const HostMap& map_;
+  std::span<const Bucket> buckets_;
+  std::vector<FloatBuffer> slots_;
+};
+
+}  // namespace lockstep
