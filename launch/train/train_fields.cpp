@@ -294,7 +294,7 @@ void add_distribution(FieldList& list) {
               "lacks FMA]");
   list.integer("grain", Use::kResult, &S::grain, 1, kMany,
                "rows that are added up one after the other; a rank works on whole grains "
-               "[default: batch size / 8, from 8 to 64]");
+               "[default: batch size / 8, from 8 to 32]");
   list.choice("sync", Use::kRun, &S::sync, "HOW",
               Choices<DistributedOptimizer::Strategy>{
                   {"sharded", DistributedOptimizer::Strategy::kSharded},

@@ -20,7 +20,7 @@ void collect(Range subtree, Range part, std::vector<Range>& subtrees) {
 }  // namespace
 
 std::int64_t default_grain(std::int64_t batch) {
-  const auto grain = static_cast<std::uint64_t>(std::clamp<std::int64_t>(batch / 8, 8, 64));
+  const auto grain = static_cast<std::uint64_t>(std::clamp<std::int64_t>(batch / 8, 8, 32));
   return static_cast<std::int64_t>(std::bit_floor(grain));
 }
 

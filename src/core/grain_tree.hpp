@@ -15,8 +15,8 @@ namespace lockstep {
 /// the subtrees over [first, split) and [split, last), split = first + the largest power of two
 /// smaller than last - first. Pure functions.
 
-/// Rows of a grain unless the user says otherwise: batch / 8, at least 8 and at most 64, rounded
-/// down to a power of two.
+/// Rows of a grain unless the user says otherwise: batch / 8, at least 8 and at most 32, rounded
+/// down to a power of two. So 32 rows a rank are always work.
 std::int64_t default_grain(std::int64_t batch);
 
 /// Where the subtree over these leaves, two at least, is divided.

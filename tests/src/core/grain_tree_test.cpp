@@ -87,8 +87,8 @@ TEST(GrainTree, GrainsAreAnEighthOfTheBatchWithinLimits) {
   EXPECT_EQ(default_grain(100), 8);
   EXPECT_EQ(default_grain(128), 16);
   EXPECT_EQ(default_grain(256), 32);
-  EXPECT_EQ(default_grain(1024), 64);
-  EXPECT_EQ(default_grain(1 << 20), 64);
+  EXPECT_EQ(default_grain(1024), 32);
+  EXPECT_EQ(default_grain(1 << 20), 32);
 }
 
 }  // namespace
