@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts tables of raw measurements into README.md, between `<!-- table: NAME -->` and `<!-- end -->`.
+"""Puts tables of raw measurements into the README.md of this folder, between `<!-- table: NAME -->` and `<!-- end -->`.
 
     readme_tables.py README.md [--training-rate rows.csv ...] [--numerics-cost rows.csv ...] ...
 
