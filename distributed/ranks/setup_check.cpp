@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "distributed/ranks/agreement.hpp"
-#include "io/data/sample_order.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/range.hpp"
 
 namespace lockstep {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "io/data/sample_order.hpp"
 #include "src/core/flush_denormals.hpp"
+#include "src/core/range.hpp"
 
 namespace lockstep {
 namespace {

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "distributed/ranks/agreement.hpp"
-#include "io/data/sample_order.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/range.hpp"
 
 namespace lockstep {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/data/sample_order.hpp"
+#include "src/core/range.hpp"
 
 namespace lockstep {
 

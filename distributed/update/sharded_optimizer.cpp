@@ -122,7 +122,7 @@ void ShardedOptimizer::hand_back() {
 
 void ShardedOptimizer::begin_step(std::size_t plan) {
   step_ = &steps_[plan];
-  meanwhile_.reset();  // of a step that an exception ended
+  progress_.reset();  // of a step that an exception ended
   computing_ = false;
   flags_->begin_step();
   model_.optimizer().begin_step();
@@ -148,7 +148,7 @@ void ShardedOptimizer::layer_done(std::size_t layer) {
     flags_->arrive();
   if (arrived_ == 0) return;
   advance();
-  if (map_.hosts() > 1 && !meanwhile_) meanwhile_.emplace([this] { advance(); });
+  if (map_.hosts() > 1 && !progress_) progress_.emplace([this] { advance(); });
 }
 
 std::span<const double> ShardedOptimizer::finish() {
@@ -162,7 +162,7 @@ std::span<const double> ShardedOptimizer::finish() {
       backoff_.wait();
     }
   }
-  meanwhile_.reset();
+  progress_.reset();
   return loss_sums_->totals();
 }
 
@@ -212,7 +212,7 @@ void ShardedOptimizer::compute(std::size_t bucket) {
                            .stride = shard.floats.count()}};
     // Other cores have read the parameters since the last step: the update wants them back.
     if (host_.size() > 1 && step_->sources.size() == 1 && shard.floats.count() <= kStaysInCache)
-      pass.subtrees.fetch =
+      pass.subtrees.prefetch =
           reinterpret_cast<const char*>(model_.arena().values().data() + shard.floats.first) -
           reinterpret_cast<const char*>(gradients);
     model_.gradients(*workspace_, step_->host_rows, pass, shard.floats, gradients);

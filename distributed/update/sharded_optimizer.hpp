@@ -12,7 +12,7 @@
 #include "distributed/update/sharded_slots.hpp"
 #include "distributed/update/sharded_step.hpp"
 #include "src/core/float_buffer.hpp"
-#include "src/core/meanwhile.hpp"
+#include "src/core/progress_hook.hpp"
 
 namespace lockstep {
 
@@ -124,10 +124,10 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::vector<const float*> addends_;
   ShardedSlots slots_;
   std::optional<LossSumExchange> loss_sums_;
-  bool computing_ = false;              ///< gradients; advance() is called in between
-  std::size_t arrived_ = 0;             ///< buckets of this step that this rank is through with
-  std::size_t published_ = 0;           ///< and published
-  std::optional<Meanwhile> meanwhile_;  ///< while buckets travel during backward
+  bool computing_ = false;                ///< gradients; advance() is called in between
+  std::size_t arrived_ = 0;               ///< buckets of this step that this rank is through with
+  std::size_t published_ = 0;             ///< and published
+  std::optional<ProgressHook> progress_;  ///< while buckets travel during backward
   bool set_up_ = false;
 };
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "io/data/sample_order.hpp"
 #include "src/core/grain_tree.hpp"
+#include "src/core/range.hpp"
 
 namespace lockstep {
 

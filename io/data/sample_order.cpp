@@ -30,14 +30,6 @@ void SampleOrder::begin_epoch(std::int64_t epoch) {
   }
 }
 
-Range share(std::int64_t count, std::int64_t part, std::int64_t parts) {
-  // floor(i * count / parts) without the product, which might not fit 64 bits.
-  const auto cut = [&](std::int64_t i) {
-    return i * (count / parts) + i * (count % parts) / parts;
-  };
-  return {cut(part), cut(part + 1)};
-}
-
 std::int64_t training_rows(std::int64_t rows, double validation_split) {
   if (validation_split == 0) return rows;  // no validation: nothing is cut
   check(validation_split > 0 && validation_split < 1, ExitCode::kUsage,

@@ -27,10 +27,6 @@ class SampleOrder {
   std::vector<std::int64_t> order_;
 };
 
-/// The part of `count` things that part `part` of `parts` takes:
-/// [floor(part * count / parts), floor((part + 1) * count / parts)). Parts may be empty.
-Range share(std::int64_t count, std::int64_t part, std::int64_t parts);
-
 /// floor(rows * (1 - validation_split)) in double, exactly as Keras cuts (keras-semantics 1.2):
 /// rows [0, result) train, [result, rows) validate. Throws Error (64) if either part were empty.
 std::int64_t training_rows(std::int64_t rows, double validation_split);

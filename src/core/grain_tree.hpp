@@ -64,7 +64,7 @@ struct Subtrees {
   std::int64_t positions = 1;      ///< matrix rows in each sample
   /// Bytes from a partial to what will be written when it is known, which is fetched into the
   /// cache meanwhile; 0: nothing. For one subtree only.
-  std::ptrdiff_t fetch = 0;
+  std::ptrdiff_t prefetch = 0;
 
   Subtrees with_positions(std::int64_t p) const {
     Subtrees subtrees = *this;

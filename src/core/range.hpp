@@ -20,4 +20,8 @@ inline Range hull(Range a, Range b) {
   return {std::min(a.first, b.first), std::max(a.last, b.last)};
 }
 
+/// The part of `count` things that part `part` of `parts` takes:
+/// [floor(part * count / parts), floor((part + 1) * count / parts)). Parts may be empty.
+Range share(std::int64_t count, std::int64_t part, std::int64_t parts);
+
 }  // namespace lockstep

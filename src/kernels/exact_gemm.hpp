@@ -15,7 +15,7 @@ struct ExactProduct {
   float* c;
   std::int64_t c_stride;
   std::int64_t m, n, k;
-  std::ptrdiff_t fetch = 0;  ///< as Subtrees::fetch, from c
+  std::ptrdiff_t prefetch = 0;  ///< as Subtrees::prefetch, from c
 };
 
 /// The exact products of gemm.hpp, compiled for several instruction sets from one source

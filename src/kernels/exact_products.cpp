@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "src/core/meanwhile.hpp"
 #include "src/core/parallel.hpp"
+#include "src/core/progress_hook.hpp"
 #include "src/core/range.hpp"
 #include "src/kernels/kernels.hpp"
 
@@ -41,11 +41,11 @@ void for_blocks(Range all_rows, Range all_columns, std::int64_t k, const F& f) {
   const std::int64_t m = all_rows.count(), n = all_columns.count();
   const std::int64_t parts = m * n * k < kWorthThreads ? 1 : threads();
   std::int64_t blocks = 1;
-  if (Meanwhile::wanted())
+  if (ProgressHook::wanted())
     blocks = std::max<std::int64_t>(
         1, std::min(m * n * k / kBetweenCalls, n / kColumnsBetweenCalls) / parts);
   for (std::int64_t block = 0; block < blocks; ++block) {
-    if (block > 0) Meanwhile::run();
+    if (block > 0) ProgressHook::run();
     share_out(all_rows, part_of(all_columns, block, blocks, kColumnUnit), parts, f);
   }
 }
@@ -91,7 +91,7 @@ void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatr
       gemm.multiply_transposed_a(
           {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
            c + (rows.first - all_rows.first) * b.columns + columns.first - all_columns.first,
-           b.columns, rows.count(), columns.count(), k.count(), subtrees.fetch},
+           b.columns, rows.count(), columns.count(), k.count(), subtrees.prefetch},
           subtrees.grain_rows(), merges.data());
     });
   }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "src/core/meanwhile.hpp"
+#include "src/core/progress_hook.hpp"
 #include "src/core/random.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
@@ -207,7 +207,7 @@ std::vector<double> make_step(Sequential& model, DistributedOptimizer& optimizer
   model.forward(optimizer.workspace(), optimizer.own_input().rows, {});
   model.backward(optimizer.workspace(), optimizer.own_input().rows, {}, [&](std::size_t layer) {
     optimizer.layer_done(layer);
-    Meanwhile::run();  // as long products do
+    ProgressHook::run();  // as long products do
   });
   const std::span<const double> totals = optimizer.finish();
   return {totals.begin(), totals.end()};
@@ -375,13 +375,13 @@ TEST_P(Optimizers, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
   const auto optimizer = make(model, 1);
   model.initialize(1);
   optimizer->begin_step(0);
-  EXPECT_FALSE(Meanwhile::wanted());
+  EXPECT_FALSE(ProgressHook::wanted());
   optimizer->layer_done(model.layers().size() - 1);
   const bool travel = GetParam().strategy == kSharded && communicator_.size() > GetParam().per_host;
-  EXPECT_EQ(Meanwhile::wanted(), travel);
+  EXPECT_EQ(ProgressHook::wanted(), travel);
   for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) optimizer->layer_done(layer);
   optimizer->finish();
-  EXPECT_FALSE(Meanwhile::wanted());
+  EXPECT_FALSE(ProgressHook::wanted());
 }
 
 TEST(ShardedOptimizer, SendsTwiceTheSharesOfTheOthersBetweenHosts) {

@@ -111,29 +111,6 @@ TEST(SampleOrder, RefusesNoRowsAndImpossibleEpochs) {
   expect_error(ExitCode::kUsage, {"epoch", "-1"}, [&] { order.begin_epoch(-1); });
 }
 
-TEST(Share, PartitionsEveryCountAmongEveryNumberOfParts) {
-  for (std::int64_t count = 0; count <= 40; ++count) {
-    for (std::int64_t parts = 1; parts <= 40; ++parts) {
-      std::int64_t next = 0;
-      for (std::int64_t part = 0; part < parts; ++part) {
-        const Range range = share(count, part, parts);
-        ASSERT_EQ(range.first, next);
-        ASSERT_EQ(range.first, part * count / parts);
-        ASSERT_GE(range.count(), count / parts);
-        ASSERT_LE(range.count(), (count + parts - 1) / parts);
-        next = range.last;
-      }
-      ASSERT_EQ(next, count) << count << " among " << parts;
-    }
-  }
-}
-
-TEST(Share, DoesNotOverflow) {
-  constexpr std::int64_t kMany = std::numeric_limits<std::int64_t>::max();
-  EXPECT_EQ(share(kMany, 999'999, 1'000'000).last, kMany);
-  EXPECT_EQ(share(kMany, 1, 2).first, kMany / 2);
-}
-
 /// The table of keras-semantics 1.2.
 TEST(ValidationSplit, CutsWhereKerasCuts) {
   EXPECT_EQ(training_rows(60000, 0.2), 48000);

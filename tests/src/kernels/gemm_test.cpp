@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "src/core/flush_denormals.hpp"
-#include "src/core/meanwhile.hpp"
 #include "src/core/parallel.hpp"
+#include "src/core/progress_hook.hpp"
 #include "src/core/random.hpp"
 #include "src/kernels/exact_products.hpp"
 #include "src/kernels/kernels.hpp"
@@ -209,7 +209,7 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
     Owned whole(std::ssize(subtrees.samples), subtrees.stride, 4), cut = whole, fetched = whole;
     exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, {0, m}, {0, n},
                                 whole.values.data());
-    subtrees.fetch = reinterpret_cast<const char*>(fetched.values.data()) -
+    subtrees.prefetch = reinterpret_cast<const char*>(fetched.values.data()) -
                      reinterpret_cast<const char*>(cut.values.data());
     for (const Range rows : {Range{0, m / 3}, Range{m / 3, m}})
       for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
@@ -358,12 +358,12 @@ TEST(LongProducts, CallWhatGoesOnMeanwhileAndKeepTheirBits) {
   for (const int count : {1, 2}) {
     set_threads(count);
     int calls = 0;
-    const Meanwhile meanwhile([&] { ++calls; });
+    const ProgressHook meanwhile([&] { ++calls; });
     EXPECT_EQ(long_products(), expected);
     EXPECT_EQ(calls, count == 1 ? 9 : 3);  // between quarters of each, or halves
   }
   set_threads(1);
-  EXPECT_FALSE(Meanwhile::wanted());
+  EXPECT_FALSE(ProgressHook::wanted());
 }
 
 TEST(ExactGemm, IsTheVariantOfTheElementwiseKernels) {

@@ -1,4 +1,4 @@
-#include "src/core/meanwhile.hpp"
+#include "src/core/progress_hook.hpp"
 
 #include <utility>
 
@@ -9,19 +9,19 @@ thread_local std::function<void()> current;
 
 }  // namespace
 
-Meanwhile::Meanwhile(std::function<void()> f) {
+ProgressHook::ProgressHook(std::function<void()> f) {
   current = std::move(f);
 }
 
-Meanwhile::~Meanwhile() {
+ProgressHook::~ProgressHook() {
   current = nullptr;
 }
 
-bool Meanwhile::wanted() {
+bool ProgressHook::wanted() {
   return static_cast<bool>(current);
 }
 
-void Meanwhile::run() {
+void ProgressHook::run() {
   if (current) current();
 }
 
