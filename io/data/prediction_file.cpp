@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "io/files/atomic_file.hpp"
+#include "io/files/left_behind.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 
@@ -104,6 +105,7 @@ void PredictionFile::add(ConstMatrix rows) {
 }
 
 void PredictionFile::save(const std::filesystem::path& path) {
+  remove_left_behind(path);
   if (const auto* table = std::get_if<TableText>(&part_)) {
     write_atomically(path, table->text());
   } else if (const auto* npy = std::get_if<NpyPart>(&part_)) {
