@@ -31,6 +31,8 @@ from support import FLAGS, MPIEXEC, PROGRAM, history_without_clocks, run, run_co
 
 SEARCH = os.environ.get("LOCKSTEP_RANDOM_SEARCH", "random_search")
 LONG = os.environ.get("LOCKSTEP_LONG_TESTS") == "1"
+ENVIRONMENT = ("LOCKSTEP", "LOCKSTEP_RANDOM_SEARCH", "LOCKSTEP_MPI_FLAVOUR", "MPIEXEC", "OPENBLAS_NUM_THREADS",
+               "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_mpi_yield_when_idle")
 RANKS = 5
 KERNELS = ("portable", "avx2", "avx512")
 DESIGNED = {0, 64, 65, 66, 70, 73, 74, 75, 77, 78}
@@ -44,9 +46,12 @@ class Findings:
 
     def add(self, search, seed, text):
         self.failed += 1
-        more = "" if self.options.environments else " --no-environments"
-        print(f"FAILED {search} {seed}\n{text}\n  again: {shlex.quote(sys.executable)} -B {shlex.quote(sys.argv[0])} "
-              f"--only {search} --seeds {seed} 1 --verbose{more}\n", flush=True)
+        options = self.options
+        command = ["env", *(f"{name}={os.environ[name]}" for name in ENVIRONMENT if name in os.environ),
+                   sys.executable, "-B", os.path.abspath(sys.argv[0]), "--only", search, "--seeds", seed, 1,
+                   "--variants", options.variants, "--program-variants", options.program_variants, "--verbose"]
+        command += [] if options.environments else ["--no-environments"]
+        print(f"FAILED {search} {seed}\n{text}\n  again: {shlex.join(map(str, command))}\n", flush=True)
 
 
 # --- The library ---
@@ -97,7 +102,7 @@ def search_library(first, count, findings):
     words = ["--variants", str(options.variants)]
     words += [] if options.environments else ["--no-environments"]
     words += ["--verbose"] if options.verbose else []
-    expected, refused = {}, 0
+    expected = {}
     for kernels in reversed(kernels_of_this_cpu()):
         # All of them with the fastest variant, a few with the others.
         part = count if not expected else max(1, count // 6)
