@@ -1,4 +1,5 @@
 #include <fmt/ranges.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@
 #include "launch/machine/blas_correction.hpp"
 #include "launch/machine/launcher.hpp"
 #include "launch/machine/startup_watch.hpp"
+#include "src/core/exit_code.hpp"
 #include "src/core/fault.hpp"
 #include "src/kernels/kernels.hpp"
 
@@ -31,7 +33,7 @@ constexpr std::array kCommands = {
             run_train},
     Command{"evaluate", "evaluate MODEL.h5 --data FILE.h5", "loss and metrics on test data", true,
             run_evaluate},
-    Command{"predict", "predict MODEL.h5 --data FILE.h5 --out P.h5", "the outputs of a network",
+    Command{"predict", "predict MODEL.h5 --data FILE.h5 --out P.csv", "the outputs of a network",
             true, run_predict},
     Command{"import", "import idx|csv|npy|synthetic ... --out FILE.h5", "build a dataset file",
             false, run_import},
@@ -94,12 +96,6 @@ ExitCode dispatch(const Words& words, const Communicator* world, bool under_laun
   return static_cast<ExitCode>(world->all_max(code));
 }
 
-ExitCode code_of(const std::exception& error) {
-  if (const auto* ours = dynamic_cast<const Error*>(&error)) return ours->code();
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return ExitCode::kInputOutput;
-  return ExitCode::kNumerical;
-}
-
 std::string reason_of(const std::exception& error) {
   return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ? "out of memory" : error.what();
 }
@@ -107,14 +103,16 @@ std::string reason_of(const std::exception& error) {
 /// All ranks run the same words, so a usage error is every rank's error.
 bool is_everywhere(const std::exception& error) {
   return dynamic_cast<const CollectiveError*>(&error) != nullptr ||
-         code_of(error) == ExitCode::kUsage;
+         exit_code_of(error) == ExitCode::kUsage;
 }
 
 ExitCode run_on_all_ranks(const Words& words, const Communicator& world, bool under_launcher) {
   try {
     check_same_everywhere(world, "command line", fmt::format("'{}'", fmt::join(words, " ")));
     together(world, [] { kernels(); });  // a CPU may lack what the environment asks for
-    return dispatch(words, &world, under_launcher);
+    const ExitCode code = dispatch(words, &world, under_launcher);
+    if (code == ExitCode::kDone) on_root(world, check_printed);
+    return code;
   } catch (const std::exception& error) {
     if (world.size() > 1 && !is_everywhere(error)) {
       // The others may be waiting for this rank in the middle of something. If all of them fail at
@@ -123,18 +121,31 @@ ExitCode run_on_all_ranks(const Words& words, const Communicator& world, bool un
       print_error(fmt::format("rank {}: {}", world.rank(), reason_of(error)));
       // MPICH's launcher ends a job without reading what a rank wrote just before.
       std::this_thread::sleep_for(std::chrono::milliseconds(250));
-      Session::abort(static_cast<int>(code_of(error)));
+      Session::abort(static_cast<int>(exit_code_of(error)));
     }
     if (world.is_root()) print_error(reason_of(error));
     world.barrier();  // the first rank to leave with an error would end the one that prints
-    return code_of(error);
+    return exit_code_of(error);
   }
+}
+
+/// Open MPI makes files of some MiB when it starts alone. Where it cannot, it does not say why, or
+/// hangs.
+void check_file_limit() {
+  constexpr rlim_t kLeast = 8 << 20;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0) return;
+  check(limit.rlim_cur >= kLeast, ExitCode::kInputOutput,
+        "[mpi] expected files of {} MiB to be allowed, which MPI needs to start, got a limit of {} "
+        "bytes (ulimit -f)",
+        kLeast >> 20, limit.rlim_cur);
 }
 
 ExitCode run_with_mpi(const Words& words, const std::optional<Launcher>& launcher, int& argc,
                       char**& argv) {
   const int task = launcher ? launcher->task : 0;
   fault_point("init", task, 0);
+  if (!launcher) check_file_limit();
   std::optional<StartupWatch> watch(std::in_place, std::getenv);
   std::optional<Session> session(std::in_place, &argc, &argv);
   watch.reset();
@@ -156,7 +167,9 @@ ExitCode run(int argc, char** argv) {
   const bool needs_mpi = command != nullptr && command->needs_mpi && !wants_help(words);
   try {
     if (launcher || needs_mpi) return run_with_mpi(words, launcher, argc, argv);
-    return dispatch(words, nullptr, false);
+    const ExitCode code = dispatch(words, nullptr, false);
+    if (code == ExitCode::kDone) check_printed();
+    return code;
   } catch (const std::exception& error) {
     // Tasks that do not see each other: the first one speaks, the others give it time to.
     if (!launcher || launcher->task == 0) {
@@ -164,7 +177,7 @@ ExitCode run(int argc, char** argv) {
     } else {
       std::this_thread::sleep_for(std::chrono::seconds(1));
     }
-    return code_of(error);
+    return exit_code_of(error);
   }
 }
 
@@ -172,7 +185,9 @@ ExitCode run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
+  lockstep::occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a training
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over `ulimit -f` is an error of its write like others
   lockstep::correct_blas_kernel(argc, argv);
   return static_cast<int>(lockstep::run(argc, argv));
 }

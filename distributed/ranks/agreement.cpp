@@ -5,6 +5,8 @@
 #include <new>
 #include <string>
 
+#include "src/core/exit_code.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -22,7 +24,7 @@ Outcome outcome_of(const std::function<void()>& action) {
   } catch (const std::bad_alloc&) {
     return {ExitCode::kInputOutput, "out of memory"};
   } catch (const std::exception& error) {
-    return {ExitCode::kNumerical, error.what()};
+    return {exit_code_of(error), error.what()};
   }
 }
 

@@ -23,8 +23,8 @@ void check_collectively(bool condition, ExitCode code, fmt::format_string<Args..
 
 /// Runs `action` on every rank, where one rank alone may fail (open, read, allocate). If it throws
 /// on any rank, every rank throws a CollectiveError with the code and message of the lowest such
-/// rank, which the message names unless every rank failed. Exceptions other than Error count as
-/// Error (70), lack of memory as Error (74). Collective; `action` must not communicate.
+/// rank, which the message names unless every rank failed. Other exceptions count by
+/// exit_code_of(). Collective; `action` must not communicate.
 void together(const Communicator& communicator, const std::function<void()>& action);
 
 /// As together(), but `action` runs on rank 0 only.

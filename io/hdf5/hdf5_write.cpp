@@ -92,16 +92,32 @@ void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t sp
 }
 
 /// Strings of `length` bytes, padded with zeros: numpy's S<length>.
-void write_list(hid_t object, const std::string& name, std::span<const std::string> values,
-                std::size_t length, const std::string& where) {
-  const Handle type(checked(H5Tcopy(H5T_C_S1), where, "cannot make a type", kDisk));
+Handle list_type(std::size_t length, const std::string& where) {
+  Handle type(checked(H5Tcopy(H5T_C_S1), where, "cannot make a type", kDisk));
   checked(H5Tset_size(type.id(), length), where, "cannot make a type", kDisk);
   checked(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), where, "cannot make a type", kDisk);
+  return type;
+}
+
+std::string padded(std::span<const std::string> values, std::size_t length) {
   std::string bytes;
   for (const std::string& value : values) {
     bytes += value;
     bytes.append(length - value.size(), '\0');
   }
+  return bytes;
+}
+
+std::size_t longest(std::span<const std::string> values) {
+  std::size_t length = 1;
+  for (const std::string& value : values) length = std::max(length, value.size());
+  return length;
+}
+
+void write_list(hid_t object, const std::string& name, std::span<const std::string> values,
+                std::size_t length, const std::string& where) {
+  const Handle type = list_type(length, where);
+  const std::string bytes = padded(values, length);
   const Handle space = make_space({static_cast<std::int64_t>(values.size())}, where);
   write_attribute(object, name, type.id(), space.id(), bytes.data(), where);
 }
@@ -224,6 +240,22 @@ void Writer::write_integer(const std::string& path, std::int64_t value) {
           "cannot write", kDisk);
 }
 
+void Writer::write_string_dataset(const std::string& path, std::span<const std::string> values) {
+  const Quiet quiet;
+  const std::string where = label(name_, path);
+  const std::size_t length = longest(values);
+  const Handle type = list_type(length, where);
+  checked(H5Tset_cset(type.id(), H5T_CSET_UTF8), where, "cannot make a type", kDisk);
+  const Handle space = make_space({static_cast<std::int64_t>(values.size())}, where);
+  const Handle creation = without_times(H5P_DATASET_CREATE, where);
+  const Handle dataset(checked(H5Dcreate2(file_.id(), path.c_str(), type.id(), space.id(),
+                                          H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+                               where, "cannot create the dataset", kDisk));
+  const std::string bytes = padded(values, length);
+  checked(H5Dwrite(dataset.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), where,
+          "cannot write", kDisk);
+}
+
 void Writer::write_string(const std::string& path, const std::string& name,
                           const std::string& value) {
   const Quiet quiet;
@@ -246,8 +278,7 @@ void Writer::write_strings(const std::string& path, const std::string& name,
     const Handle space = make_space({0}, where);
     return write_attribute(object.id(), name, H5T_IEEE_F64LE, space.id(), nullptr, where);
   }
-  std::size_t length = 1;
-  for (const std::string& value : values) length = std::max(length, value.size());
+  const std::size_t length = longest(values);
   check(length <= kMaxListBytes, kDisk, "[{}] expected names of at most {} bytes in {}, got {}",
         where, kMaxListBytes, name, length);
   const std::size_t n = values.size();

@@ -1,10 +1,12 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <utility>
 
+#include "io/files/left_behind.hpp"
 #include "io/files/posix_file.hpp"
 #include "io/hdf5/hdf5.hpp"
 #include "io/import/import.hpp"
@@ -13,13 +15,60 @@
 namespace lockstep {
 namespace {
 
-/// Removes the file unless it was renamed away.
-struct TemporaryFile {
-  std::filesystem::path path;
-  ~TemporaryFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
+constexpr int kMaxNameAttempts = 1000;
+
+[[noreturn]] void fail_to(const char* action, const std::filesystem::path& path, int error) {
+  const bool permission = error == EACCES || error == EPERM;
+  const bool disk = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+  fail(permission ? ExitCode::kPermission
+       : disk     ? ExitCode::kInputOutput
+                  : ExitCode::kCannotCreate,
+       "[dataset] cannot {} {}: {}", action, path.string(), system_message(error));
+}
+
+/// A new file beside its target, under a name that nobody has and locked while it is written;
+/// removed unless it is published.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& target) : target_(target) {
+    remove_left_behind(target);
+    int error = EEXIST;
+    for (int attempt = 0; attempt < kMaxNameAttempts && error == EEXIST; ++attempt) {
+      path_ = target.parent_path() /
+              fmt::format(".{}.{}-{}.tmp", target.filename().string(), ::getpid(), attempt);
+      file_ = FileDescriptor(
+          ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
+      error = file_.get() >= 0 ? 0 : errno;
+    }
+    if (error != 0) fail_to("create", target, error);
+    ::flock(file_.get(), LOCK_EX | LOCK_NB);
   }
+  ~TemporaryFile() {
+    if (!published_) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// That the disk and the limits have room for so many bytes. HDF5 1.10.8 crashes at the end of
+  /// the process after a write that failed for lack of it.
+  void check_room(std::size_t bytes) const {
+    const int result = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(bytes));
+    if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR) return;
+    fail_to("write", target_, errno);
+  }
+
+  void publish() {
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail_to("create", target_, errno);
+    published_ = true;
+  }
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path path_;
+  FileDescriptor file_;
+  bool published_ = false;
 };
 
 void sync_to_disk(const std::filesystem::path& path, int flags) {
@@ -36,6 +85,15 @@ void check_rows(const std::optional<Array>& x, const std::optional<Array>& y, co
   check(x->rows == y->rows, ExitCode::kBadData,
         "[dataset] expected as many rows in x_{} as in y_{}, got {} and {}", part, part, x->rows,
         y->rows);
+}
+
+std::size_t bytes_of(const DatasetArrays& arrays) {
+  constexpr std::size_t kMetadata = 65536;  // much more than HDF5 adds
+  std::size_t bytes = kMetadata;
+  for (const auto* array : {&arrays.x_train, &arrays.y_train, &arrays.x_test, &arrays.y_test}) {
+    if (*array) bytes += (*array)->bytes.size();
+  }
+  return bytes;
 }
 
 void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays) {
@@ -63,17 +121,12 @@ void write_dataset_file(const std::filesystem::path& path, const DatasetArrays& 
   check_rows(arrays.x_test, arrays.y_test, "test");
   check(path.has_filename(), ExitCode::kCannotCreate, "[dataset] expected a file's name, got {}",
         path.string());
-  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
-  const TemporaryFile temporary{directory /
-                                fmt::format(".{}.{}.tmp", path.filename().string(), ::getpid())};
-  write_arrays(temporary.path, arrays);
-  sync_to_disk(temporary.path, 0);
-  if (::rename(temporary.path.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    fail(error == EACCES || error == EPERM ? ExitCode::kPermission : ExitCode::kCannotCreate,
-         "[dataset] cannot create {}: {}", path.string(), system_message(error));
-  }
-  sync_to_disk(directory, O_DIRECTORY);
+  TemporaryFile temporary(path);
+  temporary.check_room(bytes_of(arrays));
+  write_arrays(temporary.path(), arrays);
+  sync_to_disk(temporary.path(), 0);
+  temporary.publish();
+  sync_to_disk(path.has_parent_path() ? path.parent_path() : ".", O_DIRECTORY);
 }
 
 }  // namespace lockstep

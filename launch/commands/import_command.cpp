@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
+#include "launch/cli/output_place.hpp"
+#include "launch/cli/screen.hpp"
 #include "launch/commands/import_sources.hpp"
 #include "src/core/printable.hpp"
 
@@ -58,7 +61,6 @@ struct ImportPlan {
   fs::path out;
   bool overwrite = false;
   ArrayFiles files;
-  fs::path directory;
   CsvSource csv;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
@@ -136,7 +138,7 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   plan.out = path_of(given, "out");
   check(!plan.out.empty(), ExitCode::kUsage, "[import] expected --out FILE.h5, got none");
   plan.overwrite = given["overwrite"].as<bool>();
-  if (plan.source == "idx") plan.directory = path_of(given, "directory");
+  const fs::path directory = plan.source == "idx" ? path_of(given, "directory") : fs::path();
   if (plan.source == "csv") {
     plan.csv = csv_source(given);
   } else if (plan.source == "synthetic") {
@@ -146,30 +148,36 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
     check(plan.rows > 0 && plan.test_rows >= 0, ExitCode::kUsage,
           "[import] expected --rows of at least 1 and --test-rows of at least 0, got {} and {}",
           plan.rows, plan.test_rows);
-  } else if (plan.directory.empty()) {
+  } else if (directory.empty()) {
     plan.files = array_files(given);
   } else {
     for (const char* name : {"x-train", "y-train", "x-test", "y-test"}) {
       check(given.count(name) == 0, ExitCode::kUsage,
             "[import] expected a directory or --{}, got both", name);
     }
+    plan.files = mnist_files(directory);
   }
   return plan;
 }
 
 /// Before the work, not after it.
 void check_output(const ImportPlan& plan) {
-  std::error_code ignored;
-  check(plan.overwrite || !fs::exists(fs::symlink_status(plan.out, ignored)),
-        ExitCode::kCannotCreate,
-        "[import] {}: expected a new file, got one that exists (--overwrite replaces it)",
-        plan.out.string());
-  check(!fs::is_directory(plan.out, ignored), ExitCode::kCannotCreate,
-        "[import] {}: expected a file name, got a directory", plan.out.string());
-  const fs::path parent = plan.out.has_parent_path() ? plan.out.parent_path() : fs::path(".");
-  check(fs::is_directory(parent, ignored), ExitCode::kCannotCreate,
-        "[import] {}: expected the directory {} to exist, got none", plan.out.string(),
-        parent.string());
+  // Who reads p.csv must not find HDF5 in it.
+  constexpr auto kOthers = std::to_array<std::string_view>(
+      {".csv", ".gz", ".json", ".keras", ".npy", ".npz", ".tsv", ".txt", ".zip"});
+  const std::string ending = plan.out.extension().string();
+  check(std::ranges::find(kOthers, ending) == kOthers.end(), ExitCode::kUsage,
+        "[{}] expected a name that ends in .h5 or .hdf5 for --out, since a dataset file is HDF5, "
+        "got '{}'",
+        printable(plan.out.string()), ending);
+  const ArrayFiles& files = plan.files;
+  check_output_file(plan.out, plan.overwrite,
+                    {{"--x-train", files.x_train},
+                     {"--y-train", files.y_train},
+                     {"--x-test", files.x_test},
+                     {"--y-test", files.y_test},
+                     {"--train", plan.csv.train},
+                     {"--test", plan.csv.test}});
 }
 
 CsvDataset read_source(const ImportPlan& plan) {
@@ -178,8 +186,7 @@ CsvDataset read_source(const ImportPlan& plan) {
   if (plan.source == "npy") {
     dataset.arrays = read_array_files(plan.files, read_npy);
   } else if (plan.source == "idx") {
-    dataset.arrays = read_array_files(
-        plan.directory.empty() ? plan.files : mnist_files(plan.directory), read_idx);
+    dataset.arrays = read_array_files(plan.files, read_idx);
   } else {
     Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
     dataset.arrays.x_train = std::move(train.x);
@@ -194,31 +201,32 @@ CsvDataset read_source(const ImportPlan& plan) {
 
 void print_result(const fs::path& out, const CsvDataset& dataset) {
   const DatasetArrays& arrays = dataset.arrays;
-  fmt::print("{}\n", out.string());
-  const auto print = [](const char* name, const std::optional<Array>& array) {
+  std::string text = printable(out.string()) + "\n";
+  const auto add = [&](const char* name, const std::optional<Array>& array) {
     if (!array) return;
     Shape extents = array->row_shape;
     extents.insert(extents.begin(), array->rows);
-    fmt::print("  {:<8} {:<18} {:<8} {:.1f} MB\n", name, to_string(extents), to_string(array->type),
-               static_cast<double>(array->bytes.size()) / 1e6);
+    text += fmt::format("  {:<8} {:<18} {:<8} {:.1f} MB\n", name, to_string(extents),
+                        to_string(array->type), static_cast<double>(array->bytes.size()) / 1e6);
   };
-  print("x_train", arrays.x_train);
-  print("y_train", arrays.y_train);
-  print("x_test", arrays.x_test);
-  print("y_test", arrays.y_test);
+  add("x_train", arrays.x_train);
+  add("y_train", arrays.y_train);
+  add("x_test", arrays.x_test);
+  add("y_test", arrays.y_test);
   constexpr std::size_t kMostClasses = 100;
   const std::size_t shown = std::min(dataset.classes.size(), kMostClasses);
   for (std::size_t i = 0; i < shown; ++i)
-    fmt::print("  class {:<3} {}\n", i, printable(dataset.classes[i]));
+    text += fmt::format("  class {:<3} {}\n", i, printable(dataset.classes[i]));
   if (shown < dataset.classes.size())
-    fmt::print("  ... {} classes more\n", dataset.classes.size() - shown);
+    text += fmt::format("  ... {} classes more\n", dataset.classes.size() - shown);
+  print_now(text);
 }
 
 }  // namespace
 
 ExitCode run_import(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    fmt::print("{}", kHelp);
+    print_now(kHelp);
     return ExitCode::kDone;
   }
   const ImportPlan plan = plan_of(context.arguments);

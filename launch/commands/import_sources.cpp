@@ -66,7 +66,12 @@ void read_test_file(const CsvTable& train, const CsvSource& source, DatasetArray
 }  // namespace
 
 ArrayFiles mnist_files(const fs::path& directory) {
-  check(fs::is_directory(directory), ExitCode::kMissingInput,
+  std::error_code error;
+  const bool is_there = fs::is_directory(directory, error);
+  check(error != std::errc::permission_denied, ExitCode::kPermission,
+        "[import] {}: expected a directory that you may read, got: {}", directory.string(),
+        error.message());
+  check(is_there, ExitCode::kMissingInput,
         "[import] {}: expected a directory with MNIST's four files, got none", directory.string());
   return {mnist_file(directory, "train-images", "idx3-ubyte"),
           mnist_file(directory, "train-labels", "idx1-ubyte"),

@@ -4,13 +4,13 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/training/evaluator.hpp"
-#include "io/files/atomic_file.hpp"
-#include "io/hdf5/hdf5.hpp"
+#include "io/data/prediction_file.hpp"
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/data_source.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/option_parser.hpp"
+#include "launch/cli/output_place.hpp"
 #include "launch/cli/screen.hpp"
 #include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
@@ -19,15 +19,19 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kHelp =
-    R"(Usage: lockstep predict MODEL.h5 --data FILE.h5 --out PREDICTIONS.h5 [options]
+    R"(Usage: lockstep predict MODEL.h5 --data FILE.h5 --out PREDICTIONS.csv [options]
 
 Writes the output of a saved network (of Lockstep or Keras) for every row of x_test, in order, as
-float32 dataset `predictions`.
+float32.
 
 Options:
   --data FILE.h5           HDF5 file with the inputs
   --x DATASET              inputs; a path in --data, or FILE.h5:/path (default x_test)
-  --out PREDICTIONS.h5     the file to write
+  --out FILE               the file to write, by its name's ending:
+                             .csv .tsv   a table with a header; a number has the fewest digits from
+                                         which the same float32 is read
+                             .npy        an array of NumPy
+                             .h5 .hdf5   HDF5 with dataset `predictions`
   --overwrite              replace it if it is there
   --batch-size N           rows at a time (default 32)
   --trust-data             follow links that lead to other files
@@ -35,11 +39,11 @@ Options:
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
 )";
-constexpr const char* kDataset = "predictions";
 
 struct PredictOptions {
   std::string model;
   ArrayPlace x;
+  std::filesystem::path data;
   std::filesystem::path out;
   bool overwrite = false;
   bool trust = false;
@@ -61,11 +65,13 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   const po::variables_map given = parse_arguments(arguments, known, positional);
   check(given.contains("model"), ExitCode::kUsage, "[options] expected MODEL.h5, got none");
   check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
-  check(given.contains("out"), ExitCode::kUsage, "[options] expected --out FILE.h5, got none");
+  check(given.contains("out"), ExitCode::kUsage,
+        "[options] expected --out FILE.csv (or .tsv, .npy, .h5), got none");
 
   PredictOptions options;
   options.model = given["model"].as<std::string>();
   options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>());
+  options.data = given["data"].as<std::string>();
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
   options.trust = given.contains("trust-data");
@@ -76,13 +82,11 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   return options;
 }
 
-void check_output(const PredictOptions& options) {
-  const std::string name = printable(options.out.string());
-  const auto found = std::filesystem::symlink_status(options.out);
-  check(found.type() != std::filesystem::file_type::directory, ExitCode::kCannotCreate,
-        "[{}] expected the name of a file, got a directory", name);
-  check(options.overwrite || !std::filesystem::exists(found), ExitCode::kCannotCreate,
-        "[{}] is there already: choose another --out, or --overwrite", name);
+TableFormat check_output(const PredictOptions& options) {
+  check_output_file(
+      options.out, options.overwrite,
+      {{"MODEL.h5", options.model}, {"--data", options.data}, {"--x", options.x.file}});
+  return table_format(options.out);
 }
 
 void check_input(const ArrayView& x, const Sequential& model, const std::string& label) {
@@ -92,24 +96,6 @@ void check_input(const ArrayView& x, const Sequential& model, const std::string&
         "[data] {}: expected rows of the network's input shape {}, got {}", label,
         to_string(model.input_shape()), to_string(x.row_shape));
 }
-
-/// The predictions' file, built in memory. Rank 0 only.
-class PredictionFile {
- public:
-  PredictionFile(std::int64_t rows, const Shape& row_shape) : writer_(hdf5::Writer::in_memory()) {
-    Shape extents = {rows};
-    extents.insert(extents.end(), row_shape.begin(), row_shape.end());
-    writer_.create_dataset(kDataset, ElementType::kFloat32, extents);
-  }
-  void add(std::int64_t first_row, ConstMatrix rows) {
-    writer_.write_rows(kDataset, ElementType::kFloat32, first_row, rows.rows,
-                       std::as_bytes(rows.flat()));
-  }
-  void save(const std::filesystem::path& path) { write_atomically(path, writer_.take_image()); }
-
- private:
-  hdf5::Writer writer_;
-};
 
 }  // namespace
 
@@ -122,7 +108,8 @@ ExitCode run_predict(const CommandContext& context) {
   PredictOptions options;
   std::optional<Sequential> model;
   together(world, [&] { options = parse(context.arguments); });
-  on_root(world, [&] { check_output(options); });
+  TableFormat format = TableFormat::kCsv;
+  on_root(world, [&] { format = check_output(options); });
   together(world, [&] { model.emplace(load_model(options.model).model); });
   model->set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
@@ -132,9 +119,9 @@ ExitCode run_predict(const CommandContext& context) {
   const ResidentArray x(world, host, options.x.file, options.x.dataset, options.trust);
   together(world, [&] { check_input(x.view(), *model, x.label()); });
   std::optional<PredictionFile> file;
-  on_root(world, [&] { file.emplace(x.view().rows, model->output_shape()); });
+  on_root(world, [&] { file.emplace(format, x.view().rows, model->output_shape()); });
   predict(*model, world, x.view(), std::min(options.batch_size, x.view().rows),
-          [&](std::int64_t first, ConstMatrix rows) { file->add(first, rows); });
+          [&](std::int64_t, ConstMatrix rows) { file->add(rows); });
   on_root(world, [&] {
     file->save(options.out);
     print_now(

@@ -90,10 +90,14 @@ class WorkDirectory {
     }
     std::error_code error;
     fs::create_directories(keep, error);
-    check(!error && fs::is_directory(keep, error), ExitCode::kCannotCreate,
+    check(!error && fs::is_directory(keep, error),
+          error == std::errc::permission_denied ? ExitCode::kPermission : ExitCode::kCannotCreate,
           "[demo] --keep {} cannot be made: {}", printable(keep),
           error ? error.message() : "it is no directory");
-    check(fs::is_empty(keep, error) && !error, ExitCode::kCannotCreate,
+    const bool is_empty = fs::is_empty(keep, error);
+    check(!error, ExitCode::kPermission, "[demo] --keep {} cannot be read: {}", printable(keep),
+          error.message());
+    check(is_empty, ExitCode::kCannotCreate,
           "[demo] --keep {}: expected a new or empty directory, got one with files in it",
           printable(keep));
     path_ = fs::absolute(keep);

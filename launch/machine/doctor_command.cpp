@@ -7,6 +7,7 @@
 
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
+#include "launch/cli/screen.hpp"
 #include "launch/machine/doctor_checks.hpp"
 
 namespace lockstep {
@@ -39,20 +40,22 @@ std::string_view word(Level level) {
 
 void print(const std::vector<Finding>& findings) {
   std::map<Level, int> counts;
+  std::string text;
   for (const Finding& finding : findings) {
     ++counts[finding.level];
-    fmt::print("{:<4}  {:<17}  {}\n", word(finding.level), finding.item, finding.text);
-    if (!finding.advice.empty()) fmt::print("{:<4}  {:<17}  -> {}\n", "", "", finding.advice);
+    text += fmt::format("{:<4}  {:<17}  {}\n", word(finding.level), finding.item, finding.text);
+    if (!finding.advice.empty())
+      text += fmt::format("{:<4}  {:<17}  -> {}\n", "", "", finding.advice);
   }
-  fmt::print("{} ok, {} WARN, {} FAIL\n", counts[Level::kOk], counts[Level::kWarn],
-             counts[Level::kFail]);
+  print_now(text + fmt::format("{} ok, {} WARN, {} FAIL\n", counts[Level::kOk],
+                               counts[Level::kWarn], counts[Level::kFail]));
 }
 
 }  // namespace
 
 ExitCode run_doctor(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    if (context.is_root()) fmt::print("{}", kHelp);
+    if (context.is_root()) print_now(kHelp);
     return ExitCode::kDone;
   }
   po::options_description options;

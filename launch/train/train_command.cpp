@@ -236,7 +236,10 @@ ExitCode run_train(const CommandContext& context) {
     describe_plan(world, plan);
     return ExitCode::kDone;
   }
-  return TrainRun(world, plan, find_screen(context.under_launcher)).run();
+  const ExitCode code = TrainRun(world, plan, find_screen(context.under_launcher)).run();
+  const std::string lost = forgive_lost_output();
+  if (world.is_root() && !lost.empty()) print_error("warning: " + lost + "; training went on");
+  return code;
 }
 
 }  // namespace lockstep

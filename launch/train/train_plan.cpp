@@ -14,6 +14,7 @@
 #include "launch/machine/machine.hpp"
 #include "launch/train/run_directory.hpp"
 #include "launch/train/train_fields.hpp"
+#include "launch/train/train_inputs.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
@@ -161,6 +162,7 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   resolve_batch_size(settings, world.size());
   settings.numerics = choose_numerics(world, settings.numerics);
   check_same_settings(world, settings);
+  on_root(world, [&] { check_inputs_stay(settings); });
 
   const DatasetPlace train = place_of(settings, settings.x, settings.y);
   const auto test = find_test(world, settings);

@@ -1,3 +1,8 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "io/hdf5/hdf5.hpp"
 #include "io/import/import.hpp"
 #include "tests/io/io_test_support.hpp"
@@ -63,6 +68,55 @@ TEST(WriteDatasetFile, CannotCreateInADirectoryThatIsNotThereOrOverOne) {
   expect_error(ExitCode::kCannotCreate, {"taken"},
                [&] { write_dataset_file(directory / "taken", glyph_dataset(1)); });
   EXPECT_EQ(files_in(directory.path()), 1U) << "no temporary file is left";
+}
+
+/// While it lives, files of this process may not be larger.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~FileLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  rlimit before_ = {};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST(WriteDatasetFile, LeavesTheOldFileAndNoOtherIfThereIsNoRoom) {
+  const TemporaryDirectory directory;
+  test::write_bytes(directory / "d.h5", "old");
+  const DatasetArrays arrays = glyph_dataset(300);
+  for (const rlim_t limit : {rlim_t{0}, rlim_t{4096}, rlim_t{200'000}}) {
+    const FileLimit guard(limit);
+    expect_error(ExitCode::kInputOutput, {"d.h5", "File too large"},
+                 [&] { write_dataset_file(directory / "d.h5", arrays); });
+  }
+  EXPECT_EQ(test::bytes_of(directory / "d.h5"), "old");
+  EXPECT_EQ(files_in(directory.path()), 1U);
+}
+
+TEST(WriteDatasetFile, NeedsPermissionForTheDirectory) {
+  const TemporaryDirectory directory;
+  std::filesystem::permissions(directory.path(), std::filesystem::perms(0555));
+  const bool root = ::geteuid() == 0;  // who may write everywhere: become somebody else
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  expect_error(ExitCode::kPermission, {"d.h5", "Permission denied"},
+               [&] { write_dataset_file(directory / "d.h5", glyph_dataset(1)); });
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  std::filesystem::permissions(directory.path(), std::filesystem::perms(0755));
 }
 
 }  // namespace
