@@ -321,7 +321,8 @@ Variant draw_variant(std::uint64_t seed, int number, int ranks, std::int64_t epo
         1 + static_cast<std::int64_t>(draw.below(static_cast<std::uint64_t>(epochs - 1)));
   }
   v.threads = draw.pick({1, 1, 2, 3});
-  v.sync = draw.chance(0.5) ? GradientSync::Strategy::kSharded : GradientSync::Strategy::kAllreduce;
+  v.sync = draw.chance(0.5) ? DistributedOptimizer::Strategy::kSharded
+                            : DistributedOptimizer::Strategy::kAllreduce;
   v.bucket_floats = draw.pick<std::int64_t>({1, 100, 1 << 20});
   v.validate_on_root = draw.chance(0.3);
   v.check_replicas_every = draw.pick<std::int64_t>({0, 1, 3, 100});
@@ -333,7 +334,7 @@ Variant draw_variant(std::uint64_t seed, int number, int ranks, std::int64_t epo
 }
 
 std::string Variant::describe() const {
-  const bool sharded = sync == GradientSync::Strategy::kSharded;
+  const bool sharded = sync == DistributedOptimizer::Strategy::kSharded;
   return fmt::format(
       "ranks {}{}, threads {}, {}, buckets of {}, {}, replicas checked every {}, {}{}predicted by "
       "{}, floating-point environments {}",

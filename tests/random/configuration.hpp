@@ -50,7 +50,7 @@ struct Variant {
   std::vector<bool> later_members;  ///< after the stop
   std::int64_t stop_after = 0;      ///< epochs; 0: never
   int threads = 1;
-  GradientSync::Strategy sync = GradientSync::Strategy::kSharded;
+  DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
   std::int64_t bucket_floats = 1 << 20;
   bool validate_on_root = false;
   std::int64_t check_replicas_every = 100;
