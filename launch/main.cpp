@@ -173,6 +173,7 @@ ExitCode run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a training
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no longer is an error with a name (74)
   lockstep::correct_blas_kernel(argc, argv);
   return static_cast<int>(lockstep::run(argc, argv));
 }
