@@ -336,10 +336,10 @@ void Trainer::set_out() {
     refuse_other_run();
     epoch_ = restored_->epoch;
     stop_ = restored_->stopped;
-    if (restored_->learning_rate) set_rate(*restored_->learning_rate);
     history_ = std::move(restored_->history);
     model_.optimizer().set_iterations(restored_->iterations);
     together(communicator_, [&] {
+      if (restored_->learning_rate) set_rate(*restored_->learning_rate);
       sync_->restore_slots(restored_->slots);
       restore_callbacks();
     });

@@ -1,5 +1,6 @@
 #include "distributed/training/training_state.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "io/keras/exact_json.hpp"
@@ -79,6 +80,9 @@ void check_training_state(const TrainingState& state) {
         "[training state] expected from 0 to {} epochs done, got {}", kMostEpochs, state.epoch);
   check(state.iterations >= 0 && state.iterations <= kMostSteps, ExitCode::kBadData,
         "[training state] expected from 0 to {} steps done, got {}", kMostSteps, state.iterations);
+  check(!state.learning_rate || (std::isfinite(*state.learning_rate) && *state.learning_rate >= 0),
+        ExitCode::kBadData, "[training state] expected a finite learning rate >= 0, got {}",
+        state.learning_rate.value_or(0));
   check(static_cast<std::int64_t>(state.history.size()) <= state.epoch, ExitCode::kBadData,
         "[training state] expected a history of at most {} epochs, got {}", state.epoch,
         state.history.size());

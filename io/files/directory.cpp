@@ -78,6 +78,11 @@ bool Directory::holds(const std::string& name, const FileDescriptor& file) const
          same_file(ours, found);
 }
 
+bool Directory::has(const std::string& name) const {
+  struct stat found {};
+  return ::fstatat(file_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 std::vector<std::string> Directory::file_names() const {
   const int descriptor = ::openat(file_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) fail_to("list this directory", path_, errno);

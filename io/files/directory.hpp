@@ -27,6 +27,7 @@ class Directory {
   bool is_removed() const;
   /// Whether a file of this name is the one that is open as `file`.
   bool holds(const std::string& name, const FileDescriptor& file) const;
+  bool has(const std::string& name) const;  ///< of any kind, a link to nowhere too
   /// All entries but directories, in any order. Throws Error: 73, 77.
   std::vector<std::string> file_names() const;
 

@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCheckpoints = "checkpoints";
 /// Tells our config.cfg from one that a user wrote.
 constexpr std::string_view kConfigHeader =
     "# The options of this run, written by lockstep train.\n\n";
@@ -26,18 +25,6 @@ constexpr std::string_view kSuffix = ".h5";
 
 std::string checkpoint_name(std::int64_t step) {
   return fmt::format("{}{}{}", kPrefix, step, kSuffix);
-}
-
-/// The step in "ckpt-1500.h5"; none for a name that we do not give ("ckpt-01500.h5" neither).
-std::optional<std::int64_t> step_in(const std::string& name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const char* first = name.data() + kPrefix.size();
-  const char* last = name.data() + name.size() - kSuffix.size();
-  std::int64_t step = 0;
-  if (first >= last || *first == '-') return std::nullopt;
-  const auto [stop, error] = std::from_chars(first, last, step);
-  if (error != std::errc() || stop != last) return std::nullopt;
-  return checkpoint_name(step) == name ? std::optional(step) : std::nullopt;
 }
 
 [[noreturn]] void fail_to(const char* action, const fs::path& path, const std::error_code& error) {
@@ -56,18 +43,6 @@ bool is_there(const fs::path& path) {
 
 std::int64_t epochs_in(const fs::path& history) {
   return static_cast<std::int64_t>(history_from_csv(read_file(history)).size());
-}
-
-void make_directory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  // A link to a directory, or a directory that somebody else made at the same time, is fine.
-  std::error_code not_seen;
-  if (fs::is_directory(path, not_seen)) return;
-  fail_to("make this directory", path,
-          error      ? error
-          : not_seen ? not_seen
-                     : std::make_error_code(std::errc::not_a_directory));
 }
 
 /// The first line in which two texts differ: "'units: 8' there, 'units: 9' here".
@@ -102,6 +77,17 @@ std::optional<std::pair<Shape, Shape>> input_shapes(const std::string& there,
 
 }  // namespace
 
+std::optional<std::int64_t> step_of_checkpoint(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  const char* first = name.data() + kPrefix.size();
+  const char* last = name.data() + name.size() - kSuffix.size();
+  std::int64_t step = 0;
+  if (first >= last || *first == '-') return std::nullopt;
+  const auto [stop, error] = std::from_chars(first, last, step);
+  if (error != std::errc() || stop != last) return std::nullopt;
+  return checkpoint_name(step) == name ? std::optional(step) : std::nullopt;
+}
+
 fs::path RunDirectory::checkpoint(std::int64_t step) const {
   return checkpoints() / checkpoint_name(step);
 }
@@ -117,9 +103,10 @@ bool RunDirectory::holds_results() const {
 std::vector<CheckpointFile> RunDirectory::checkpoint_files() const {
   std::vector<CheckpointFile> files;
   if (!held_ && !is_there(checkpoints())) return files;
-  const Directory directory = held_ ? held_->subdirectory(kCheckpoints) : Directory(checkpoints());
+  const Directory directory =
+      held_ ? held_->subdirectory(checkpoints().filename()) : Directory(checkpoints());
   for (const std::string& name : directory.file_names())
-    if (const auto step = step_in(name)) files.push_back({checkpoints() / name, *step});
+    if (const auto step = step_of_checkpoint(name)) files.push_back({checkpoints() / name, *step});
   std::ranges::sort(files, std::greater(), &CheckpointFile::step);
   return files;
 }
@@ -205,94 +192,24 @@ void RunDirectory::refuse_other_network(const std::string& there, const std::str
        name, first_difference(there, here));
 }
 
-// --- Writing: in the directory that is held ---
-
-void RunDirectory::create() {
-  make_directory(path_);
-  held_ = std::make_shared<const Directory>(path_);
-  held_->make_subdirectory(kCheckpoints);
-}
-
-void RunDirectory::take_lock() {
-  lock_ = std::make_shared<const RunLock>(*held_, lock().filename().string());
-  if (lock_->keeps_others_out()) remove_stale_temporaries();
-}
-
-void RunDirectory::remove_stale_temporaries() const {
-  const auto remove = [](const Directory& directory, const auto& is_ours) {
-    for (const std::string& name : directory.file_names()) {
-      const auto target = target_of_temporary(name);
-      if (target && is_ours(*target)) directory.remove(name);
+void RunDirectory::refuse_inputs(const std::vector<fs::path>& inputs) const {
+  std::vector<fs::path> outputs = files();
+  for (const CheckpointFile& file : checkpoint_files()) outputs.push_back(file.path);
+  for (const fs::path& input : inputs) {
+    for (const fs::path& output : outputs) {
+      std::error_code not_there;
+      check(!fs::equivalent(input, output, not_there), ExitCode::kUsage,
+            "[{}] expected a --run-dir without the inputs, got one that would replace {}; choose "
+            "another --run-dir, or copy the file first",
+            printable(path_.string()), printable(input.string()));
     }
-  };
-  const std::vector<fs::path> known = files();
-  remove(*held_, [&](const std::string& target) {
-    return std::ranges::find(known, path_ / target) != known.end();
-  });
-  remove(held_->subdirectory(kCheckpoints),
-         [](const std::string& target) { return step_in(target).has_value(); });
-}
-
-void RunDirectory::check_place() const {
-  if (held_->is_at_path() || held_->is_removed()) return;
-  fail(ExitCode::kCannotCreate,
-       "[{}] expected the run directory at this path, got {}: it has been moved away; results go "
-       "on into it, wherever it is now",
-       printable(path_.string()), is_there(path_) ? "something else" : "nothing");
-}
-
-/// The directory to write to, as long as it is this run's.
-const Directory& RunDirectory::ours() const {
-  check(held_ != nullptr && !held_->is_removed(), ExitCode::kCannotCreate,
-        "[{}] expected the run directory, got nothing: it has been removed; no more results are "
-        "written",
-        printable(path_.string()));
-  if (!lock_ || lock_->is_in(*held_)) return *held_;
-  fail(ExitCode::kCannotCreate,
-       "[{}] expected the run.lock of this job, got {}: another job may be at work there, so no "
-       "more results are written",
-       printable(path_.string()), is_there(lock()) ? "another one" : "none");
-}
-
-void RunDirectory::write(const fs::path& file, std::span<const std::byte> bytes) const {
-  ours().write_atomically(file.filename().string(), bytes);
-}
-
-void RunDirectory::write(const fs::path& file, std::string_view text) const {
-  write(file, std::as_bytes(std::span(text.data(), text.size())));
-}
-
-void RunDirectory::write_checkpoint(std::int64_t step, std::span<const std::byte> bytes) const {
-  ours().subdirectory(kCheckpoints).write_atomically(checkpoint_name(step), bytes);
+  }
 }
 
 void RunDirectory::write_description(const TrainSettings& settings,
                                      const std::string& model_json) const {
   write(config(), std::string(kConfigHeader) + to_config(settings));
   write(this->model_json(), model_json);
-}
-
-void RunDirectory::remove_results() const {
-  // config.cfg last: without it nobody could tell what an interrupted removal has left.
-  const Directory checkpoints = ours().subdirectory(kCheckpoints);
-  for (const CheckpointFile& file : checkpoint_files())
-    checkpoints.remove(file.path.filename().string());
-  for (const fs::path& file : files()) held_->remove(file.filename().string());
-}
-
-void RunDirectory::check_checkpoints() const {
-  ours().subdirectory(kCheckpoints);
-}
-
-void RunDirectory::remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const {
-  const Directory checkpoints = ours().subdirectory(kCheckpoints);
-  std::int64_t kept = 0;
-  for (const CheckpointFile& file : checkpoint_files())
-    if (file.step <= newest && ++kept > keep) checkpoints.remove(file.path.filename().string());
-}
-
-void RunDirectory::write_status(const std::string& status) const {
-  write(this->status(), status + "\n");
 }
 
 }  // namespace lockstep

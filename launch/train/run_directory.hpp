@@ -21,6 +21,9 @@ struct CheckpointFile {
   std::int64_t step = 0;
 };
 
+/// The step in "ckpt-1500.h5"; none for a name that we do not give, like "ckpt-01500.h5".
+std::optional<std::int64_t> step_of_checkpoint(const std::string& file_name);
+
 /// How a run begins.
 enum class Beginning { kFresh, kResume };
 
@@ -55,6 +58,9 @@ class RunDirectory {
   /// know, 64 the same with --resume required, 66 --resume required without a checkpoint, 65 a
   /// damaged config.cfg, or a file of data or network that was replaced under the same name.
   Beginning decide(const TrainSettings& settings, const std::string& model_json) const;
+
+  /// That none of these files is one that a run here writes or removes. Throws Error (64).
+  void refuse_inputs(const std::vector<std::filesystem::path>& inputs) const;
 
   /// Makes the directory and holds it.
   void create();

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import time
 
-from support import CANNOT_CREATE, INPUT_OUTPUT, MPIEXEC, FLAGS, NETWORK, PERMISSION, PROGRAM, SystemTest, main, \
-    write_clusters
+from support import CANNOT_CREATE, INPUT_OUTPUT, MPIEXEC, FLAGS, NETWORK, PERMISSION, PROGRAM, USAGE, SystemTest, \
+    main, write_clusters
 
 EPOCHS = 30  # each takes much longer than its save
 
@@ -40,12 +40,12 @@ class RunDirectoryTest(SystemTest):
             os.kill(holder, signal.SIGCONT)
             time.sleep(0.01)
 
-    def change_while_it_runs(self, change, *options, ranks=1):
+    def change_while_it_runs(self, change, *options, ranks=1, **process_options):
         """Starts a job, stops all of its ranks after some epochs, lets `change` work on the run directory, and
         lets the job go on to its end. Returns exit code and error lines."""
         command = self.command("--epochs", str(EPOCHS), "--verbose", "2", *options, ranks=ranks)
         process = subprocess.Popen(command, cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   stdin=subprocess.DEVNULL, start_new_session=True)
+                                   stdin=subprocess.DEVNULL, start_new_session=True, **process_options)
         with process.stdout, process.stderr:
             try:
                 for line in process.stdout:
@@ -61,6 +61,12 @@ class RunDirectoryTest(SystemTest):
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+
+
+def ordinary_user(home):
+    """Options of subprocess: root may do everything, so the program runs as nobody."""
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    return {**user, "env": {**os.environ, "HOME": str(home), "TMPDIR": str(home)}}
 
 
 def files_in(directory):
@@ -132,12 +138,46 @@ class WhileAJobRuns(RunDirectoryTest):
         self.assertEqual(files_in(self.run_dir), before)
         self.assertEqual(len([line for line in errors if "another job" in line]), 1, errors)
 
+    def test_made_read_only(self):
+        self.dir.chmod(0o777)
+
+        def change():
+            self.run_dir.chmod(0o555)
+            (self.run_dir / "checkpoints").chmod(0o555)
+            before.update(files_in(self.run_dir))
+        before = {}
+        code, errors = self.change_while_it_runs(change, **ordinary_user(self.dir))
+        self.assertEqual(code, CANNOT_CREATE, errors)
+        self.assertIn("Permission denied; training goes on", errors[0])
+        self.assertEqual(files_in(self.run_dir), before)
+
     def test_moved_back_in_time_is_no_error(self):
         def change():
             self.run_dir.rename(self.dir / "moved")
             (self.dir / "moved").rename(self.run_dir)
         code, errors = self.change_while_it_runs(change)
         self.assertEqual((code, errors), (0, []))
+
+
+class Inputs(RunDirectoryTest):
+    def test_in_the_run_directory_are_not_overwritten(self):
+        self.train(1, "d.h5", "--epochs", 2)
+        best = self.run_dir / "best.h5"
+        shutil.copy(self.dir / "d.h5", best)
+        (self.dir / "link.h5").symlink_to("run/final.h5")
+        before = files_in(self.run_dir)
+        network = ["--layers", NETWORK]
+        for name, inputs in [("final.h5", ["--data", "d.h5", "--from", "run/final.h5"]),
+                             ("link.h5", ["--data", "d.h5", "--from", "link.h5"]),
+                             ("ckpt-4.h5", ["--data", "d.h5", "--from", "run/checkpoints/../checkpoints/ckpt-4.h5"]),
+                             ("model.json", ["--data", "d.h5", "--model", str(self.run_dir / "model.json")]),
+                             ("best.h5", ["--data", "run/best.h5", *network]),
+                             ("best.h5", ["--data", "d.h5", *network, "--x-val", "run/best.h5:/x_test", "--y-val",
+                                          "run/best.h5:/y_test"])]:
+            for more in (["--overwrite"], [], ["--dry-run", "--overwrite"]):
+                self.refused(USAGE, ["run", name, "--run-dir"], "train", *inputs, *more, ranks=(1,))
+                self.assertEqual(files_in(self.run_dir), before)
+        self.done(2, "train", "--data", "d.h5", "--from", "run/final.h5", "--run-dir", "next")
 
 
 class Temporaries(RunDirectoryTest):
@@ -188,15 +228,6 @@ class FullDisks(RunDirectoryTest):
 
 
 class Permissions(RunDirectoryTest):
-    """Root may do everything: then the program runs as nobody."""
-
-    def as_ordinary_user(self, run_dir):
-        user = 65534 if os.geteuid() == 0 else None
-        process = subprocess.run(self.command(run_dir=run_dir), cwd=self.dir, capture_output=True, text=True,
-                                 user=user, group=user, extra_groups=[] if user else None,
-                                 env={**os.environ, "HOME": str(self.dir), "TMPDIR": str(self.dir)})
-        return process.returncode, [line for line in process.stderr.splitlines() if line.startswith("lockstep:")]
-
     def test_directories_without_permission(self):
         self.dir.chmod(0o777)
         (self.dir / "d.h5").chmod(0o644)
@@ -208,9 +239,11 @@ class Permissions(RunDirectoryTest):
                 with self.subTest(mode=oct(mode), run_dir=run_dir):
                     (closed / "run").chmod(0o555)
                     closed.chmod(mode)
-                    code, errors = self.as_ordinary_user(run_dir)
+                    result = subprocess.run(self.command(run_dir=run_dir), cwd=self.dir, capture_output=True,
+                                            text=True, **ordinary_user(self.dir))
                     closed.chmod(0o755)
-                    self.assertIn(code, (PERMISSION, CANNOT_CREATE), errors)
+                    errors = [line for line in result.stderr.splitlines() if line.startswith("lockstep:")]
+                    self.assertIn(result.returncode, (PERMISSION, CANNOT_CREATE), errors)
                     self.assertEqual(len(errors), 1, errors)
                     self.assertIn("closed", errors[0])
                     self.assertIn("ermission", errors[0])

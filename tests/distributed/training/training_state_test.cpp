@@ -109,6 +109,10 @@ TEST(TrainingStateText, IsRefusedIfItsNumbersCannotBeThoseOfATraining) {
   expect_refusal("epochs done", [](TrainingState& s) { s.epoch = 1'000'000'001; });
   expect_refusal("epochs done",
                  [](TrainingState& s) { s.epoch = std::numeric_limits<std::int64_t>::min(); });
+  expect_refusal("learning rate >= 0, got -1", [](TrainingState& s) { s.learning_rate = -1; });
+  expect_refusal("learning rate >= 0, got nan", [](TrainingState& s) {
+    s.learning_rate = std::numeric_limits<double>::quiet_NaN();
+  });
   expect_refusal("at most 1 epochs, got 2", [](TrainingState& s) { s.epoch = 1; });
   expect_refusal("in order, got epoch -4", [](TrainingState& s) { s.history[0].epoch = -4; });
   expect_refusal("in order, got epoch 1 after 1", [](TrainingState& s) { s.history[1].epoch = 1; });
