@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "distributed/ranks/agreement.hpp"
 #include "distributed/training/trainer.hpp"
 #include "io/keras/exact_json.hpp"
 
@@ -16,7 +17,13 @@ bool EarlyStopping::better(double current, double reference) const {
 
 void EarlyStopping::on_train_begin(Trainer& trainer) {
   larger_is_better_ = larger_is_better(trainer.model(), options_.monitor, options_.mode);
-  if (restored_) return;
+  if (restored_) {
+    const std::size_t weights = trainer.model().arena().values().size();
+    check_collectively(best_weights_.empty() || best_weights_.size() == weights, ExitCode::kBadData,
+                       "[early stopping] expected a state with {} best weights, got {}", weights,
+                       best_weights_.size());
+    return;
+  }
   wait_ = stopped_epoch_ = best_epoch_ = 0;
   best_weights_.clear();
   best_ = larger_is_better_ ? -std::numeric_limits<double>::infinity()

@@ -1,9 +1,12 @@
 #include "distributed/training/model_checkpoint.hpp"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "distributed/training/trainer.hpp"
+#include "io/files/atomic_file.hpp"
 #include "io/keras/exact_json.hpp"
+#include "src/core/error.hpp"
 
 namespace lockstep {
 
@@ -18,8 +21,15 @@ void ModelCheckpoint::on_train_begin(Trainer& trainer) {
 void ModelCheckpoint::on_epoch_end(Trainer& trainer, const EpochReport& report) {
   const std::optional<double> current = report.value(options_.monitor);
   if (!current || !(larger_is_better_ ? *current > best_ : *current < best_)) return;
-  best_ = *current;
-  trainer.save(options_.path);
+  const double before = std::exchange(best_, *current);  // the file says it, too
+  try {
+    trainer.save([&](std::span<const std::byte> bytes) {
+      options_.write ? options_.write(bytes) : write_atomically(options_.path, bytes);
+    });
+  } catch (const Error&) {
+    best_ = before;
+    throw;
+  }
 }
 
 std::string ModelCheckpoint::state() const {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 
 #include "distributed/training/callback.hpp"
@@ -16,6 +19,7 @@ class ModelCheckpoint final : public Callback {
     std::filesystem::path path;
     std::string monitor = "val_loss";
     Mode mode = Mode::kAuto;
+    std::function<void(std::span<const std::byte>)> write = {};  ///< instead of to `path`
   };
   explicit ModelCheckpoint(Options options) : options_(std::move(options)) {}
 

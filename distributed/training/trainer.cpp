@@ -1,5 +1,7 @@
 #include "distributed/training/trainer.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -8,9 +10,11 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "io/files/atomic_file.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/flush_denormals.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
@@ -59,6 +63,7 @@ void Trainer::add_callback(std::shared_ptr<Callback> callback) {
 History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
   const FlushDenormals guard;
   check_agreement(data, validation);
+  identify(data, validation);
 
   // Rank 0 decides where the rows are cut: before shuffling, the last ones validate.
   std::int64_t split = data.rows();
@@ -199,6 +204,41 @@ void Trainer::check_agreement(const ArrayDataset& data,
   if (validation) check_data(communicator_, model_, *validation, "validation x", "validation y");
 }
 
+void Trainer::set_identity(Facts options, Facts inputs) {
+  identity_.options = std::move(options);
+  identity_.inputs = std::move(inputs);
+  inputs_given_ = true;
+}
+
+/// What the checkpoints of this fit will say that they are of.
+void Trainer::identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
+  identity_.trainer = trainer_facts(options_, model_);
+  if (inputs_given_) return;
+  identity_.inputs = data_facts(communicator_, data, "x", "y");
+  if (!validation) return;
+  for (Fact& fact : data_facts(communicator_, *validation, "x-val", "y-val"))
+    identity_.inputs.push_back(std::move(fact));
+}
+
+void Trainer::refuse_other_run() const {
+  Facts there = restored_->identity.trainer;
+  // The rate that a callback has set counts, whichever of the two the model was compiled with.
+  if (restored_->learning_rate)
+    for (Fact& fact : there)
+      if (fact.first == "learning-rate")
+        fact.second = find_fact(identity_.trainer, fact.first).value_or("");
+  const auto options = differences(there, identity_.trainer);
+  check_collectively(options.empty(), ExitCode::kUsage,
+                     "[trainer] expected a state of the same training to go on from, got one of "
+                     "another: {}; take those values, or empty TrainingState::identity",
+                     fmt::join(options, "; "));
+  const auto inputs = differences(restored_->identity.inputs, identity_.inputs);
+  check_collectively(inputs.empty(), ExitCode::kBadData,
+                     "[trainer] expected the rows that the state was trained on, got others: {}; "
+                     "take those rows, or empty TrainingState::identity",
+                     fmt::join(inputs, "; "));
+}
+
 /// Plans and memory for the steps to come: all batches are full but for the last one of a pass.
 void Trainer::prepare(const ArrayDataset& train) {
   model_.set_numerics(options_.numerics);
@@ -229,20 +269,18 @@ void Trainer::prepare(const ArrayDataset& train) {
 /// All ranks set out from the same place: from the restored state, or from first weights.
 void Trainer::set_out() {
   check_same_everywhere(communicator_, "state to go on from", describe(restored_));
+  set_rate_.reset();
   if (restored_) {
+    refuse_other_run();
     epoch_ = restored_->epoch;
     stop_ = restored_->stopped;
     history_ = std::move(restored_->history);
     model_.optimizer().set_iterations(restored_->iterations);
-    distributed_optimizer_->restore_slots(restored_->slots);
-    for (const auto& callback : callbacks_) {
-      // Of two callbacks of one name the first takes the first state.
-      const auto saved = std::ranges::find(restored_->callbacks, callback->name(),
-                                           [](const auto& entry) { return entry.first; });
-      if (saved == restored_->callbacks.end()) continue;
-      callback->restore(saved->second);
-      restored_->callbacks.erase(saved);
-    }
+    together(communicator_, [&] {
+      if (restored_->learning_rate) set_rate(*restored_->learning_rate);
+      distributed_optimizer_->restore_slots(restored_->slots);
+      restore_callbacks();
+    });
     restored_.reset();
   } else {
     epoch_ = 0;
@@ -255,6 +293,22 @@ void Trainer::set_out() {
   distributed_optimizer_->set_up();
 }
 
+void Trainer::restore_callbacks() {
+  for (const auto& callback : callbacks_) {
+    // Of two callbacks of one name the first takes the first state.
+    const auto saved = std::ranges::find(restored_->callbacks, callback->name(),
+                                         [](const auto& entry) { return entry.first; });
+    if (saved == restored_->callbacks.end()) continue;
+    try {
+      callback->restore(saved->second);
+    } catch (const nlohmann::json::exception& error) {
+      fail(ExitCode::kBadData, "[training state] expected a state of callback {}, got: {}",
+           saved->first, printable(error.what()));
+    }
+    restored_->callbacks.erase(saved);
+  }
+}
+
 /// What callbacks asked for counts on rank 0; all ranks do the same.
 void Trainer::follow_root() {
   stop_ = communicator_.broadcast(stop_);
@@ -262,13 +316,24 @@ void Trainer::follow_root() {
   double rate = wanted_rate_.value_or(0);
   communicator_.broadcast(std::span(&rate, 1));
   wanted_rate_.reset();
+  set_rate(rate);
+}
+
+void Trainer::set_rate(double rate) {
   model_.optimizer().set_learning_rate(rate);
+  set_rate_ = rate;
 }
 
 void Trainer::save(const std::filesystem::path& path) {
+  save([&](std::span<const std::byte> bytes) { write_atomically(path, bytes); });
+}
+
+void Trainer::save(const FileWriter& write) {
   const TrainingState now = state_on_root();
+  // What is not worth keeping must not take the place of what is.
+  distributed_optimizer_->check_replicas(fmt::format("before saving step {}", now.iterations));
   fault_point("save", communicator_.rank(), now.iterations);
-  on_root(communicator_, [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
+  on_root(communicator_, [&] { write(model_file(model_, &now.slots, to_json_text(now))); });
 }
 
 TrainingState Trainer::state() {
@@ -289,7 +354,9 @@ TrainingState Trainer::state_on_root() {
   state.epoch = epoch_;
   state.stopped = communicator_.broadcast(stop_);
   state.seed = options_.seed;
+  state.learning_rate = set_rate_;
   state.history = history_;
+  state.identity = identity_;
   for (const auto& callback : callbacks_)
     if (!callback->name().empty())
       state.callbacks.emplace_back(callback->name(), callback->state());
@@ -299,6 +366,7 @@ TrainingState Trainer::state_on_root() {
 }
 
 void Trainer::restore(TrainingState state) {
+  check_training_state(state);
   restored_ = std::move(state);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,12 +55,21 @@ class Trainer {
   /// Whether rank 0 wants to stop after this epoch. Collective.
   bool will_stop() const { return communicator_.broadcast(stop_); }
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
-  /// Writes model, optimizer state and training state to a file, atomically. Collective.
+  /// Writes model, optimizer state and training state to a file, atomically. First all replicas
+  /// are compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
   void save(const std::filesystem::path& path);
+  /// Hands the file's bytes to `write`, which is called on rank 0 and may throw. Collective.
+  using FileWriter = std::function<void(std::span<const std::byte> bytes)>;
+  void save(const FileWriter& write);
   /// Collective: on every rank, the whole state.
   TrainingState state();
-  /// Goes on from there at the next fit(). The model must have the weights of that moment.
+  /// Goes on from there at the next fit(). The model must have the weights of that moment. Throws
+  /// Error (65) for a state that cannot be one; fit() throws Error (64) if the state's identity
+  /// names other options or another network, (65) if it names other data.
   void restore(TrainingState state);
+  /// What else decides the result, of the program around: it goes into checkpoints. Inputs that are
+  /// given here are data_facts() of the rows to come, which fit() then does not hash again.
+  void set_identity(Facts options, Facts inputs);
 
   Sequential& model() { return model_; }
   const Communicator& communicator() const { return communicator_; }
@@ -72,12 +82,16 @@ class Trainer {
 
  private:
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
+  void identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
+  void refuse_other_run() const;
   void prepare(const ArrayDataset& train);
   void set_out();
   void train_epoch(const ArrayDataset& train);
   void train_step(std::int64_t first, std::size_t plan);
   void validate(const ArrayDataset& validation);
   void follow_root();
+  void set_rate(double rate);
+  void restore_callbacks();
   TrainingState state_on_root();
 
   Sequential& model_;
@@ -97,6 +111,9 @@ class Trainer {
   History history_;
   bool stop_ = false;
   std::optional<double> wanted_rate_;
+  std::optional<double> set_rate_;  ///< the last rate that a callback asked for
+  RunIdentity identity_;
+  bool inputs_given_ = false;
   std::optional<TrainingState> restored_;
 };
 

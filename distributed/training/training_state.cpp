@@ -1,43 +1,123 @@
 #include "distributed/training/training_state.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "io/keras/exact_json.hpp"
 #include "src/core/error.hpp"
+#include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
-constexpr int kFormat = 1;
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormat = 2;     // 1 had no identity and no learning rate
+constexpr int kMaxDepth = 16;  // of JSON
+constexpr std::int64_t kMostEpochs = 1'000'000'000;
+constexpr std::int64_t kMostSteps = 1'000'000'000'000'000;
+
+Json facts_to_json(const Facts& facts) {
+  Json json = Json::array();
+  for (const auto& [name, value] : facts) json.push_back({name, value});
+  return json;
+}
+
+std::vector<std::pair<std::string, std::string>> pairs_from_json(const Json& json) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const Json& entry : json)
+    pairs.emplace_back(entry.at(0).get<std::string>(), entry.at(1).get<std::string>());
+  return pairs;
+}
+
+/// nlohmann would cut fractions off and take true for 1.
+template <class Integer>
+Integer integer_from(const Json& json, const char* key) {
+  const Json& value = json.at(key);
+  const bool fits = std::is_signed_v<Integer>
+                        ? value.is_number_integer() &&
+                              (!value.is_number_unsigned() || value.get<std::uint64_t>() >> 63 == 0)
+                        : value.is_number_unsigned();
+  check(fits, ExitCode::kBadData, "[training state] expected an integer for {}, got {}", key,
+        value.is_primitive() ? printable(value.dump(-1, ' ', true, Json::error_handler_t::replace))
+                             : value.type_name());
+  return value.get<Integer>();
+}
+
+Json parse(const std::string& text) {
+  return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
+    check(depth <= kMaxDepth, ExitCode::kBadData,
+          "[training state] expected at most {} levels of nesting, got more", kMaxDepth);
+    return true;
+  });
+}
+
+TrainingState state_from(const Json& json) {
+  const auto format = integer_from<std::int64_t>(json, "format");
+  check(format >= 1 && format <= kFormat, ExitCode::kBadData,
+        "[training state] expected format {}, got {}; a newer version of Lockstep may have written "
+        "it",
+        kFormat, format);
+  TrainingState state;
+  state.epoch = integer_from<std::int64_t>(json, "epoch");
+  state.stopped = json.at("stopped").get<bool>();
+  state.seed = integer_from<std::uint64_t>(json, "seed");
+  state.history = history_from_json(json.at("history"));
+  state.callbacks = pairs_from_json(json.at("callbacks"));
+  if (format == 1) return state;
+  if (json.contains("learning_rate")) state.learning_rate = exact_double(json.at("learning_rate"));
+  const Json& identity = json.at("identity");
+  state.identity = {pairs_from_json(identity.at("options")),
+                    pairs_from_json(identity.at("trainer")),
+                    pairs_from_json(identity.at("inputs"))};
+  return state;
+}
+
 }  // namespace
 
+void check_training_state(const TrainingState& state) {
+  check(state.epoch >= 0 && state.epoch <= kMostEpochs, ExitCode::kBadData,
+        "[training state] expected from 0 to {} epochs done, got {}", kMostEpochs, state.epoch);
+  check(state.iterations >= 0 && state.iterations <= kMostSteps, ExitCode::kBadData,
+        "[training state] expected from 0 to {} steps done, got {}", kMostSteps, state.iterations);
+  check(!state.learning_rate || (std::isfinite(*state.learning_rate) && *state.learning_rate >= 0),
+        ExitCode::kBadData, "[training state] expected a finite learning rate >= 0, got {}",
+        state.learning_rate.value_or(0));
+  check(static_cast<std::int64_t>(state.history.size()) <= state.epoch, ExitCode::kBadData,
+        "[training state] expected a history of at most {} epochs, got {}", state.epoch,
+        state.history.size());
+  std::int64_t before = -1;
+  for (const EpochReport& report : state.history) {
+    check(
+        report.epoch > before && report.epoch <= state.epoch, ExitCode::kBadData,
+        "[training state] expected the history of epochs up to {} in order, got epoch {} after {}",
+        state.epoch, report.epoch, before);
+    before = report.epoch;
+  }
+}
+
 std::string to_json_text(const TrainingState& state) {
-  nlohmann::ordered_json callbacks = nlohmann::ordered_json::array();
-  for (const auto& [name, text] : state.callbacks) callbacks.push_back({name, text});
-  return nlohmann::ordered_json{{"format", kFormat},
-                                {"epoch", state.epoch},
-                                {"stopped", state.stopped},
-                                {"seed", state.seed},
-                                {"history", history_to_json(state.history)},
-                                {"callbacks", callbacks}}
-      .dump();
+  Json json = {{"format", kFormat},
+               {"epoch", state.epoch},
+               {"stopped", state.stopped},
+               {"seed", state.seed}};
+  if (state.learning_rate) json["learning_rate"] = exact_json(*state.learning_rate);
+  json["history"] = history_to_json(state.history);
+  json["callbacks"] = facts_to_json(state.callbacks);
+  json["identity"] = {{"options", facts_to_json(state.identity.options)},
+                      {"trainer", facts_to_json(state.identity.trainer)},
+                      {"inputs", facts_to_json(state.identity.inputs)}};
+  return json.dump();
 }
 
 TrainingState training_state_from_json(const std::string& text) {
   try {
-    const auto json = nlohmann::ordered_json::parse(text);
-    check(json.at("format") == kFormat, ExitCode::kBadData,
-          "[training state] expected format {}, got {}", kFormat, json.at("format").dump());
-    TrainingState state;
-    state.epoch = json.at("epoch");
-    state.stopped = json.at("stopped");
-    state.seed = json.at("seed");
-    state.history = history_from_json(json.at("history"));
-    for (const auto& entry : json.at("callbacks"))
-      state.callbacks.emplace_back(entry.at(0).get<std::string>(), entry.at(1).get<std::string>());
+    TrainingState state = state_from(parse(text));
+    check_training_state(state);
     return state;
   } catch (const nlohmann::json::exception& error) {
     fail(ExitCode::kBadData, "[training state] expected what a checkpoint of Lockstep holds: {}",
-         error.what());
+         printable(error.what()));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
@@ -36,8 +37,8 @@ double exact_double(const Json& json) {
   const std::string text = json.get<std::string>();
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  check(!text.empty() && *end == '\0', ExitCode::kBadData,
-        "[training state] expected a hexadecimal number, got '{}'", text);
+  check(!text.empty() && end == text.data() + text.size(), ExitCode::kBadData,
+        "[training state] expected a hexadecimal number, got '{}'", printable(text));
   return value;
 }
 
@@ -51,13 +52,17 @@ Json exact_json(std::span<const float> values) {
 
 std::vector<float> exact_floats(const Json& json) {
   const std::string text = json.get<std::string>();
+  check(text.size() % 8 == 0, ExitCode::kBadData,
+        "[training state] expected 8 hexadecimal digits for each number, got {} in all",
+        text.size());
   std::vector<float> values(text.size() / 8);
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint32_t bits = 0;
     const char* digits = text.data() + 8 * i;
     const auto [end, error] = std::from_chars(digits, digits + 8, bits, 16);
     check(error == std::errc() && end == digits + 8, ExitCode::kBadData,
-          "[training state] expected hexadecimal digits, got '{}'", std::string(digits, 8));
+          "[training state] expected hexadecimal digits, got '{}'",
+          printable(std::string_view(digits, 8)));
     values[i] = std::bit_cast<float>(bits);
   }
   return values;
@@ -84,7 +89,10 @@ History history_from_json(const Json& json) {
   History history;
   for (const Json& entry : json) {
     EpochReport report;
-    report.epoch = entry.at("epoch");
+    const Json& epoch = entry.at("epoch");
+    check(epoch.is_number_integer(), ExitCode::kBadData,
+          "[training state] expected the number of an epoch, got {}", epoch.type_name());
+    report.epoch = epoch.get<std::int64_t>();
     report.loss = exact_double(entry.at("loss"));
     report.metrics = numbers_from_json(entry.at("metrics"));
     report.validation_metrics = numbers_from_json(entry.at("val_metrics"));

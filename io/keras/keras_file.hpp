@@ -33,7 +33,11 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
                                    const std::string& training_state);
 
 /// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
-/// length as little-endian uint64, its SHA-256. Written by write_atomically().
+/// length as little-endian uint64, its SHA-256.
+std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
+                                  const std::string& training_state);
+
+/// Writes model_file() by write_atomically().
 void save_model(const std::filesystem::path& path, const Sequential& model,
                 const OptimizerSlots* slots, const std::string& training_state);
 

@@ -98,11 +98,16 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
   return writer.take_image();
 }
 
-void save_model(const std::filesystem::path& path, const Sequential& model,
-                const OptimizerSlots* slots, const std::string& training_state) {
+std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
+                                  const std::string& training_state) {
   std::vector<std::byte> bytes = keras_image(model, slots, training_state);
   append_trailer(bytes);
-  write_atomically(path, bytes);
+  return bytes;
+}
+
+void save_model(const std::filesystem::path& path, const Sequential& model,
+                const OptimizerSlots* slots, const std::string& training_state) {
+  write_atomically(path, model_file(model, slots, training_state));
 }
 
 }  // namespace lockstep

@@ -24,6 +24,13 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kRowsAtATime = 1 << 20;
 constexpr std::int64_t kMostClasses = 1000;
 
+/// Without what is nested deeper than any state is: writing it out recurses.
+ordered_json parse_shallow(const std::string& text) {
+  constexpr int kMaxDepth = 16;
+  return ordered_json::parse(
+      text, [](int depth, auto, const ordered_json&) { return depth <= kMaxDepth; }, false);
+}
+
 /// Smallest and largest number of an integer vector, and how often each class occurs.
 struct LabelCounts {
   std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
@@ -163,7 +170,7 @@ void describe_model(const hdf5::File& file, const std::filesystem::path& path,
     report["weights_sha256"] = loaded.model.weights_sha256();
     describe_compiled(loaded, report);
     if (!loaded.training_state.empty())
-      report["training_state"] = ordered_json::parse(loaded.training_state, nullptr, false);
+      report["training_state"] = parse_shallow(loaded.training_state);
     report["summary"] = summary(loaded.model);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kBadData) throw;

@@ -1,33 +1,134 @@
 #include "launch/train/resume.hpp"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "distributed/ranks/agreement.hpp"
 #include "launch/cli/screen.hpp"
 #include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
 
-TrainingState load_checkpoint(const std::filesystem::path& path, Sequential& model) {
-  LoadedModel loaded = load_model(path);
-  const std::string name = printable(path.string());
+/// Another run's checkpoint: no reason to look for an older one.
+class OtherRun : public Error {
+  using Error::Error;
+};
+
+void refuse(const std::string& name, const ExpectedRun& expected, const std::string& differences) {
+  const ExitCode code = expected.resume_required ? ExitCode::kUsage : ExitCode::kCannotCreate;
+  throw OtherRun(code, fmt::format("[{}] is a checkpoint of another run: {}; take those values, or "
+                                   "choose another --run-dir, or --overwrite",
+                                   name, differences));
+}
+
+void refuse_other_inputs(const std::string& name, const Facts& there, const Facts& here) {
+  const auto changed = differences(there, here);
+  if (changed.empty()) return;
+  throw OtherRun(
+      ExitCode::kBadData,
+      fmt::format(
+          "[{}] was trained on other inputs than are there now: {}; put the old files back, "
+          "or choose another --run-dir, or --overwrite",
+          name, fmt::join(changed, "; ")));
+}
+
+/// A file of the first format does not say what it is of, but shows some of it.
+Facts visible_facts(const Sequential& model, std::uint64_t seed) {
+  Facts facts = {{"seed", fmt::format("{}", seed)},
+                 {"network", model_to_json(model).dump()},
+                 {"optimizer", "none"}};
+  if (model.compiled()) facts.back().second = training_config_to_json(model).dump();
+  return facts;
+}
+
+void refuse_other_run(const std::string& name, const ExpectedRun& expected,
+                      const TrainingState& state, const LoadedModel& loaded,
+                      const Sequential& model) {
+  std::vector<std::string> changed;
+  if (state.identity.known()) {
+    changed = differences(state.identity.options, expected.identity.options);
+    if (changed.empty()) changed = differences(state.identity.trainer, expected.identity.trainer);
+    if (changed.empty() && state.seed != expected.seed)
+      changed.push_back(fmt::format("seed {} there, {} here", state.seed, expected.seed));
+  } else {
+    changed =
+        differences(visible_facts(loaded.model, state.seed), visible_facts(model, expected.seed));
+  }
+  if (!changed.empty()) refuse(name, expected, fmt::format("{}", fmt::join(changed, "; ")));
+  refuse_other_inputs(name, state.identity.inputs, expected.identity.inputs);
+}
+
+/// That name, history, epoch and step tell the same story: a file may have been renamed.
+void check_story(const std::string& name, const CheckpointFile& file, const TrainingState& state,
+                 const ExpectedRun& expected) {
+  check(state.iterations == file.step, ExitCode::kBadData,
+        "[{}] expected step {} as the file's name says, got step {} inside: was it renamed?", name,
+        file.step, state.iterations);
+  // Neither factor exceeds 1e9.
+  const std::int64_t step = expected.first_step + state.epoch * expected.steps_per_epoch;
+  check(state.iterations == step, ExitCode::kBadData,
+        "[{}] expected step {} after {} epochs of {} steps, got step {}", name, step, state.epoch,
+        expected.steps_per_epoch, state.iterations);
+  const auto epochs = static_cast<std::int64_t>(state.history.size());
+  check(epochs == state.epoch && (epochs == 0 || state.history.front().epoch == 1),
+        ExitCode::kBadData, "[{}] expected a history of the epochs 1 to {}, got {} epochs", name,
+        state.epoch, epochs);
+}
+
+void check_finite(const std::string& name, const LoadedModel& loaded, const OptimizerSlots& slots) {
+  const auto finite = [](std::span<const float> values) {
+    return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+  };
+  for (const auto& layer : loaded.model.layers())
+    for (const Parameter& parameter : layer->parameters())
+      check(finite(parameter.value), ExitCode::kBadData,
+            "[{}] expected finite weights, got NaN or Inf in {}/{}", name, printable(layer->name()),
+            parameter.name);
+  for (const auto& slot : slots)
+    check(finite(slot), ExitCode::kBadData,
+          "[{}] expected a finite optimizer state, got NaN or Inf", name);
+}
+
+TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& expected,
+                              Sequential& model) {
+  LoadedModel loaded = load_model(file.path);
+  const std::string name = printable(file.path.string());
   check(!loaded.training_state.empty(), ExitCode::kBadData,
         "[{}] expected a checkpoint, got a model without a training state", name);
   TrainingState state = training_state_from_json(loaded.training_state);
+  state.iterations = loaded.iterations;
+  if (state.identity.known()) refuse_other_run(name, expected, state, loaded, model);
   const std::size_t slots = model.optimizer().slot_names().size();
   check(loaded.slots.has_value() && loaded.slots->size() == slots, ExitCode::kBadData,
         "[{}] expected the state of optimizer {} ({} slots), got {}", name,
         model.optimizer().class_name(), slots, loaded.slots ? loaded.slots->size() : 0);
+  check_finite(name, loaded, *loaded.slots);
+  if (!state.identity.known()) {
+    refuse_other_run(name, expected, state, loaded, model);
+    print_error(fmt::format(
+        "warning: [{}] was written by an older version, which did not note the options and the "
+        "data of the run: only seed, network, optimizer and steps could be compared",
+        name));
+  }
+  check_story(name, file, state, expected);
   copy_weights(loaded.model, model);
   state.slots = std::move(*loaded.slots);
-  state.iterations = loaded.iterations;
   return state;
 }
 
-ResumePoint load_first_valid(const RunDirectory& directory, Sequential& model) {
+ResumePoint load_first_valid(const RunDirectory& directory, const ExpectedRun& expected,
+                             Sequential& model) {
   std::string first_failure;
   for (const CheckpointFile& file : directory.checkpoint_files()) {
     try {
-      return {file.path.filename().string(), load_checkpoint(file.path, model)};
+      return {file.path.filename().string(), load_checkpoint(file, expected, model)};
+    } catch (const OtherRun&) {
+      throw;
     } catch (const Error& error) {
       if (error.code() != ExitCode::kBadData) throw;
       print_error(fmt::format("{} cannot be used, trying an older checkpoint: {}",
@@ -36,7 +137,8 @@ ResumePoint load_first_valid(const RunDirectory& directory, Sequential& model) {
     }
   }
   fail(ExitCode::kBadData,
-       "[{}] expected a checkpoint that can be read, got none; the newest one: {}",
+       "[{}] expected a checkpoint that can be used, got none; the newest one: {}; choose another "
+       "--run-dir, or --overwrite",
        printable(directory.path().string()), first_failure);
 }
 
@@ -61,9 +163,9 @@ void broadcast(const Communicator& world, TrainingState& state) {
 }  // namespace
 
 ResumePoint load_newest_checkpoint(const Communicator& world, const RunDirectory& directory,
-                                   Sequential& model) {
+                                   const ExpectedRun& expected, Sequential& model) {
   ResumePoint point;
-  on_root(world, [&] { point = load_first_valid(directory, model); });
+  on_root(world, [&] { point = load_first_valid(directory, expected, model); });
   broadcast(world, point.state);
   point.file = world.broadcast(point.file);
   return point;

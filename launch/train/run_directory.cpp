@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "io/files/atomic_file.hpp"
 #include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
@@ -20,21 +23,8 @@ constexpr std::string_view kConfigHeader =
 constexpr std::string_view kPrefix = "ckpt-";
 constexpr std::string_view kSuffix = ".h5";
 
-/// The step in "ckpt-1500.h5"; none for a name that we do not give.
-std::optional<std::int64_t> step_in(const std::string& name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const char* first = name.data() + kPrefix.size();
-  const char* last = name.data() + name.size() - kSuffix.size();
-  std::int64_t step = 0;
-  if (first >= last || *first == '-') return std::nullopt;
-  const auto [stop, error] = std::from_chars(first, last, step);
-  if (error != std::errc() || stop != last) return std::nullopt;
-  return step;
-}
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
+std::string checkpoint_name(std::int64_t step) {
+  return fmt::format("{}{}{}", kPrefix, step, kSuffix);
 }
 
 [[noreturn]] void fail_to(const char* action, const fs::path& path, const std::error_code& error) {
@@ -43,30 +33,63 @@ bool is_there(const fs::path& path) {
   fail(code, "[{}] cannot {}: {}", printable(path.string()), action, error.message());
 }
 
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (error && status.type() != fs::file_type::not_found)
+    fail_to("look for this file", path, error);
+  return fs::exists(status);
+}
+
 std::int64_t epochs_in(const fs::path& history) {
   return static_cast<std::int64_t>(history_from_csv(read_file(history)).size());
 }
 
-void make_directory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  // A link to a directory, or a directory that somebody else made at the same time, is fine.
-  if (!fs::is_directory(path)) {
-    fail_to("make this directory", path,
-            error ? error : std::make_error_code(std::errc::not_a_directory));
+/// The first line in which two texts differ: "'units: 8' there, 'units: 9' here".
+std::string first_difference(const std::string& there, const std::string& here) {
+  std::istringstream theirs(there);
+  std::istringstream ours(here);
+  std::string their_line;
+  std::string our_line;
+  const auto next = [](std::istream& text, std::string& line) {
+    if (!std::getline(text, line)) line = "end";
+    return printable(
+        std::string_view(line).substr(std::min(line.find_first_not_of(' '), line.size())));
+  };
+  while (theirs || ours) {
+    const std::string a = next(theirs, their_line);
+    const std::string b = next(ours, our_line);
+    if (a != b) return fmt::format("'{}' there, '{}' here", a, b);
   }
+  return "white space";
 }
 
-void remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (error) fail_to("remove this file", path, error);
+/// The networks' input shapes; none if one of the texts is no network.
+std::optional<std::pair<Shape, Shape>> input_shapes(const std::string& there,
+                                                    const std::string& here) {
+  try {
+    return std::pair(model_from_json_text(there).input_shape(),
+                     model_from_json_text(here).input_shape());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
 
+std::optional<std::int64_t> step_of_checkpoint(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  const char* first = name.data() + kPrefix.size();
+  const char* last = name.data() + name.size() - kSuffix.size();
+  std::int64_t step = 0;
+  if (first >= last || *first == '-') return std::nullopt;
+  const auto [stop, error] = std::from_chars(first, last, step);
+  if (error != std::errc() || stop != last) return std::nullopt;
+  return checkpoint_name(step) == name ? std::optional(step) : std::nullopt;
+}
+
 fs::path RunDirectory::checkpoint(std::int64_t step) const {
-  return checkpoints() / fmt::format("{}{}{}", kPrefix, step, kSuffix);
+  return checkpoints() / checkpoint_name(step);
 }
 
 std::vector<fs::path> RunDirectory::files() const {
@@ -79,13 +102,11 @@ bool RunDirectory::holds_results() const {
 
 std::vector<CheckpointFile> RunDirectory::checkpoint_files() const {
   std::vector<CheckpointFile> files;
-  std::error_code error;
-  fs::directory_iterator entries(checkpoints(), error);
-  if (error && is_there(checkpoints())) fail_to("list this directory", checkpoints(), error);
-  for (const auto& entry : entries) {
-    const auto step = step_in(entry.path().filename().string());
-    if (step && !entry.is_directory(error)) files.push_back({entry.path(), *step});
-  }
+  if (!held_ && !is_there(checkpoints())) return files;
+  const Directory directory =
+      held_ ? held_->subdirectory(checkpoints().filename()) : Directory(checkpoints());
+  for (const std::string& name : directory.file_names())
+    if (const auto step = step_of_checkpoint(name)) files.push_back({checkpoints() / name, *step});
   std::ranges::sort(files, std::greater(), &CheckpointFile::step);
   return files;
 }
@@ -139,54 +160,56 @@ TrainSettings RunDirectory::refuse_other_run(const TrainSettings& settings,
     const bool wrong = error.code() == ExitCode::kUsage;
     throw Error(wrong ? ExitCode::kBadData : error.code(), error.what());
   }
-  std::vector<std::string> differences = differing_options(there, settings);
-  if (differences.empty() && is_there(this->model_json()) &&
-      read_file(this->model_json()) != model_json) {
-    differences.emplace_back("another network in model.json than here");
-  }
+  const std::vector<std::string> differences = differing_options(there, settings);
   check(differences.empty(), code,
         "[{}] holds another run: {}; choose another --run-dir, or --overwrite", name,
         fmt::join(differences, "; "));
+  if (is_there(this->model_json())) {
+    const std::string network = read_file(this->model_json());
+    if (network != model_json) refuse_other_network(network, model_json, settings, code);
+  }
   return there;
 }
 
-void RunDirectory::create() const {
-  make_directory(path_);
-  make_directory(checkpoints());
-  check_checkpoints();
+/// With the same options, another network comes from another file under an old name.
+void RunDirectory::refuse_other_network(const std::string& there, const std::string& here,
+                                        const TrainSettings& settings, ExitCode code) const {
+  const std::string name = printable(path_.string());
+  const auto shapes = input_shapes(there, here);
+  check(!shapes || shapes->first == shapes->second, ExitCode::kBadData,
+        "[{}] expected rows of shape {} in {}, as this run began with, got {}; put the old data "
+        "back, or choose another --run-dir, or --overwrite",
+        name, shapes ? to_string(shapes->first) : "", printable(settings.data),
+        shapes ? to_string(shapes->second) : "");
+  const std::string& file = settings.from.empty() ? settings.model : settings.from;
+  check(file.empty(), ExitCode::kBadData,
+        "[{}] expected the network in {} that this run began with, got another one: {}; put the "
+        "old file back, or choose another --run-dir, or --overwrite",
+        name, printable(file), first_difference(there, here));
+  fail(code,
+       "[{}] holds another run: another network in model.json than here: {}; choose another "
+       "--run-dir, or --overwrite",
+       name, first_difference(there, here));
+}
+
+void RunDirectory::refuse_inputs(const std::vector<fs::path>& inputs) const {
+  std::vector<fs::path> outputs = files();
+  for (const CheckpointFile& file : checkpoint_files()) outputs.push_back(file.path);
+  for (const fs::path& input : inputs) {
+    for (const fs::path& output : outputs) {
+      std::error_code not_there;
+      check(!fs::equivalent(input, output, not_there), ExitCode::kUsage,
+            "[{}] expected a --run-dir without the inputs, got one that would replace {}; choose "
+            "another --run-dir, or copy the file first",
+            printable(path_.string()), printable(input.string()));
+    }
+  }
 }
 
 void RunDirectory::write_description(const TrainSettings& settings,
                                      const std::string& model_json) const {
-  write_atomically(config(), std::string(kConfigHeader) + to_config(settings));
-  write_atomically(this->model_json(), model_json);
-}
-
-void RunDirectory::remove_results() const {
-  // config.cfg last: without it nobody could tell what an interrupted removal has left.
-  for (const CheckpointFile& file : checkpoint_files()) remove_file(file.path);
-  for (const fs::path& file : files()) remove_file(file);
-}
-
-void RunDirectory::check_checkpoints() const {
-  std::error_code error;
-  const fs::file_status found = fs::symlink_status(checkpoints(), error);
-  check(found.type() == fs::file_type::directory, ExitCode::kCannotCreate,
-        "[{}] expected a directory for checkpoints, got {}", printable(checkpoints().string()),
-        found.type() == fs::file_type::not_found ? "nothing"
-        : found.type() == fs::file_type::symlink ? "a symbolic link"
-                                                 : "something else");
-}
-
-void RunDirectory::remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const {
-  std::int64_t kept = 0;
-  for (const CheckpointFile& file : checkpoint_files()) {
-    if (file.step <= newest && ++kept > keep) remove_file(file.path);
-  }
-}
-
-void RunDirectory::write_status(const std::string& status) const {
-  write_atomically(this->status(), status + "\n");
+  write(config(), std::string(kConfigHeader) + to_config(settings));
+  write(this->model_json(), model_json);
 }
 
 }  // namespace lockstep

@@ -2,10 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "launch/train/run_lock.hpp"
 #include "launch/train/train_options.hpp"
 #include "src/core/error.hpp"
 
@@ -17,10 +21,16 @@ struct CheckpointFile {
   std::int64_t step = 0;
 };
 
+/// The step in "ckpt-1500.h5"; none for a name that we do not give, like "ckpt-01500.h5".
+std::optional<std::int64_t> step_of_checkpoint(const std::string& file_name);
+
 /// How a run begins.
 enum class Beginning { kFresh, kResume };
 
 /// The files of one run. Rank 0 only. Throws Error: 73, 74, 77.
+///
+/// From create() on, files are written and removed in the directory that was there then, whatever
+/// becomes of its path; from take_lock() on, only while its lock is ours.
 ///
 ///   model.json  config.cfg  history.csv  checkpoints/ckpt-<step>.h5  best.h5  final.h5  run.status
 class RunDirectory {
@@ -45,11 +55,28 @@ class RunDirectory {
 
   /// What to do here, by the results that are there, the options and the network (as JSON text).
   /// Throws Error: 73 results that must not be replaced or belong to another run or to nobody we
-  /// know, 64 the same with
-  /// --resume required, 66 --resume required without a checkpoint, 65 a damaged config.cfg.
+  /// know, 64 the same with --resume required, 66 --resume required without a checkpoint, 65 a
+  /// damaged config.cfg, or a file of data or network that was replaced under the same name.
   Beginning decide(const TrainSettings& settings, const std::string& model_json) const;
 
-  void create() const;
+  /// That none of these files is one that a run here writes or removes. Throws Error (64).
+  void refuse_inputs(const std::vector<std::filesystem::path>& inputs) const;
+
+  /// Makes the directory and holds it.
+  void create();
+  /// Keeps other trainers out until the last copy of this object is gone. Throws as RunLock. Then
+  /// removes the temporary files of trainers that were killed while they wrote.
+  void take_lock();
+  /// That the directory has not been moved away; otherwise Error (73), although what is written
+  /// still goes into it.
+  void check_place() const;
+
+  /// Puts a file in place, whole or not at all. Error (73), too, if the directory has been removed
+  /// or is locked by somebody else by now.
+  void write(const std::filesystem::path& file, std::span<const std::byte> bytes) const;
+  void write(const std::filesystem::path& file, std::string_view text) const;
+  /// Of a checkpoint, which goes through no link.
+  void write_checkpoint(std::int64_t step, std::span<const std::byte> bytes) const;
   /// config.cfg and model.json.
   void write_description(const TrainSettings& settings, const std::string& model_json) const;
   /// Removes our own files; those of others stay.
@@ -65,12 +92,19 @@ class RunDirectory {
 
  private:
   std::vector<std::filesystem::path> files() const;  ///< all but the checkpoints, config.cfg last
+  const Directory& ours() const;
+  void remove_stale_temporaries() const;
   void refuse_foreign_files() const;
   /// The settings of the run that is here.
   TrainSettings refuse_other_run(const TrainSettings& settings,
                                  const std::string& model_json) const;
 
+  [[noreturn]] void refuse_other_network(const std::string& there, const std::string& here,
+                                         const TrainSettings& settings, ExitCode code) const;
+
   std::filesystem::path path_;
+  std::shared_ptr<const Directory> held_;
+  std::shared_ptr<const RunLock> lock_;
 };
 
 }  // namespace lockstep

@@ -35,16 +35,25 @@ std::string read_holder(int file) {
 
 }  // namespace
 
-RunLock::RunLock(const std::filesystem::path& path)
-    : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)) {
-  check(file_.get() >= 0, errno == EACCES ? ExitCode::kPermission : ExitCode::kCannotCreate,
-        "[{}] cannot create: {}", printable(path.string()), system_message(errno));
+RunLock::RunLock(const std::filesystem::path& path) : RunLock(AT_FDCWD, path, path) {}
+
+RunLock::RunLock(const Directory& directory, const std::string& name)
+    : RunLock(directory.descriptor(), name, directory.path() / name) {}
+
+RunLock::RunLock(int directory, const std::filesystem::path& name,
+                 const std::filesystem::path& shown)
+    : name_(name.filename()),
+      file_(::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)) {
+  check(file_.get() >= 0,
+        errno == EACCES || errno == EPERM ? ExitCode::kPermission : ExitCode::kCannotCreate,
+        "[{}] cannot create: {}", printable(shown.string()), system_message(errno));
   if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
     check(errno != EWOULDBLOCK, ExitCode::kCannotCreate,
           "[{}] expected a run directory that nobody uses, got one in use by {}",
-          printable(path.parent_path().string()), read_holder(file_.get()));
+          printable(shown.parent_path().string()), read_holder(file_.get()));
     return;  // this file system has no locks
   }
+  locked_ = true;
   const std::string holder = describe_holder();
   // For other trainers' messages only: nothing depends on it.
   if (::ftruncate(file_.get(), 0) != 0) return;

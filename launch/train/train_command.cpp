@@ -14,9 +14,9 @@
 #include "launch/train/profile_table.hpp"
 #include "launch/train/progress.hpp"
 #include "launch/train/resume.hpp"
-#include "launch/train/run_lock.hpp"
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/train_plan.hpp"
+#include "src/core/hash.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/printable.hpp"
 #include "src/kernels/gemm.hpp"
@@ -64,6 +64,17 @@ RunData load_data(const Communicator& world, const Communicator& host, const Tra
   return data;
 }
 
+/// What --from brings, as inspect shows it: the file may be written anew with the same in it.
+std::string describe_start(const Network& network) {
+  std::string text = "weights of SHA-256 " + network.model.weights_sha256();
+  if (!network.start) return text + ", optimizer afresh";
+  std::vector<std::uint64_t> hashes;
+  for (const auto& slot : network.start->slots)
+    hashes.push_back(fast_hash(std::as_bytes(std::span<const float>(slot)))[0]);
+  return text + fmt::format(", optimizer of step {}, hash {}", network.start->iterations,
+                            to_hex(std::as_bytes(std::span(hashes))));
+}
+
 /// One run, from its directory to its last file.
 class TrainRun {
  public:
@@ -78,8 +89,9 @@ class TrainRun {
 
  private:
   void decide();
-  void begin();
-  void load_checkpoint();
+  void begin(const RunData& data);
+  void identify(const RunData& data);
+  void load_checkpoint(const RunData& data);
   ExitCode train(const RunData& data);
   std::shared_ptr<RunRecorder> add_callbacks(Trainer& trainer) const;
   void report_test(const Evaluation& evaluation) const;
@@ -91,7 +103,7 @@ class TrainRun {
   const TrainSettings& settings_;
   Screen screen_;
   RunDirectory directory_;
-  std::optional<RunLock> lock_;
+  RunIdentity identity_;
   bool resumes_ = false;
 };
 
@@ -101,7 +113,7 @@ ExitCode TrainRun::run() {
   const RunData data = load_data(world_, host, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
-  begin();
+  begin(data);
   try {
     return train(data);
   } catch (const Error& error) {
@@ -115,19 +127,21 @@ ExitCode TrainRun::run() {
 
 void TrainRun::decide() {
   on_root(world_, [&] {
+    directory_.refuse_inputs(input_files(plan_));
     resumes_ =
         directory_.decide(settings_, model_json_text(plan_.network.model)) == Beginning::kResume;
   });
   resumes_ = world_.broadcast(resumes_);
 }
 
-void TrainRun::begin() {
+void TrainRun::begin(const RunData& data) {
   on_root(world_, [&] {
     directory_.create();
-    lock_.emplace(directory_.lock());
+    directory_.take_lock();
   });
   decide();  // once more: until the lock, somebody else may have been at work here
-  if (resumes_) load_checkpoint();
+  identify(data);
+  if (resumes_) load_checkpoint(data);
   // Up to here a run that is here, and refused, stays as it was.
   on_root(world_, [&] {
     if (!resumes_) directory_.remove_results();
@@ -136,8 +150,27 @@ void TrainRun::begin() {
   });
 }
 
-void TrainRun::load_checkpoint() {
-  ResumePoint point = load_newest_checkpoint(world_, directory_, plan_.network.model);
+/// What decides the result: for the checkpoints, and to know those of another run.
+void TrainRun::identify(const RunData& data) {
+  identity_.options = result_facts(settings_);
+  identity_.trainer = trainer_facts(trainer_options(settings_), plan_.network.model);
+  const auto add = [&](const ResidentDataset& rows, const char* x, const char* y) {
+    for (Fact& fact : data_facts(world_, rows.rows(), x, y))
+      identity_.inputs.push_back(std::move(fact));
+  };
+  add(data.train, "x", "y");
+  if (data.validation) add(*data.validation, "x-val", "y-val");
+  if (!settings_.from.empty()) identity_.inputs.emplace_back("from", describe_start(plan_.network));
+}
+
+void TrainRun::load_checkpoint(const RunData& data) {
+  const ExpectedRun expected{
+      .identity = identity_,
+      .seed = static_cast<std::uint64_t>(settings_.seed),
+      .first_step = plan_.network.start ? plan_.network.start->iterations : 0,
+      .steps_per_epoch = steps_per_epoch(settings_, data.train.rows().rows()),
+      .resume_required = settings_.resume == Resume::kRequired};
+  ResumePoint point = load_newest_checkpoint(world_, directory_, expected, plan_.network.model);
   const std::int64_t done = point.state.epoch;
   check_collectively(
       done <= settings_.epochs,
@@ -154,24 +187,32 @@ void TrainRun::load_checkpoint() {
 
 ExitCode TrainRun::train(const RunData& data) {
   Trainer trainer(plan_.network.model, Communicator(world_.get()), trainer_options(settings_));
+  trainer.set_identity(identity_.options, identity_.inputs);
   const auto recorder = add_callbacks(trainer);
   if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));
   trainer.fit(data.train.rows(),
               data.validation ? std::optional(data.validation->rows()) : std::nullopt);
   if (world_.is_root() && !trainer.why_allreduce().empty())
     print_error("warning: --sync allreduce instead of sharded: " + trainer.why_allreduce());
-  trainer.save(directory_.final_model());
+  const bool saved = recorder->write_final(trainer);
   if (data.test) report_test(trainer.evaluate(data.test->rows()));
-  on_root(world_, [&] { directory_.write_status("DONE"); });
-  say(fmt::format("model in {}", printable(directory_.final_model().string())));
+  const ExitCode code = recorder->exit_code();
+  if (code == ExitCode::kDone) {
+    on_root(world_, [&] { directory_.write_status("DONE"); });
+  } else {
+    write_failure(code, recorder->reason());
+  }
+  if (saved) say(fmt::format("model in {}", printable(directory_.final_model().string())));
   if (settings_.profile) {
     const std::string table = profile_table(trainer.profile(), world_.size());
     if (world_.is_root()) print_now(table);
   }
-  return recorder->exit_code();
+  return code;
 }
 
 std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
+  auto recorder =
+      std::make_shared<RunRecorder>(directory_, settings_.checkpoint_every, settings_.keep);
   trainer.add_callback(std::make_shared<Progress>(settings_.verbose, screen_));
   if (!settings_.early_stopping.empty()) {
     trainer.add_callback(std::make_shared<EarlyStopping>(
@@ -181,13 +222,15 @@ std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
                                .restore_best_weights = settings_.restore_best_weights}));
   }
   if (!settings_.save_best.empty()) {
-    trainer.add_callback(std::make_shared<ModelCheckpoint>(
-        ModelCheckpoint::Options{.path = directory_.best_model(), .monitor = settings_.save_best}));
+    ModelCheckpoint::Options options{.path = directory_.best_model(),
+                                     .monitor = settings_.save_best};
+    options.write = [this](std::span<const std::byte> bytes) {
+      directory_.write(directory_.best_model(), bytes);
+    };
+    const auto best = std::make_shared<ModelCheckpoint>(std::move(options));
+    trainer.add_callback(std::make_shared<RecordedCallback>(best, recorder));
   }
-  // Last, so that a checkpoint holds what the others made of the epoch.
-  auto recorder =
-      std::make_shared<RunRecorder>(directory_, settings_.checkpoint_every, settings_.keep);
-  trainer.add_callback(recorder);
+  trainer.add_callback(recorder);  // last: a checkpoint holds what the others made of the epoch
   return recorder;
 }
 

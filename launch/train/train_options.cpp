@@ -222,6 +222,15 @@ std::vector<std::string> differing_options(const TrainSettings& there, const Tra
   return differences;
 }
 
+Facts result_facts(const TrainSettings& settings) {
+  Facts facts;
+  for (const TrainField& field : train_fields()) {
+    if (field.use != TrainField::Use::kResult) continue;
+    if (const auto value = field.write(settings)) facts.emplace_back(field.name, printable(*value));
+  }
+  return facts;
+}
+
 void resolve_batch_size(TrainSettings& settings, int ranks) {
   if (settings.batch_size_per_rank == 0) return;
   settings.batch_size = settings.batch_size_per_rank * ranks;

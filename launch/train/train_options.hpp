@@ -103,6 +103,9 @@ std::string to_config(const TrainSettings& settings);
 /// The options that shape results and differ: "batch-size 32 there, 64 here".
 std::vector<std::string> differing_options(const TrainSettings& there, const TrainSettings& here);
 
+/// Every option that shapes results and is set, as the checkpoints of a run keep it.
+Facts result_facts(const TrainSettings& settings);
+
 /// Replaces --batch-size-per-rank by the batch size that it means on so many ranks.
 void resolve_batch_size(TrainSettings& settings, int ranks);
 

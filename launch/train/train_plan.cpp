@@ -97,14 +97,12 @@ StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ran
 
 std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {
   const std::int64_t train = training_rows_of(settings, rows);
-  const std::int64_t batches = (train + settings.batch_size - 1) / settings.batch_size;
   const StepPlan batch = plan_of_batch(settings, rows, ranks);
   return fmt::format(
       "{:<12}{} rows train, {} validate; {} epochs of {} steps\n"
       "{:<12}{} rows in {} grains of {}, for {} of {} ranks; numerics {}\n",
-      "training", train, rows - train, settings.epochs,
-      settings.steps_per_epoch > 0 ? settings.steps_per_epoch : batches, "batch", batch.rows(),
-      batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
+      "training", train, rows - train, settings.epochs, steps_per_epoch(settings, rows), "batch",
+      batch.rows(), batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
       settings.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
@@ -129,6 +127,7 @@ std::string describe_memory(std::int64_t data, std::int64_t replicas) {
 
 std::string describe_run(const TrainPlan& plan) {
   const RunDirectory directory(plan.settings.run_dir);
+  directory.refuse_inputs(input_files(plan));
   const Beginning beginning = directory.decide(plan.settings, model_json_text(plan.network.model));
   const std::string how =
       beginning == Beginning::kResume
@@ -176,6 +175,24 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     network.emplace(make_network(settings, x.row_shape()));
   });
   return {settings, std::move(*network), train, validation, test};
+}
+
+std::vector<std::filesystem::path> input_files(const TrainPlan& plan) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& place : {std::optional(plan.train), plan.validation, plan.test}) {
+    if (!place) continue;
+    files.push_back(place->x.file);
+    files.push_back(place->y.file);
+  }
+  for (const std::string& file : {plan.settings.from, plan.settings.model})
+    if (!file.empty()) files.emplace_back(file);
+  return files;
+}
+
+std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows) {
+  if (settings.steps_per_epoch > 0) return settings.steps_per_epoch;
+  const std::int64_t train = training_rows_of(settings, rows);
+  return (train + settings.batch_size - 1) / settings.batch_size;
 }
 
 std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks) {

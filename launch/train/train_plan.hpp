@@ -1,7 +1,9 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "distributed/ranks/communicator.hpp"
 #include "launch/cli/data_source.hpp"
@@ -22,6 +24,12 @@ struct TrainPlan {
 /// Reads options, config file, network and the descriptions of the datasets. Throws
 /// CollectiveError: 64, 65, 66, 77, or 78 if the ranks were given different options. Collective.
 TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments);
+
+/// The files that the plan reads.
+std::vector<std::filesystem::path> input_files(const TrainPlan& plan);
+
+/// Updates per epoch, of a dataset with so many rows.
+std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows);
 
 /// One line if some ranks have no grain of a full batch out of so many rows in the dataset; else
 /// empty.

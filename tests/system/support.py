@@ -4,6 +4,7 @@ Environment: LOCKSTEP, the program; MPIEXEC; LOCKSTEP_MPI_FLAVOUR, openmpi or mp
 """
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -30,9 +31,10 @@ REFERENCE_FILES = pathlib.Path(__file__).resolve().parent.parent / "reference" /
 FAULTS = os.environ.get("LOCKSTEP_FAULTS", "1") == "1"  # compiled in
 
 NETWORK = "Dense(8, relu), Dense(3, softmax)"  # for clusters()
+TRAILER = 48  # bytes behind a file's HDF5 image
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
-USAGE, BAD_DATA, MISSING, CANNOT_CREATE, PERMISSION = 64, 65, 66, 73, 77
+USAGE, BAD_DATA, MISSING, NUMERICAL, CANNOT_CREATE, INPUT_OUTPUT, PERMISSION = 64, 65, 66, 70, 73, 74, 77
 
 
 @dataclasses.dataclass
@@ -201,6 +203,27 @@ class SystemTest(unittest.TestCase):
         digest = self.inspect(path)["weights_sha256"]
         self.assertRegex(digest, "^[0-9a-f]{64}$")
         return digest
+
+
+def rewrite_checkpoint(path, change):
+    """Lets `change` edit the file as h5py.File and makes the trailer fit again: a forged file, not a damaged one."""
+    image = path.read_bytes()[:-TRAILER]
+    path.write_bytes(image)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    image = path.read_bytes()
+    path.write_bytes(image + b"LOCKSTEP" + len(image).to_bytes(8, "little") + hashlib.sha256(image).digest())
+
+
+def rewrite_state(path, change):
+    """The same for the JSON of the training state, as a dictionary; `change` may return a text instead."""
+    def rewrite(file):
+        group = file["lockstep"]
+        state = json.loads(group.attrs["training_state"])
+        text = change(state) or json.dumps(state)
+        del group.attrs["training_state"]
+        group.attrs.create("training_state", text, dtype=h5py.string_dtype())
+    rewrite_checkpoint(path, rewrite)
 
 
 def main():

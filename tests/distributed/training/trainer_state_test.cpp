@@ -1,5 +1,10 @@
 #include <fmt/ranges.h>
 
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+
 #include "distributed/training/early_stopping.hpp"
 #include "distributed/training/trainer.hpp"
 #include "tests/support/ranks.hpp"
@@ -9,6 +14,7 @@
 namespace lockstep {
 namespace {
 
+using Json = nlohmann::ordered_json;
 using test::TinyData;
 using test::world;
 
@@ -223,6 +229,210 @@ TEST_F(Resume, FailsOnAllRanksIfTheFileCannotBeWritten) {
   trainer.fit(data_.view());
   test::expect_collective_error(communicator_, ExitCode::kCannotCreate, {"nowhere"},
                                 [&] { trainer.save(directory / "nowhere" / "model.h5"); });
+}
+
+TEST_F(Resume, ByAnotherNumberOfRanksFitsTheSameIdentity) {
+  const auto identity_of = [&](const Communicator& communicator) {
+    Trainer trainer(model_, Communicator(communicator.get()), {.epochs = 1, .batch_size = 6});
+    trainer.fit(data_.view());
+    return trainer.state().identity;
+  };
+  const RunIdentity all = identity_of(world());
+  const RunIdentity one = identity_of(test::alone());
+  EXPECT_EQ(all.trainer, one.trainer);
+  EXPECT_EQ(all.inputs, one.inputs);
+  EXPECT_TRUE(all.known());
+}
+
+class ResumeOfAnother : public Resume {
+ protected:
+  TrainingState state_after_two_epochs() {
+    Trainer trainer(model_, world(), options_);
+    trainer.fit(data_.view());
+    return trainer.state();
+  }
+  /// The error of going on from the state with these options, this network and these rows.
+  void expect_refusal(const TrainingState& state, ExitCode code,
+                      const std::vector<std::string>& words, TrainOptions options,
+                      Sequential& model, const ArrayDataset& data,
+                      const std::optional<ArrayDataset>& validation = {}) {
+    options.epochs = 3;
+    Trainer trainer(model, world(), options);
+    trainer.restore(state);
+    test::expect_collective_error(communicator_, code, words,
+                                  [&] { trainer.fit(data, validation); });
+  }
+
+  TrainOptions options_{.epochs = 2, .batch_size = 6, .seed = 7};
+};
+
+TEST_F(ResumeOfAnother, OptionIsRefusedWithBothValues) {
+  const TrainingState state = state_after_two_epochs();
+  const auto expect = [&](const std::string& word, const auto& change) {
+    TrainOptions options = options_;
+    change(options);
+    expect_refusal(state, ExitCode::kUsage, {word, "identity"}, options, model_, data_.view());
+  };
+  expect("seed 7 there, 8 here", [](TrainOptions& o) { o.seed = 8; });
+  expect("batch-size 6 there, 5 here", [](TrainOptions& o) { o.batch_size = 5; });
+  expect("grain 8 there, 2 here", [](TrainOptions& o) { o.grain = 2; });
+  expect("shuffle true there, false here", [](TrainOptions& o) { o.shuffle = false; });
+  expect("steps-per-epoch all rows there, 2 here", [](TrainOptions& o) { o.steps_per_epoch = 2; });
+  expect("validation-split 0 there, 0.25 here", [](TrainOptions& o) { o.validation_split = 0.25; });
+}
+
+TEST_F(ResumeOfAnother, NetworkOrOptimizerIsRefused) {
+  const TrainingState state = state_after_two_epochs();
+  Sequential other_rate = test::classifier(4, 6, 3, "adam", 0.5);
+  expect_refusal(state, ExitCode::kUsage, {"network"}, options_, other_rate, data_.view());
+  Sequential other_optimizer = test::classifier(4, 6, 3, "adam", 0.25);
+  other_optimizer.compile(Json::parse(R"({"class_name": "Adam", "config": {"beta_1": 0.5}})"),
+                          Json("sparse_categorical_crossentropy"), Json::parse(R"(["accuracy"])"));
+  expect_refusal(state, ExitCode::kUsage, {"optimizer", "0.9", "0.5"}, options_, other_optimizer,
+                 data_.view());
+}
+
+TEST_F(ResumeOfAnother, DatasetIsRefused) {
+  const TrainingState state = state_after_two_epochs();
+  TinyData other = data_;
+  other.x[17] += 1;
+  expect_refusal(state, ExitCode::kBadData, {"x 20 rows of float32 (4), hash"}, options_, model_,
+                 other.view());
+  other = data_;
+  other.y[3] = other.y[3] == 0 ? 1.0f : 0.0f;
+  expect_refusal(state, ExitCode::kBadData, {"y 20 rows of float32"}, options_, model_,
+                 other.view());
+  expect_refusal(state, ExitCode::kBadData, {"x 20 rows", "there, 19 rows"}, options_, model_,
+                 data_.view().slice(0, 19));
+  expect_refusal(state, ExitCode::kBadData, {"x-val not set there, 5 rows"}, options_, model_,
+                 data_.view(), data_.view().slice(0, 5));
+}
+
+TEST_F(ResumeOfAnother, IsAllowedWithoutAnIdentity) {
+  TrainingState state = state_after_two_epochs();
+  state.identity = {};
+  options_.seed = 8;
+  options_.epochs = 3;
+  Trainer trainer(model_, world(), options_);
+  trainer.restore(state);
+  EXPECT_EQ(trainer.fit(data_.view().slice(0, 19)).size(), 3u);
+}
+
+TEST_F(ResumeOfAnother, StateIsRefusedIfItCannotBeOne) {
+  const TrainingState good = state_after_two_epochs();
+  Trainer trainer(model_, world(), options_);
+  TrainingState state = good;
+  state.epoch = -3;
+  test::expect_error(ExitCode::kBadData, {"epochs done"}, [&] { trainer.restore(state); });
+  state = good;
+  state.iterations = -1;
+  test::expect_error(ExitCode::kBadData, {"steps done"}, [&] { trainer.restore(state); });
+  state = good;
+  state.slots[1].pop_back();
+  expect_refusal(state, ExitCode::kBadData, {"optimizer slots"}, options_, model_, data_.view());
+  state = good;
+  state.callbacks = {{"early_stopping", R"({"wait": 0, "best": [)"}};
+  Trainer with_callback(model_, world(), options_);
+  with_callback.add_callback(std::make_shared<EarlyStopping>(EarlyStopping::Options{}));
+  with_callback.restore(state);
+  test::expect_collective_error(communicator_, ExitCode::kBadData, {"early_stopping"},
+                                [&] { with_callback.fit(data_.view()); });
+}
+
+TEST_F(ResumeOfAnother, NumberOfBestWeightsIsRefused) {
+  TrainingState state = state_after_two_epochs();
+  state.callbacks = {
+      {"early_stopping", R"({"wait":0,"stopped_epoch":0,"best_epoch":0,"best":"0x1p+0",)"
+                         R"("best_weights":")" +
+                             std::string(80'000, '0') + "\"}"}};
+  Trainer trainer(model_, world(), options_);
+  trainer.add_callback(std::make_shared<EarlyStopping>(
+      EarlyStopping::Options{.monitor = "loss", .restore_best_weights = true}));
+  trainer.restore(state);
+  test::expect_collective_error(communicator_, ExitCode::kBadData, {"best weights, got 10000"},
+                                [&] { trainer.fit(data_.view()); });
+}
+
+TEST_F(Resume, GoesOnWithTheRateThatACallbackHasSet) {
+  struct Slower final : Callback {
+    void on_epoch_end(Trainer& trainer, const EpochReport& report) override {
+      if (report.epoch == 1) trainer.set_learning_rate(0.125);
+    }
+  };
+  const auto train = [&](Sequential& model, std::int64_t epochs) {
+    Trainer trainer(model, world(), {.epochs = epochs, .batch_size = 6});
+    trainer.add_callback(std::make_shared<Slower>());
+    trainer.fit(data_.view());
+    return trainer.state();
+  };
+  Sequential whole = test::classifier(4, 6, 3, "sgd");
+  train(whole, 4);
+  Sequential first = test::classifier(4, 6, 3, "sgd");
+  const TrainingState middle = train(first, 2);
+  Sequential second = test::classifier(4, 6, 3, "sgd");  // compiled with the rate of the beginning
+  std::ranges::copy(first.arena().values(), second.arena().values().begin());
+  TrainingState with_steps = middle;
+  Trainer trainer(second, world(), {.epochs = 4, .batch_size = 6});
+  trainer.restore(with_steps);
+  trainer.fit(data_.view());
+  EXPECT_EQ(second.weights_sha256(), whole.weights_sha256());
+
+  // The same from a model that was read from a file, and so compiled with the rate of the middle.
+  trainer.restore(middle);
+  std::ranges::copy(first.arena().values(), second.arena().values().begin());
+  trainer.fit(data_.view());
+  EXPECT_EQ(second.weights_sha256(), whole.weights_sha256());
+}
+
+/// Spoils the network or one replica after the second epoch, and saves after every one.
+class Spoiler final : public Callback {
+ public:
+  Spoiler(std::filesystem::path path, std::function<void(Trainer&)> spoil)
+      : path_(std::move(path)), spoil_(std::move(spoil)) {}
+  void on_epoch_end(Trainer& trainer, const EpochReport& report) override {
+    if (report.epoch == 2) {
+      trainer.communicator().barrier();
+      spoil_(trainer);
+      trainer.communicator().barrier();
+    }
+    trainer.save(path_);
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::function<void(Trainer&)> spoil_;
+};
+
+class Saving : public TrainerState {
+ protected:
+  void expect_no_save(DistributedOptimizer::Strategy sync, const std::vector<std::string>& words,
+                      const std::function<void(Trainer&)>& spoil) {
+    const test::SharedDirectory directory(communicator_);
+    Trainer trainer(model_, world(), {.epochs = 3, .sync = sync, .check_replicas_every = 0});
+    trainer.add_callback(std::make_shared<Spoiler>(directory / "model.h5", spoil));
+    test::expect_collective_error(communicator_, ExitCode::kNumerical, words,
+                                  [&] { trainer.fit(data_.view()); });
+    const LoadedModel saved = load_model(directory / "model.h5");
+    EXPECT_EQ(training_state_from_json(saved.training_state).epoch, 1);
+    for (const float value : saved.model.arena().values()) EXPECT_TRUE(std::isfinite(value));
+  }
+};
+
+TEST_F(Saving, KeepsTheOldFileIfAWeightIsNotFinite) {
+  for (const auto sync :
+       {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce})
+    for (const float value :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
+      expect_no_save(sync, {"before saving step 2", "finite"},
+                     [&](Trainer& trainer) { trainer.model().arena().values()[3] = value; });
+}
+
+TEST_F(Saving, KeepsTheOldFileIfReplicasDiffer) {
+  if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
+  expect_no_save(DistributedOptimizer::Strategy::kAllreduce, {"before saving step 2", "on rank 1"},
+                 [&](Trainer& trainer) {
+                   if (trainer.communicator().rank() == 1) trainer.model().arena().values()[3] += 1;
+                 });
 }
 
 }  // namespace
