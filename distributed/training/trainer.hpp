@@ -119,6 +119,7 @@ class Trainer {
   void finish_report(double seconds);
   void add_to_report(std::int64_t rows, double seconds, std::int64_t step, std::int64_t steps);
   void follow_root();
+  std::optional<double> wished_rate() const;
   void set_rate(double rate);
   void restore_callbacks();
   TrainingState state_on_root();
