@@ -312,11 +312,17 @@ void Trainer::restore_callbacks() {
 /// What callbacks asked for counts on rank 0; all ranks do the same.
 void Trainer::follow_root() {
   stop_ = communicator_.broadcast(stop_);
-  if (!communicator_.broadcast(wanted_rate_.has_value())) return;
+  const std::optional<double> rate = wished_rate();
+  wanted_rate_.reset();
+  if (rate && rate != set_rate_) set_rate(*rate);
+}
+
+/// The rate that a callback has asked for last, on rank 0.
+std::optional<double> Trainer::wished_rate() const {
+  if (!communicator_.broadcast(wanted_rate_.has_value())) return set_rate_;
   double rate = wanted_rate_.value_or(0);
   communicator_.broadcast(std::span(&rate, 1));
-  wanted_rate_.reset();
-  set_rate(rate);
+  return rate;
 }
 
 void Trainer::set_rate(double rate) {
@@ -354,7 +360,7 @@ TrainingState Trainer::state_on_root() {
   state.epoch = epoch_;
   state.stopped = communicator_.broadcast(stop_);
   state.seed = options_.seed;
-  state.learning_rate = set_rate_;
+  state.learning_rate = wished_rate();
   state.history = history_;
   state.identity = identity_;
   for (const auto& callback : callbacks_)

@@ -90,6 +90,7 @@ class Trainer {
   void train_step(std::int64_t first, std::size_t plan);
   void validate(const ArrayDataset& validation);
   void follow_root();
+  std::optional<double> wished_rate() const;
   void set_rate(double rate);
   void restore_callbacks();
   TrainingState state_on_root();

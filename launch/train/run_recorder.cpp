@@ -15,6 +15,7 @@ void RunRecorder::on_epoch_end(Trainer& trainer, const EpochReport& report) {
     if (last || report.epoch % checkpoint_every_ == 0) write_checkpoint(trainer);
     write_history(trainer);
   });
+  failing_ = !recorded;
   if (!recorded) ++failed_epochs_;
 }
 
@@ -32,7 +33,6 @@ void RunRecorder::on_train_end(Trainer& trainer) {
 bool RunRecorder::attempt(Trainer& trainer, const std::function<void()>& action) {
   try {
     action();
-    failing_ = false;
     return true;
   } catch (const CollectiveError& error) {
     if (error.code() == ExitCode::kNumerical) throw;

@@ -44,7 +44,7 @@ class RunRecorder final : public Callback {
   std::string reason_;
   std::int64_t failed_epochs_ = 0;
   bool training_ = true;
-  bool failing_ = false;  ///< the last attempt was in vain
+  bool failing_ = false;  ///< told, and nothing has been written since
   bool moved_ = false;    ///< the directory is no longer where it was
 };
 
@@ -55,8 +55,14 @@ class RecordedCallback final : public Callback {
       : callback_(std::move(callback)), recorder_(std::move(recorder)) {}
 
   void on_train_begin(Trainer& trainer) override { callback_->on_train_begin(trainer); }
+  void on_step_end(Trainer& trainer, const StepReport& report) override {
+    callback_->on_step_end(trainer, report);
+  }
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override {
     recorder_->attempt(trainer, [&] { callback_->on_epoch_end(trainer, report); });
+  }
+  void on_train_end(Trainer& trainer) override {
+    recorder_->attempt(trainer, [&] { callback_->on_train_end(trainer); });
   }
   std::string name() const override { return callback_->name(); }
   std::string state() const override { return callback_->state(); }

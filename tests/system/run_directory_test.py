@@ -201,11 +201,12 @@ class FullDisks(RunDirectoryTest):
     def test_that_fills_while_a_job_runs(self):
         def change():
             resource.prlimit(self.holder(), resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        for options in ([], ["--save-best", "loss"], ["--checkpoint-every", "1000"]):
+        for options in ([], ["--save-best", "accuracy"], ["--checkpoint-every", "1000"]):
             with self.subTest(options):
                 shutil.rmtree(self.run_dir, ignore_errors=True)
                 code, errors = self.change_while_it_runs(change, *options)
                 self.assertEqual(code, INPUT_OUTPUT, errors)
+                self.assertEqual(len([line for line in errors if "training goes on" in line]), 1, errors)
                 self.assertIn("File too large; training goes on", errors[0])
                 self.assertIn("final.h5] could not be written", errors[-1])
                 self.assertEqual(list(self.run_dir.rglob("*.tmp")), [])
@@ -222,7 +223,7 @@ class FullDisks(RunDirectoryTest):
         process = subprocess.run(command, cwd=self.dir, preexec_fn=limit, capture_output=True, text=True)
         self.assertEqual(process.returncode, INPUT_OUTPUT, process)
         self.assertIn("ckpt-1.h5] cannot write: File too large", process.stderr)
-        self.assertIn("final.h5] cannot write: File too large", process.stderr)
+        self.assertIn("final.h5] could not be written either", process.stderr)
         self.assertTrue((self.run_dir / "run.status").read_text().startswith("FAILED 74"))
         self.assertEqual(len((self.run_dir / "history.csv").read_text().splitlines()), 3)
 
