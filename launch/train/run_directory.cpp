@@ -192,20 +192,6 @@ void RunDirectory::refuse_other_network(const std::string& there, const std::str
        name, first_difference(there, here));
 }
 
-void RunDirectory::refuse_inputs(const std::vector<fs::path>& inputs) const {
-  std::vector<fs::path> outputs = files();
-  for (const CheckpointFile& file : checkpoint_files()) outputs.push_back(file.path);
-  for (const fs::path& input : inputs) {
-    for (const fs::path& output : outputs) {
-      std::error_code not_there;
-      check(!fs::equivalent(input, output, not_there), ExitCode::kUsage,
-            "[{}] expected a --run-dir without the inputs, got one that would replace {}; choose "
-            "another --run-dir, or copy the file first",
-            printable(path_.string()), printable(input.string()));
-    }
-  }
-}
-
 void RunDirectory::write_description(const TrainSettings& settings,
                                      const std::string& model_json) const {
   write(config(), std::string(kConfigHeader) + to_config(settings));

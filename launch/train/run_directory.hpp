@@ -59,9 +59,6 @@ class RunDirectory {
   /// damaged config.cfg, or a file of data or network that was replaced under the same name.
   Beginning decide(const TrainSettings& settings, const std::string& model_json) const;
 
-  /// That none of these files is one that a run here writes or removes. Throws Error (64).
-  void refuse_inputs(const std::vector<std::filesystem::path>& inputs) const;
-
   /// Makes the directory and holds it.
   void create();
   /// Keeps other trainers out until the last copy of this object is gone. Throws as RunLock. Then

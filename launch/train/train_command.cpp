@@ -127,7 +127,6 @@ ExitCode TrainRun::run() {
 
 void TrainRun::decide() {
   on_root(world_, [&] {
-    directory_.refuse_inputs(input_files(plan_));
     resumes_ =
         directory_.decide(settings_, model_json_text(plan_.network.model)) == Beginning::kResume;
   });

@@ -127,7 +127,6 @@ std::string describe_memory(std::int64_t data, std::int64_t replicas) {
 
 std::string describe_run(const TrainPlan& plan) {
   const RunDirectory directory(plan.settings.run_dir);
-  directory.refuse_inputs(input_files(plan));
   const Beginning beginning = directory.decide(plan.settings, model_json_text(plan.network.model));
   const std::string how =
       beginning == Beginning::kResume
@@ -175,18 +174,6 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     network.emplace(make_network(settings, x.row_shape()));
   });
   return {settings, std::move(*network), train, validation, test};
-}
-
-std::vector<std::filesystem::path> input_files(const TrainPlan& plan) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& place : {std::optional(plan.train), plan.validation, plan.test}) {
-    if (!place) continue;
-    files.push_back(place->x.file);
-    files.push_back(place->y.file);
-  }
-  for (const std::string& file : {plan.settings.from, plan.settings.model})
-    if (!file.empty()) files.emplace_back(file);
-  return files;
 }
 
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows) {

@@ -25,9 +25,6 @@ struct TrainPlan {
 /// CollectiveError: 64, 65, 66, 77, or 78 if the ranks were given different options. Collective.
 TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments);
 
-/// The files that the plan reads.
-std::vector<std::filesystem::path> input_files(const TrainPlan& plan);
-
 /// Updates per epoch, of a dataset with so many rows.
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows);
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from support import CANNOT_CREATE, INPUT_OUTPUT, MPIEXEC, FLAGS, NETWORK, PERMISSION, PROGRAM, USAGE, SystemTest, \
+from support import CANNOT_CREATE, INPUT_OUTPUT, MPIEXEC, FLAGS, NETWORK, PERMISSION, PROGRAM, SystemTest, \
     main, write_clusters
 
 EPOCHS = 30  # each takes much longer than its save
@@ -167,15 +167,15 @@ class Inputs(RunDirectoryTest):
         (self.dir / "link.h5").symlink_to("run/final.h5")
         before = files_in(self.run_dir)
         network = ["--layers", NETWORK]
-        for name, inputs in [("final.h5", ["--data", "d.h5", "--from", "run/final.h5"]),
-                             ("link.h5", ["--data", "d.h5", "--from", "link.h5"]),
-                             ("ckpt-4.h5", ["--data", "d.h5", "--from", "run/checkpoints/../checkpoints/ckpt-4.h5"]),
-                             ("model.json", ["--data", "d.h5", "--model", str(self.run_dir / "model.json")]),
-                             ("best.h5", ["--data", "run/best.h5", *network]),
-                             ("best.h5", ["--data", "d.h5", *network, "--x-val", "run/best.h5:/x_test", "--y-val",
-                                          "run/best.h5:/y_test"])]:
+        for inputs in [["--data", "d.h5", "--from", "run/final.h5"],
+                       ["--data", "d.h5", "--from", "link.h5"],
+                       ["--data", "d.h5", "--from", "run/checkpoints/../checkpoints/ckpt-4.h5"],
+                       ["--data", "d.h5", "--model", str(self.run_dir / "model.json")],
+                       ["--data", "run/best.h5", *network],
+                       ["--data", "d.h5", *network, "--x-val", "run/best.h5:/x_test", "--y-val", "run/best.h5:/y_test"]]:
             for more in (["--overwrite"], [], ["--dry-run", "--overwrite"]):
-                self.refused(USAGE, ["run", name, "--run-dir"], "train", *inputs, *more, ranks=(1,))
+                self.refused(CANNOT_CREATE, ["would write or remove", "--run-dir"], "train", *inputs, *more,
+                             ranks=(1,))
                 self.assertEqual(files_in(self.run_dir), before)
         self.done(2, "train", "--data", "d.h5", "--from", "run/final.h5", "--run-dir", "next")
 
