@@ -19,6 +19,8 @@
 #include "launch/machine/launcher.hpp"
 #include "launch/machine/startup_watch.hpp"
 #include "src/core/fault.hpp"
+#include "src/core/floating_point.hpp"
+#include "src/core/memory.hpp"
 #include "src/kernels/kernels.hpp"
 
 namespace lockstep {
@@ -101,7 +103,8 @@ ExitCode code_of(const std::exception& error) {
 }
 
 std::string reason_of(const std::exception& error) {
-  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ? "out of memory" : error.what();
+  const auto* memory = dynamic_cast<const std::bad_alloc*>(&error);
+  return memory != nullptr ? out_of_memory(*memory) : error.what();
 }
 
 /// All ranks run the same words, so a usage error is every rank's error.
@@ -172,6 +175,7 @@ ExitCode run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
+  const lockstep::FloatingPointEnvironment environment(lockstep::Denormals::kKeep);
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a training
   lockstep::correct_blas_kernel(argc, argv);
   return static_cast<int>(lockstep::run(argc, argv));

@@ -39,7 +39,7 @@ struct TrainOptions {
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
-  bool verify_data = true;  ///< compare a hash of the rows over the ranks first
+  bool verify_data = true;  ///< compare a hash of the rows over the ranks first; else their shapes
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
 };
 
@@ -62,7 +62,9 @@ class Trainer {
   /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports,
   /// equal on every rank (but for clocks: rank 0's). Throws on every rank: Error (64) options that
   /// do not fit, (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that
-  /// differ, (78) ranks that passed different rows, options or networks.
+  /// differ, (78) ranks that passed different rows, options or networks. What one rank alone throws
+  /// (a callback, lack of memory) all ranks throw, as a CollectiveError that names it: then nothing
+  /// but the destructor may follow.
   History fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation = {});
 
   /// Loss (regularisers included) and metrics, the same on any number of ranks. Collective.
@@ -94,6 +96,7 @@ class Trainer {
   bool larger_is_better(const std::string& monitor) const;
 
  private:
+  void train(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void prepare(const ArrayDataset& train);
   void set_out();
@@ -108,6 +111,7 @@ class Trainer {
   void add_to_report(std::int64_t rows, double seconds, std::int64_t step, std::int64_t steps);
   void follow_root();
   TrainingState state_on_root();
+  TrainingState state_everywhere();
 
   Sequential& model_;
   Communicator communicator_;

@@ -1,8 +1,10 @@
 #include "distributed/update/gradient_sync.hpp"
 
+#include "distributed/ranks/agreement.hpp"
 #include "distributed/update/allreduce_sync.hpp"
 #include "distributed/update/sharded_sync.hpp"
 #include "src/core/error.hpp"
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 
@@ -12,13 +14,27 @@ std::unique_ptr<GradientSync> make_gradient_sync(GradientSync::Strategy wanted, 
                                                  std::span<const StepPlan> plans,
                                                  std::string& why_not) {
   if (wanted == GradientSync::Strategy::kSharded) {
-    auto sharded = std::make_unique<ShardedSync>(model, communicator, communicator.on_this_host(),
-                                                 options, plans);
+    std::unique_ptr<ShardedSync> sharded;
+    Communicator host = communicator.on_this_host();
+    // It meets other ranks first, and allocates then.
+    together(communicator, [&] {
+      sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
+        return std::make_unique<ShardedSync>(model, communicator, std::move(host), options, plans);
+      });
+    });
     const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
     if (shared) return sharded;
-    why_not = "the ranks of a host could not share memory (is /dev/shm large enough?)";
+    why_not =
+        "the ranks of a host could not share memory (is /dev/shm large enough? what do ulimit -v "
+        "and -f say?)";
   }
-  return std::make_unique<AllreduceSync>(model, communicator, options, plans);
+  std::unique_ptr<AllreduceSync> plain;
+  together(communicator, [&] {
+    plain = allocating("workspace, gradients and optimizer state of --sync allreduce", [&] {
+      return std::make_unique<AllreduceSync>(model, communicator, options, plans);
+    });
+  });
+  return plain;
 }
 
 void check_slots(const Sequential& model, const OptimizerSlots& slots) {

@@ -13,6 +13,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+/// A look at the alarm takes as long as so many waits.
+constexpr std::int64_t kWaitsBetweenLooks = 64;
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
@@ -113,6 +115,7 @@ void ShardedSync::plan_window(std::span<const StepPlan> plans) {
   } else {
     window_ = std::make_unique<HostMemory>(host_, bytes);
     memory_ = window_->bytes();
+    if (!window_->shared()) return;
   }
   workspace_.emplace(model_, host_rows, kTraining,
                      std::span(reinterpret_cast<float*>(memory_.data() + workspace_at),
@@ -229,11 +232,13 @@ std::span<const double> ShardedSync::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
   backoff_.reset();
+  std::int64_t waits = 0;
   while (flags_->all_published() < all) {
     if (advance()) {
       backoff_.reset();
     } else {
       backoff_.wait();
+      if (++waits % kWaitsBetweenLooks == 0) communicator_.look_for_alarm();
     }
   }
   meanwhile_.reset();

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/meanwhile.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/random.hpp"
@@ -375,7 +375,7 @@ TEST(ExactGemm, KnowsNoVariantOfAnotherName) {
 TEST(ParallelFor, RunsEveryPartOnceInTheCallersFloatingPointMode) {
   set_threads(3);
   parallel_for(3, [](std::int64_t) {});  // the threads exist before the mode is set
-  const FlushDenormals flush;
+  const FloatingPointEnvironment flush;
   for (const int count : {1, 2, 3}) {
     set_threads(count);
     std::vector<int> runs(7);
