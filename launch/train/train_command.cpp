@@ -5,6 +5,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/training/early_stopping.hpp"
+#include "distributed/training/finite_check.hpp"
 #include "distributed/training/model_checkpoint.hpp"
 #include "distributed/training/trainer.hpp"
 #include "launch/cli/command.hpp"
@@ -17,6 +18,7 @@
 #include "launch/train/run_lock.hpp"
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/train_plan.hpp"
+#include "launch/train/training_facts.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/printable.hpp"
 #include "src/kernels/gemm.hpp"
@@ -78,7 +80,8 @@ class TrainRun {
 
  private:
   void decide();
-  void begin();
+  void advise_on_rates(std::int64_t rows) const;
+  void begin(std::int64_t rows);
   void load_checkpoint();
   ExitCode train(const RunData& data);
   std::shared_ptr<RunRecorder> add_callbacks(Trainer& trainer) const;
@@ -101,7 +104,12 @@ ExitCode TrainRun::run() {
   const RunData data = load_data(world_, host, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
-  begin();
+  const std::int64_t rows = data.train.rows().rows();
+  follow(world_, advice_on(facts_of(plan_.network.model),
+                           facts_of(world_, data.train.rows(), plan_.network.model, settings_.x,
+                                    settings_.y)));
+  if (!resumes_) advise_on_rates(rows);
+  begin(rows);
   try {
     return train(data);
   } catch (const Error& error) {
@@ -121,13 +129,27 @@ void TrainRun::decide() {
   resumes_ = world_.broadcast(resumes_);
 }
 
-void TrainRun::begin() {
+/// Of the steps from where training sets out.
+void TrainRun::advise_on_rates(std::int64_t rows) const {
+  const std::optional<TrainingState>& start = plan_.network.start;
+  const std::int64_t epochs = settings_.epochs - (start && resumes_ ? start->epoch : 0);
+  const bool ends = epochs <= 0 || (start && start->stopped);
+  const Schedule& schedule = plan_.network.model.optimizer().schedule();
+  follow(world_, advice_on({.first_step = start ? start->iterations : 0,
+                            .steps = ends ? 0 : epochs * steps_of_epoch(settings_, rows),
+                            .rate = [&](std::int64_t step) { return schedule.rate(step); }}));
+}
+
+void TrainRun::begin(std::int64_t rows) {
   on_root(world_, [&] {
     directory_.create();
     lock_.emplace(directory_.lock());
   });
   decide();  // once more: until the lock, somebody else may have been at work here
-  if (resumes_) load_checkpoint();
+  if (resumes_) {
+    load_checkpoint();
+    advise_on_rates(rows);
+  }
   // Up to here a run that is here, and refused, stays as it was.
   on_root(world_, [&] {
     if (!resumes_) directory_.remove_results();
@@ -161,7 +183,7 @@ ExitCode TrainRun::train(const RunData& data) {
   if (world_.is_root() && !trainer.why_allreduce().empty())
     print_error("warning: --sync allreduce instead of sharded: " + trainer.why_allreduce());
   trainer.save(directory_.final_model());
-  if (data.test) report_test(trainer.evaluate(data.test->rows()));
+  if (data.test) report_test(trainer.evaluate(data.test->rows()));  // throws if it is not finite
   on_root(world_, [&] { directory_.write_status("DONE"); });
   say(fmt::format("model in {}", printable(directory_.final_model().string())));
   if (settings_.profile) {
@@ -197,6 +219,12 @@ void TrainRun::report_test(const Evaluation& evaluation) const {
     line += fmt::format(", test {} {}", name, keras_number(value));
   }
   say(line);
+  const std::string bad = describe_not_finite(evaluation);
+  check_collectively(
+      bad.empty(), ExitCode::kNumerical,
+      "[{}] expected finite results of the trained network, but {}; the network is in "
+      "{}; look for extreme values in the test rows",
+      printable(settings_.x_test), bad, printable(directory_.final_model().string()));
 }
 
 void TrainRun::say(const std::string& line) const {
@@ -231,6 +259,7 @@ ExitCode run_train(const CommandContext& context) {
   set_threads(static_cast<int>(plan.settings.threads));
   set_blas_threads(static_cast<int>(plan.settings.threads));
   warn_about_machine(world, plan.settings);
+  follow(world, advice_on(facts_of(plan.network.model)));
   if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));
   if (plan.settings.dry_run) {
     describe_plan(world, plan);

@@ -96,14 +96,12 @@ StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ran
 
 std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {
   const std::int64_t train = training_rows_of(settings, rows);
-  const std::int64_t batches = (train + settings.batch_size - 1) / settings.batch_size;
   const StepPlan batch = plan_of_batch(settings, rows, ranks);
   return fmt::format(
       "{:<12}{} rows train, {} validate; {} epochs of {} steps\n"
       "{:<12}{} rows in {} grains of {}, for {} of {} ranks; numerics {}\n",
-      "training", train, rows - train, settings.epochs,
-      settings.steps_per_epoch > 0 ? settings.steps_per_epoch : batches, "batch", batch.rows(),
-      batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
+      "training", train, rows - train, settings.epochs, steps_of_epoch(settings, rows), "batch",
+      batch.rows(), batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
       settings.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
@@ -172,7 +170,17 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
     network.emplace(make_network(settings, x.row_shape()));
   });
+  check_same_everywhere(world, "network", describe_network(network->model));
+  if (!settings.from.empty())
+    check_same_everywhere(world, "weights in " + printable(settings.from),
+                          describe_weights(network->model));
   return {settings, std::move(*network), train, validation, test};
+}
+
+std::int64_t steps_of_epoch(const TrainSettings& settings, std::int64_t rows) {
+  if (settings.steps_per_epoch > 0) return settings.steps_per_epoch;
+  const std::int64_t train = training_rows_of(settings, rows);
+  return (train + settings.batch_size - 1) / settings.batch_size;
 }
 
 std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks) {

@@ -23,6 +23,9 @@ struct TrainPlan {
 /// CollectiveError: 64, 65, 66, 77, or 78 if the ranks were given different options. Collective.
 TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments);
 
+/// Out of so many rows in the dataset.
+std::int64_t steps_of_epoch(const TrainSettings& settings, std::int64_t rows);
+
 /// One line if some ranks have no grain of a full batch out of so many rows in the dataset; else
 /// empty.
 std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks);
