@@ -21,6 +21,8 @@
 #include "launch/machine/startup_watch.hpp"
 #include "src/core/exit_code.hpp"
 #include "src/core/fault.hpp"
+#include "src/core/floating_point.hpp"
+#include "src/core/memory.hpp"
 #include "src/kernels/kernels.hpp"
 
 namespace lockstep {
@@ -97,7 +99,8 @@ ExitCode dispatch(const Words& words, const Communicator* world, bool under_laun
 }
 
 std::string reason_of(const std::exception& error) {
-  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ? "out of memory" : error.what();
+  const auto* memory = dynamic_cast<const std::bad_alloc*>(&error);
+  return memory != nullptr ? out_of_memory(*memory) : error.what();
 }
 
 /// All ranks run the same words, so a usage error is every rank's error.
@@ -185,6 +188,7 @@ ExitCode run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
+  const lockstep::FloatingPointEnvironment environment(lockstep::Denormals::kKeep);
   lockstep::occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a training
   std::signal(SIGXFSZ, SIG_IGN);  // a file over `ulimit -f` is an error of its write like others

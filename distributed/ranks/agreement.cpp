@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <new>
 #include <string>
 
 #include "src/core/exit_code.hpp"
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 namespace {
@@ -15,16 +17,27 @@ struct Outcome {
   std::string message;
 };
 
+/// Of the exception that is being handled.
+Outcome current_outcome() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  } catch (const std::bad_alloc& error) {
+    return {ExitCode::kInputOutput, out_of_memory(error)};
+  } catch (const std::exception& error) {
+    return {exit_code_of(error), error.what()};
+  } catch (...) {
+    return {ExitCode::kNumerical, "an exception that is no std::exception"};
+  }
+}
+
 Outcome outcome_of(const std::function<void()>& action) {
   try {
     action();
     return {};
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  } catch (const std::bad_alloc&) {
-    return {ExitCode::kInputOutput, "out of memory"};
-  } catch (const std::exception& error) {
-    return {exit_code_of(error), error.what()};
+  } catch (...) {
+    return current_outcome();
   }
 }
 
@@ -50,6 +63,21 @@ void agree(const Communicator& communicator, const Outcome& mine) {
 
 void together(const Communicator& communicator, const std::function<void()>& action) {
   agree(communicator, outcome_of(action));
+}
+
+void never_alone(const Communicator& communicator, const std::function<void()>& action) {
+  try {
+    action();
+    communicator.barrier();  // or those that are through would not hear of the last one
+  } catch (const CollectiveError&) {
+    throw;
+  } catch (...) {
+    if (communicator.size() == 1) throw;
+    const Outcome mine = current_outcome();
+    const std::string text = fmt::format("rank {}: {}", communicator.rank(), mine.message);
+    communicator.raise_alarm(mine.code, text);
+    std::throw_with_nested(CollectiveError(mine.code, text));
+  }
 }
 
 void on_root(const Communicator& communicator, const std::function<void()>& action) {

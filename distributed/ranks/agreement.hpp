@@ -27,6 +27,12 @@ void check_collectively(bool condition, ExitCode code, fmt::format_string<Args..
 /// exit_code_of(). Collective; `action` must not communicate.
 void together(const Communicator& communicator, const std::function<void()>& action);
 
+/// Runs a collective `action`. What it throws on this rank alone, any exception but
+/// CollectiveError, raises the alarm: no other rank waits for this one, all throw a CollectiveError
+/// with its message and code. This rank's own has the exception nested in it. On one rank it comes
+/// out as it is.
+void never_alone(const Communicator& communicator, const std::function<void()>& action);
+
 /// As together(), but `action` runs on rank 0 only.
 void on_root(const Communicator& communicator, const std::function<void()>& action);
 

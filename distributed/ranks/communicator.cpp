@@ -1,8 +1,11 @@
 #include "distributed/ranks/communicator.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "distributed/ranks/alarm.hpp"
 #include "src/core/error.hpp"
 
 namespace lockstep {
@@ -32,6 +35,18 @@ void in_pieces(std::span<T> values, Function function) {
     function(values.data() + i, static_cast<int>(count));
   }
 }
+
+/// Between two looks at what is awaited: others may want this core.
+class Patience {
+ public:
+  void wait() {
+    if (++rounds_ > kSpins) sched_yield();
+  }
+
+ private:
+  static constexpr int kSpins = 100;
+  int rounds_ = 0;
+};
 
 template <class T>
 void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Comm communicator) {
@@ -65,6 +80,7 @@ Communicator::Communicator(MPI_Comm communicator) {
   MPI_Comm duplicate = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(communicator, &duplicate), "MPI_Comm_dup");
   adopt(duplicate);
+  alarm_ = std::make_shared<Alarm>(communicator_);
 }
 
 void Communicator::adopt(MPI_Comm communicator) {
@@ -77,26 +93,59 @@ void Communicator::adopt(MPI_Comm communicator) {
 Communicator::~Communicator() {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  if (communicator_ != MPI_COMM_NULL && !finalized) MPI_Comm_free(&communicator_);
+  // After an alarm a barrier stays under way for ever.
+  if (communicator_ != MPI_COMM_NULL && !finalized && !alarm_raised())
+    MPI_Comm_free(&communicator_);
 }
 
 Communicator::Communicator(Communicator&& other) noexcept
     : communicator_(std::exchange(other.communicator_, MPI_COMM_NULL)),
       rank_(other.rank_),
-      size_(other.size_) {}
+      size_(other.size_),
+      alarm_(other.alarm_) {}
 
 Communicator& Communicator::operator=(Communicator&& other) noexcept {
   std::swap(communicator_, other.communicator_);
   std::swap(rank_, other.rank_);
   std::swap(size_, other.size_);
+  std::swap(alarm_, other.alarm_);
   return *this;
 }
 
+/// A call that waits in MPI cannot look up. So nobody begins one before all are there, and that is
+/// found out by a call that can be left, and that has no memory of ours.
+void Communicator::meet() const {
+  look_for_alarm();
+  if (size_ == 1) return;
+  MPI_Request barrier = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(communicator_, &barrier), "MPI_Ibarrier");
+  Patience patience;
+  for (int done = 0;;) {
+    check_mpi(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return;
+    look_for_alarm();
+    patience.wait();
+  }
+}
+
+void Communicator::raise_alarm(ExitCode code, const std::string& message) const {
+  alarm_->ring(code, message);
+}
+
+bool Communicator::alarm_raised() const {
+  return alarm_ && alarm_->has_rung();
+}
+
+void Communicator::look_for_alarm() const {
+  alarm_->look();
+}
+
 void Communicator::barrier() const {
-  check_mpi(MPI_Barrier(communicator_), "MPI_Barrier");
+  meet();
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes) const {
+  meet();
   in_pieces(bytes, [&](std::byte* piece, int count) {
     check_mpi(MPI_Bcast(piece, count, MPI_BYTE, 0, communicator_), "MPI_Bcast");
   });
@@ -117,40 +166,42 @@ bool Communicator::broadcast(bool value) const {
 }
 
 void Communicator::all_sum(std::span<float> values) const {
+  meet();
   all_reduce(values, MPI_FLOAT, MPI_SUM, communicator_);
 }
 
 void Communicator::all_sum(std::span<double> values) const {
+  meet();
   all_reduce(values, MPI_DOUBLE, MPI_SUM, communicator_);
 }
 
 void Communicator::all_sum(std::span<std::int64_t> values) const {
+  meet();
   all_reduce(values, MPI_INT64_T, MPI_SUM, communicator_);
 }
 
 std::int64_t Communicator::all_sum(std::int64_t value) const {
+  meet();
   return reduced(value, MPI_SUM, communicator_);
 }
 
 std::int64_t Communicator::all_max(std::int64_t value) const {
+  meet();
   return reduced(value, MPI_MAX, communicator_);
 }
 
 std::int64_t Communicator::all_min(std::int64_t value) const {
+  meet();
   return reduced(value, MPI_MIN, communicator_);
 }
 
 std::vector<std::string> Communicator::all_gather(const std::string& text) const {
-  check(text.size() <= kLongestPiece, ExitCode::kInputOutput,
-        "[mpi] expected to gather at most 1 GiB at a time, got {} bytes", text.size());
-  const int length = static_cast<int>(text.size());
-  std::vector<int> lengths(static_cast<std::size_t>(size_));
-  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
-            "MPI_Allgather");
+  const std::vector<int> lengths = all_lengths(text.size());
   const std::vector<int> starts = displacements(lengths);
   std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), '\0');
-  check_mpi(MPI_Allgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(), starts.data(),
-                           MPI_CHAR, communicator_),
+  meet();
+  check_mpi(MPI_Allgatherv(text.data(), static_cast<int>(text.size()), MPI_CHAR, all.data(),
+                           lengths.data(), starts.data(), MPI_CHAR, communicator_),
             "MPI_Allgatherv");
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < lengths.size(); ++i)
@@ -160,49 +211,73 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
 }
 
 std::vector<std::byte> Communicator::gather(std::span<const std::byte> bytes) const {
-  check(bytes.size() <= kLongestPiece, ExitCode::kInputOutput,
-        "[mpi] expected to gather at most 1 GiB at a time, got {} bytes", bytes.size());
-  const int length = static_cast<int>(bytes.size());
-  std::vector<int> lengths(static_cast<std::size_t>(size_));
   // Every rank learns the lengths, so that all of them see the same overflow.
-  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
-            "MPI_Allgather");
+  const std::vector<int> lengths = all_lengths(bytes.size());
   const std::vector<int> starts = displacements(lengths);
   std::vector<std::byte> all;
   if (is_root()) all.resize(static_cast<std::size_t>(starts.back() + lengths.back()));
-  check_mpi(MPI_Gatherv(bytes.data(), length, MPI_BYTE, all.data(), lengths.data(), starts.data(),
-                        MPI_BYTE, 0, communicator_),
+  meet();
+  check_mpi(MPI_Gatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, all.data(),
+                        lengths.data(), starts.data(), MPI_BYTE, 0, communicator_),
             "MPI_Gatherv");
   return all;
 }
 
+/// Of every rank's bytes.
+std::vector<int> Communicator::all_lengths(std::size_t mine) const {
+  check(mine <= kLongestPiece, ExitCode::kInputOutput,
+        "[mpi] expected to gather at most 1 GiB at a time, got {} bytes", mine);
+  const int length = static_cast<int>(mine);
+  std::vector<int> lengths(static_cast<std::size_t>(size_));
+  meet();
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
+            "MPI_Allgather");
+  return lengths;
+}
+
 Communicator Communicator::on_this_host() const {
+  meet();
   MPI_Comm host = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
             "MPI_Comm_split_type");
   Communicator result;
   result.adopt(host);
+  result.alarm_ = alarm_;
   return result;
 }
 
 Communicator Communicator::split(int color) const {
+  meet();
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(communicator_, color, rank_, &part), "MPI_Comm_split");
   Communicator result;
   result.adopt(part);
+  result.alarm_ = alarm_;
   return result;
 }
 
 Messages::~Messages() {
-  if (std::uncaught_exceptions() > exceptions_) return;
-  MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+  if (std::uncaught_exceptions() == exceptions_ && !communicator_->alarm_raised()) {
+    MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+    return;
+  }
+  // Nothing must arrive in memory that is about to go. What this rank sends is read by then, or
+  // never will be.
+  for (std::size_t i = 0; i < requests_.size(); ++i)
+    if (receives_[i] && requests_[i] != MPI_REQUEST_NULL) {
+      MPI_Cancel(&requests_[i]);
+      MPI_Request_free(&requests_[i]);
+    }
 }
 
 Messages::Messages(Messages&& other) noexcept
-    : communicator_(other.communicator_), requests_(std::exchange(other.requests_, {})) {}
+    : communicator_(other.communicator_),
+      requests_(std::exchange(other.requests_, {})),
+      receives_(std::exchange(other.receives_, {})) {}
 
 void Messages::send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag) {
   requests_.push_back(MPI_REQUEST_NULL);
+  receives_.push_back(false);
   check_mpi(MPI_Isend(values, message_length(count), type, to, tag, communicator_->get(),
                       &requests_.back()),
             "MPI_Isend");
@@ -210,6 +285,7 @@ void Messages::send(const void* values, std::size_t count, MPI_Datatype type, in
 
 void Messages::receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag) {
   requests_.push_back(MPI_REQUEST_NULL);
+  receives_.push_back(true);
   check_mpi(MPI_Irecv(values, message_length(count), type, from, tag, communicator_->get(),
                       &requests_.back()),
             "MPI_Irecv");
@@ -234,14 +310,17 @@ bool Messages::done() {
   check_mpi(
       MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE),
       "MPI_Testall");
-  if (all != 0) requests_.clear();
+  if (all != 0) clear();
   return all != 0;
 }
 
 void Messages::wait() {
-  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-            "MPI_Waitall");
+  for (Patience patience; !done(); patience.wait()) communicator_->look_for_alarm();
+}
+
+void Messages::clear() {
   requests_.clear();
+  receives_.clear();
 }
 
 }  // namespace lockstep

@@ -5,19 +5,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "src/core/error.hpp"
+
 namespace lockstep {
+
+class Alarm;
 
 /// A group of ranks over a duplicate of the MPI communicator it is given, so that no message of
 /// ours meets one of the caller's. Every call but rank() and size() is collective: all ranks of the
 /// group must make it, in the same order. MPI's return codes are checked; a failure throws Error
 /// (74). Needs MPI_THREAD_FUNNELED. Must be destroyed before MPI_Finalize.
+///
+/// No rank waits for ever for one that has left by an exception: that one calls raise_alarm(), and
+/// every call that waits, on this communicator and on parts of it, then throws its CollectiveError.
+/// Nothing else can be done with it after that.
 class Communicator {
  public:
-  /// Collective.
   explicit Communicator(MPI_Comm communicator);
   ~Communicator();
   Communicator(Communicator&& other) noexcept;
@@ -28,6 +36,13 @@ class Communicator {
   bool is_root() const { return rank_ == 0; }
 
   void barrier() const;
+
+  /// Tells all ranks that this one will not come. Not collective.
+  void raise_alarm(ExitCode code, const std::string& message) const;
+  /// For loops that wait otherwise than by a call of this class: throws if an alarm was raised. Not
+  /// collective.
+  void look_for_alarm() const;
+  bool alarm_raised() const;
 
   /// Rank 0's values on every rank.
   void broadcast(std::span<std::byte> bytes) const;
@@ -61,10 +76,13 @@ class Communicator {
  private:
   Communicator() = default;
   void adopt(MPI_Comm communicator);  ///< takes over its ownership
+  std::vector<int> all_lengths(std::size_t mine) const;
+  void meet() const;  ///< returns when all ranks are here; before every call that waits
 
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  std::shared_ptr<Alarm> alarm_;  ///< of the communicator that this is a part of
 };
 
 /// Messages between two ranks each, under way: start any number, do other work, wait().
@@ -73,7 +91,7 @@ class Messages {
  public:
   /// `communicator` must outlive this object.
   explicit Messages(const Communicator& communicator) : communicator_(&communicator) {}
-  ~Messages();  ///< Waits, unless an exception is under way: then other ranks may never answer.
+  ~Messages();  ///< Waits, unless an exception or an alarm is under way: nobody may answer then.
   Messages(Messages&& other) noexcept;
   Messages& operator=(Messages&&) = delete;
 
@@ -89,10 +107,12 @@ class Messages {
  private:
   void send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag);
   void receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag);
+  void clear();
 
   const Communicator* communicator_;
   int exceptions_ = std::uncaught_exceptions();  ///< under way when this object was made
   std::vector<MPI_Request> requests_;
+  std::vector<bool> receives_;  ///< which of them
 };
 
 }  // namespace lockstep

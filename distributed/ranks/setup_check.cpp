@@ -1,10 +1,13 @@
 #include "distributed/ranks/setup_check.hpp"
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "distributed/ranks/agreement.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/range.hpp"
+#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
@@ -40,6 +43,7 @@ void check_same_everywhere(const Communicator& communicator, const std::string& 
 
 void check_data(const Communicator& communicator, const Sequential& model, const ArrayDataset& data,
                 const std::string& x_label, const std::string& y_label) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   const TargetKind kind = model.loss().target_kind();
   together(communicator, [&] {
     check(data.x.rows == data.y.rows, ExitCode::kBadData,
@@ -49,11 +53,48 @@ void check_data(const Communicator& communicator, const Sequential& model, const
   });
   const Range mine = share(data.rows(), communicator.rank(), communicator.size());
   refuse(communicator, find_not_finite(data.x, mine.first, mine.last), x_label, "finite numbers");
-  if (kind == TargetKind::kClasses)
+  if (kind == TargetKind::kClasses) {
     refuse(communicator, find_bad_labels(data.y, mine.first, mine.last, model.output_columns()),
            y_label, fmt::format("class indices from 0 to {}", model.output_columns() - 1));
-  else
-    refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label, "finite numbers");
+    return;
+  }
+  refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label, "finite numbers");
+  const std::string loss = model.loss().name();
+  if (loss == "binary_crossentropy")
+    refuse(communicator, find_outside(data.y, mine.first, mine.last, 0, 1), y_label,
+           "probabilities from 0 to 1 for binary_crossentropy (class indices want "
+           "sparse_categorical_crossentropy with a softmax, other numbers mean_squared_error)");
+  if (loss == "categorical_crossentropy")
+    refuse(communicator,
+           find_outside(data.y, mine.first, mine.last, 0, std::numeric_limits<double>::infinity()),
+           y_label, "probabilities, so numbers from 0 on, for categorical_crossentropy");
+}
+
+std::string describe_shape(const ArrayDataset& data) {
+  return fmt::format("{} rows of {} {} and {} rows of {} {}", data.x.rows, to_string(data.x.type),
+                     to_string(data.x.row_shape), data.y.rows, to_string(data.y.type),
+                     to_string(data.y.row_shape));
+}
+
+void check_same_rows(const Communicator& communicator, const std::string& what,
+                     const ArrayDataset* data, bool compare_values) {
+  // First what is quickly told, so that a hash is never taken of what does not fit.
+  check_same_everywhere(communicator, what, data ? describe_shape(*data) : "none");
+  if (data && compare_values) check_same_everywhere(communicator, what, hash_of(*data));
+}
+
+std::string describe_network(const Sequential& model) {
+  std::string config = model_to_json(model).dump();
+  if (model.compiled()) config += training_config_to_json(model).dump();
+  const auto hash = fast_hash(std::as_bytes(std::span(config)));
+  return fmt::format("{} with {} parameters, hash {}", model.name(), model.parameter_count(),
+                     to_hex(std::as_bytes(std::span(hash))));
+}
+
+std::string describe_weights(const Sequential& model) {
+  const auto hash = fast_hash(std::as_bytes(model.arena().values()));
+  return fmt::format("{} weights with hash {}", model.parameter_count(),
+                     to_hex(std::as_bytes(std::span(hash))));
 }
 
 std::string hash_of(const ArrayDataset& data) {
@@ -62,9 +103,7 @@ std::string hash_of(const ArrayDataset& data) {
     const ArrayView& array = i == 0 ? data.x : data.y;
     hashes[i] = fast_hash({array.data, static_cast<std::size_t>(array.rows) * array.row_bytes()});
   }
-  return fmt::format("{} rows of {} {} and {} {}, hash {}", data.x.rows, to_string(data.x.type),
-                     to_string(data.x.row_shape), to_string(data.y.type),
-                     to_string(data.y.row_shape), to_hex(std::as_bytes(std::span(hashes))));
+  return fmt::format("{}, hash {}", describe_shape(data), to_hex(std::as_bytes(std::span(hashes))));
 }
 
 }  // namespace lockstep

@@ -19,7 +19,17 @@ void check_same_everywhere(const Communicator& communicator, const std::string& 
 void check_data(const Communicator& communicator, const Sequential& model, const ArrayDataset& data,
                 const std::string& x_label, const std::string& y_label);
 
-/// A hash of all rows of x and y, in hex.
+/// "20 rows of float32 (4) and 20 rows of float32 ()", and the same with a hash of all rows.
+std::string describe_shape(const ArrayDataset& data);
 std::string hash_of(const ArrayDataset& data);
+/// "sequential with 50890 parameters, hash ..." of layers and compile()'s arguments, and "50890
+/// weights with hash ...".
+std::string describe_network(const Sequential& model);
+std::string describe_weights(const Sequential& model);
+
+/// That every rank passed the same rows (or none, null): as many of the same shape, and unless that
+/// is known the same values. Throws as check_same_everywhere(). Collective.
+void check_same_rows(const Communicator& communicator, const std::string& what,
+                     const ArrayDataset* data, bool compare_values);
 
 }  // namespace lockstep

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "src/core/flush_denormals.hpp"
+#include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/setup_check.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/range.hpp"
 
 namespace lockstep {
@@ -33,11 +35,8 @@ Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root
   return share(blocks, communicator.rank(), communicator.size());
 }
 
-}  // namespace
-
-Evaluation evaluate(const Sequential& model, const Communicator& communicator,
-                    const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
-  const FlushDenormals guard;
+Evaluation evaluate_blocks(const Sequential& model, const Communicator& communicator,
+                           const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
   const std::size_t width = 1 + model.metrics().size();
   block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
   Workspace workspace(model, block_rows, Workspace::Use::kInference);
@@ -74,9 +73,8 @@ Evaluation evaluate(const Sequential& model, const Communicator& communicator,
   return evaluation;
 }
 
-void predict(const Sequential& model, const Communicator& communicator, const ArrayView& x,
-             std::int64_t block_rows, const PredictionSink& sink) {
-  const FlushDenormals guard;
+void predict_rounds(const Sequential& model, const Communicator& communicator, const ArrayView& x,
+                    std::int64_t block_rows, const PredictionSink& sink) {
   const std::int64_t columns = element_count(model.output_shape());
   // Per round each rank computes some consecutive blocks: at most 8 MiB of output a rank, and half
   // a GiB of all, which is what one gather carries.
@@ -110,6 +108,28 @@ void predict(const Sequential& model, const Communicator& communicator, const Ar
     if (communicator.is_root())
       sink(base, {reinterpret_cast<const float*>(all.data()), round_end - base, columns});
   }
+}
+
+}  // namespace
+
+Evaluation evaluate(const Sequential& model, const Communicator& communicator,
+                    const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
+  const FloatingPointEnvironment environment;
+  Evaluation evaluation;
+  never_alone(communicator, [&] {
+    evaluation = evaluate_blocks(model, communicator, data, block_rows, root_only);
+  });
+  return evaluation;
+}
+
+void predict(const Sequential& model, const Communicator& communicator, const ArrayView& x,
+             std::int64_t block_rows, const PredictionSink& sink) {
+  const FloatingPointEnvironment environment;
+  never_alone(communicator, [&] {
+    check_same_everywhere(communicator, "network", describe_network(model));
+    check_same_everywhere(communicator, "weights", describe_weights(model));
+    predict_rounds(model, communicator, x, block_rows, sink);
+  });
 }
 
 }  // namespace lockstep

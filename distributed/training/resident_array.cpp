@@ -1,11 +1,13 @@
 #include "distributed/training/resident_array.hpp"
 
-#include <array>
+#include <algorithm>
 #include <optional>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/training/same_file.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/printable.hpp"
 #include "src/core/range.hpp"
 
 namespace lockstep {
@@ -31,13 +33,16 @@ DatasetFile open_together(const Communicator& communicator, const std::filesyste
 ResidentArray::ResidentArray(const Communicator& communicator, const Communicator& host,
                              const std::filesystem::path& path, const std::string& dataset,
                              bool trust)
-    : ResidentArray(communicator, host, open_together(communicator, path, dataset, trust)) {}
+    : ResidentArray(communicator, host, path, open_together(communicator, path, dataset, trust),
+                    trust) {}
 
 ResidentArray::ResidentArray(const Communicator& communicator, const Communicator& host,
-                             DatasetFile file)
+                             const std::filesystem::path& path, DatasetFile file, bool trust)
     : memory_(host, static_cast<std::size_t>(file.rows()) * file.row_bytes()),
-      view_{file.type(), file.rows(), file.row_shape(), memory_.bytes().data()},
       label_(file.label()) {
+  together(communicator, [&] { memory_.use_own("the rows of " + printable(label_)); });
+  view_ = {file.type(), file.rows(), file.row_shape(), memory_.bytes().data()};
+  check_same_file(communicator, host, path, file);
   const Range mine =
       memory_.shared() ? share(file.rows(), host.rank(), host.size()) : Range{0, file.rows()};
   together(communicator, [&] {
@@ -47,21 +52,23 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
                                       static_cast<std::size_t>(mine.count()) * file.row_bytes()));
   });
   memory_.synchronize();
+  if (trust) check_sample_rows(communicator, file, view_);
   compare_over_hosts(communicator, host);
 }
 
 void ResidentArray::compare_over_hosts(const Communicator& communicator, const Communicator& host) {
   if (host.size() == communicator.size() && memory_.shared()) return;
-  std::array<std::uint64_t, 2> hash = fast_hash(memory_.bytes());
-  std::array<std::uint64_t, 2> reference = hash;
-  communicator.broadcast(std::span<std::uint64_t>(reference));
-  const std::int64_t differs = hash == reference ? communicator.size() : communicator.rank();
-  const std::int64_t rank = communicator.all_min(differs);
+  const auto hash = fast_hash(memory_.bytes());
+  const std::vector<std::string> hashes =
+      communicator.all_gather(to_hex(std::as_bytes(std::span(hash))));
+  const auto other = std::ranges::find_if(hashes, [&](const auto& h) { return h != hashes[0]; });
+  if (other == hashes.end()) return;
+  const auto rank = other - hashes.begin();
   const std::string label = communicator.broadcast(label_);
-  check_collectively(rank == communicator.size(), ExitCode::kDisagreement,
-                     "[data] {}: expected the same content on every host, got other values on "
-                     "rank {} than on rank 0",
-                     label, rank);
+  check_collectively(false, ExitCode::kDisagreement,
+                     "[data] {}: expected the same content on every host, got {} rows with hash {} "
+                     "on rank {}, and hash {} on rank 0",
+                     label, view_.rows, hashes[static_cast<std::size_t>(rank)], rank, hashes[0]);
 }
 
 }  // namespace lockstep

@@ -25,7 +25,8 @@ class ResidentArray {
   bool shared() const { return memory_.shared(); }
 
  private:
-  ResidentArray(const Communicator& communicator, const Communicator& host, DatasetFile file);
+  ResidentArray(const Communicator& communicator, const Communicator& host,
+                const std::filesystem::path& path, DatasetFile file, bool trust);
   void compare_over_hosts(const Communicator& communicator, const Communicator& host);
 
   HostMemory memory_;

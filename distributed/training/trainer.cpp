@@ -9,10 +9,11 @@
 #include <span>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/ranks/replica_check.hpp"
 #include "distributed/ranks/setup_check.hpp"
 #include "io/files/atomic_file.hpp"
 #include "src/core/fault.hpp"
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
@@ -35,17 +36,26 @@ std::string describe(const std::optional<TrainingState>& state) {
                      to_hex(std::as_bytes(std::span(hashes))));
 }
 
-std::string describe(const Sequential& model) {
-  const std::string config = model_to_json(model).dump() + training_config_to_json(model).dump();
-  const auto hash = fast_hash(std::as_bytes(std::span(config)));
-  return fmt::format("{} with {} parameters, hash {}", model.name(), model.parameter_count(),
-                     to_hex(std::as_bytes(std::span(hash))));
+/// Before callbacks see it: they must neither save nor stop by such a number.
+void check_finite(const EpochReport& report) {
+  const auto check = [&](const std::string& prefix, const std::string& name, double value) {
+    check_collectively(std::isfinite(value), ExitCode::kNumerical,
+                       "[trainer] epoch {}: expected a finite {}{}, got {}; try a smaller learning "
+                       "rate, and look for extreme values in the {} rows",
+                       report.epoch, prefix, name, value,
+                       prefix.empty() ? "training" : "validation");
+  };
+  check("", "loss", report.loss);
+  for (const auto& [name, value] : report.metrics) check("", name, value);
+  if (report.validation_loss) check("val_", "loss", *report.validation_loss);
+  for (const auto& [name, value] : report.validation_metrics) check("val_", name, value);
 }
 
 }  // namespace
 
 Trainer::Trainer(Sequential& model, Communicator communicator, TrainOptions options)
     : model_(model), communicator_(std::move(communicator)), options_(options), meter_(model) {
+  const FloatingPointEnvironment environment;
   check_same_everywhere(communicator_, "training options", describe(options_));
   check_options(options_);
   check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
@@ -58,10 +68,15 @@ void Trainer::add_callback(std::shared_ptr<Callback> callback) {
   callbacks_.push_back(std::move(callback));
 }
 
-// The whole algorithm: fit() -> train_epoch() -> train_step().
+// The whole algorithm: fit() -> train() -> train_epoch() -> train_step().
 
 History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
-  const FlushDenormals guard;
+  const FloatingPointEnvironment environment;
+  never_alone(communicator_, [&] { train(data, validation); });
+  return history_;
+}
+
+void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
   check_agreement(data, validation);
   identify(data, validation);
 
@@ -80,6 +95,7 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
   while (epoch_ < options_.epochs && !stop_) {
     train_epoch(train);
     if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
+    check_finite(meter_.report());
     history_.push_back(meter_.report());
     ++epoch_;
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
@@ -88,7 +104,6 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
   distributed_optimizer_->check_replicas(fmt::format("after epoch {}", epoch_));
   distributed_optimizer_->hand_back();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
-  return history_;
 }
 
 void Trainer::train_epoch(const ArrayDataset& train) {
@@ -185,19 +200,25 @@ void Trainer::validate(const ArrayDataset& validation) {
 }
 
 Evaluation Trainer::evaluate(const ArrayDataset& data) {
-  check_data(communicator_, model_, data, "x", "y");
-  return lockstep::evaluate(model_, communicator_, data, options_.batch_size);
+  const FloatingPointEnvironment environment;
+  Evaluation evaluation;
+  never_alone(communicator_, [&] {
+    check_same_everywhere(communicator_, "network", describe_network(model_));
+    check_same_everywhere(communicator_, "weights", describe_weights(model_));
+    check_same_rows(communicator_, "rows", &data, options_.verify_data);
+    check_data(communicator_, model_, data, "x", "y");
+    evaluation = lockstep::evaluate(model_, communicator_, data, options_.batch_size);
+  });
+  return evaluation;
 }
 
 /// That all ranks were given the same things, and that they fit each other.
 void Trainer::check_agreement(const ArrayDataset& data,
                               const std::optional<ArrayDataset>& validation) {
-  check_same_everywhere(communicator_, "network", describe(model_));
-  if (options_.verify_data) {
-    check_same_everywhere(communicator_, "rows", hash_of(data));
-    check_same_everywhere(communicator_, "validation rows",
-                          validation ? hash_of(*validation) : "none");
-  }
+  check_same_everywhere(communicator_, "network", describe_network(model_));
+  check_same_rows(communicator_, "rows", &data, options_.verify_data);
+  check_same_rows(communicator_, "validation rows", validation ? &*validation : nullptr,
+                  options_.verify_data);
   check_collectively(data.rows() > 0, ExitCode::kBadData,
                      "[trainer] expected at least one row to train on, got none");
   check_data(communicator_, model_, data, "x", "y");
@@ -290,6 +311,7 @@ void Trainer::set_out() {
     if (options_.initialize) model_.initialize(options_.seed);
   }
   communicator_.broadcast(model_.arena().values());
+  check_replicas(model_, {}, communicator_, "before the first step");
   distributed_optimizer_->set_up();
 }
 
@@ -335,14 +357,24 @@ void Trainer::save(const std::filesystem::path& path) {
 }
 
 void Trainer::save(const FileWriter& write) {
-  const TrainingState now = state_on_root();
-  // What is not worth keeping must not take the place of what is.
-  distributed_optimizer_->check_replicas(fmt::format("before saving step {}", now.iterations));
-  fault_point("save", communicator_.rank(), now.iterations);
-  on_root(communicator_, [&] { write(model_file(model_, &now.slots, to_json_text(now))); });
+  const FloatingPointEnvironment environment;
+  never_alone(communicator_, [&] {
+    const TrainingState now = state_on_root();
+    // What is not worth keeping must not take the place of what is.
+    distributed_optimizer_->check_replicas(fmt::format("before saving step {}", now.iterations));
+    fault_point("save", communicator_.rank(), now.iterations);
+    on_root(communicator_, [&] { write(model_file(model_, &now.slots, to_json_text(now))); });
+  });
 }
 
 TrainingState Trainer::state() {
+  const FloatingPointEnvironment environment;
+  TrainingState state;
+  never_alone(communicator_, [&] { state = state_everywhere(); });
+  return state;
+}
+
+TrainingState Trainer::state_everywhere() {
   TrainingState state = state_on_root();
   state.slots.resize(model_.optimizer().slot_names().size());
   for (auto& slot : state.slots) {

@@ -43,7 +43,9 @@ class Trainer {
   /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports,
   /// equal on every rank (but for clocks: rank 0's). Throws on every rank: Error (64) options that
   /// do not fit, (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that
-  /// differ, (78) ranks that passed different rows, options or networks.
+  /// differ, (78) ranks that passed different rows, options or networks. What one rank alone throws
+  /// (a callback, lack of memory) all ranks throw, as a CollectiveError that names it: then nothing
+  /// but the destructor may follow.
   History fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation = {});
 
   /// Loss (regularisers included) and metrics, the same on any number of ranks. Collective.
@@ -81,6 +83,7 @@ class Trainer {
   const std::string& why_allreduce() const { return why_allreduce_; }
 
  private:
+  void train(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void refuse_other_run() const;
@@ -94,6 +97,7 @@ class Trainer {
   void set_rate(double rate);
   void restore_callbacks();
   TrainingState state_on_root();
+  TrainingState state_everywhere();
 
   Sequential& model_;
   Communicator communicator_;

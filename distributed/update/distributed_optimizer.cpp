@@ -1,8 +1,10 @@
 #include "distributed/update/distributed_optimizer.hpp"
 
+#include "distributed/ranks/agreement.hpp"
 #include "distributed/update/allreduce_optimizer.hpp"
 #include "distributed/update/sharded_optimizer.hpp"
 #include "src/core/error.hpp"
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 
@@ -11,13 +13,28 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
     const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
     std::string& why_not) {
   if (wanted == DistributedOptimizer::Strategy::kSharded) {
-    auto sharded = std::make_unique<ShardedOptimizer>(model, communicator,
-                                                      communicator.on_this_host(), options, plans);
+    std::unique_ptr<ShardedOptimizer> sharded;
+    Communicator host = communicator.on_this_host();
+    // It meets other ranks first, and allocates then.
+    together(communicator, [&] {
+      sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
+        return std::make_unique<ShardedOptimizer>(model, communicator, std::move(host), options,
+                                                  plans);
+      });
+    });
     const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
     if (shared) return sharded;
-    why_not = "the ranks of a host could not share memory (is /dev/shm large enough?)";
+    why_not =
+        "the ranks of a host could not share memory (is /dev/shm large enough? what do ulimit -v "
+        "and -f say?)";
   }
-  return std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
+  std::unique_ptr<AllreduceOptimizer> plain;
+  together(communicator, [&] {
+    plain = allocating("workspace, gradients and optimizer state of --sync allreduce", [&] {
+      return std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
+    });
+  });
+  return plain;
 }
 
 void check_slots(const Sequential& model, const OptimizerSlots& slots) {

@@ -9,6 +9,8 @@
 namespace lockstep {
 namespace {
 
+/// A look at the alarm takes as long as so many waits.
+constexpr std::int64_t kWaitsBetweenLooks = 64;
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
@@ -62,6 +64,7 @@ void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
                                            .loss_sums = all_subtrees * options_.loss_sums,
                                            .parameters = model_.arena().size(),
                                            .workspace = workspace_floats});
+  if (!shares_memory()) return;
   workspace_.emplace(model_, host_rows, kTraining, window_->workspace(), own_input_);
 }
 
@@ -155,11 +158,13 @@ std::span<const double> ShardedOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
   backoff_.reset();
+  std::int64_t waits = 0;
   while (flags_->all_published() < all) {
     if (advance()) {
       backoff_.reset();
     } else {
       backoff_.wait();
+      if (++waits % kWaitsBetweenLooks == 0) communicator_.look_for_alarm();
     }
   }
   progress_.reset();

@@ -58,6 +58,9 @@ struct Findings {
 
 /// NaN and Inf in rows [first, last) of x.
 Findings find_not_finite(const ArrayView& x, std::int64_t first, std::int64_t last);
+/// Numbers in rows [first, last) that are not from `low` to `high`; NaN is one.
+Findings find_outside(const ArrayView& y, std::int64_t first, std::int64_t last, double low,
+                      double high);
 /// Labels in rows [first, last) that are not exact integers in [0, classes).
 Findings find_bad_labels(const ArrayView& y, std::int64_t first, std::int64_t last,
                          std::int64_t classes);

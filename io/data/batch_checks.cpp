@@ -55,6 +55,13 @@ Findings find_not_finite(const ArrayView& x, std::int64_t first, std::int64_t la
   });
 }
 
+Findings find_outside(const ArrayView& y, std::int64_t first, std::int64_t last, double low,
+                      double high) {
+  return find_elements(y, first, last, [&](auto value) {
+    return !(static_cast<double>(value) >= low && static_cast<double>(value) <= high);
+  });
+}
+
 Findings find_bad_labels(const ArrayView& y, std::int64_t first, std::int64_t last,
                          std::int64_t classes) {
   return find_elements(y, first, last, [classes](auto value) {

@@ -1,6 +1,7 @@
 #include "io/data/dataset_file.hpp"
 
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 
 namespace lockstep {
 
@@ -25,6 +26,7 @@ std::size_t DatasetFile::row_bytes() const {
 }
 
 void DatasetFile::read(std::int64_t first, std::int64_t count, std::span<std::byte> out) const {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   file_.read_rows(dataset_, type_, first, count, out);
 }
 

@@ -6,6 +6,7 @@
 
 #include "io/import/import.hpp"
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/random.hpp"
 
 namespace lockstep {
@@ -259,6 +260,7 @@ class GlyphArtist {
 }  // namespace
 
 Glyphs synthetic_glyphs(std::int64_t rows, std::uint64_t seed, std::int64_t first_row) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check(rows >= 1 && first_row >= 0, ExitCode::kUsage,
         "[synthetic] expected at least one row, counted from 0, got {} from {}", rows, first_row);
   Glyphs glyphs;

@@ -7,6 +7,7 @@
 #include "io/import/csv_reader.hpp"
 #include "io/import/import.hpp"
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -170,6 +171,7 @@ void add_row(const CsvRecord& record, const LabelColumn& label, const CsvReader&
 }  // namespace
 
 CsvTable read_csv(const std::filesystem::path& path, const std::string& label_name) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   CsvReader reader(path);
   CsvRecord first;
   CsvRecord record;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 
 namespace lockstep {
 namespace {
@@ -142,6 +143,7 @@ std::string history_to_csv(const History& history) {
 }
 
 History history_from_csv(const std::string& text) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check(!text.empty() && text.back() == '\n', ExitCode::kBadData,
         "[history] expected lines that end in a line feed, got {}",
         text.empty() ? "nothing" : "a last line without one");

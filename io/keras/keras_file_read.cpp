@@ -7,6 +7,7 @@
 #include "io/keras/keras_optimizer_state.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
@@ -130,6 +131,7 @@ hdf5::File open_verified(const std::filesystem::path& path) {
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& path) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   const hdf5::File file = open_verified(path);
   LoadedModel loaded{read_architecture(file), std::nullopt, 0, ""};
   read_weights(file, loaded.model);

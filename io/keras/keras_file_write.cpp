@@ -5,6 +5,7 @@
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/model/model_json.hpp"
 
 // The tree, names and attribute types of keras-semantics 6.1.
@@ -100,6 +101,7 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
 
 std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
                                   const std::string& training_state) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   std::vector<std::byte> bytes = keras_image(model, slots, training_state);
   append_trailer(bytes);
   return bytes;

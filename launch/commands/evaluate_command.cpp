@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/training/finite_check.hpp"
 #include "distributed/training/trainer.hpp"
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
@@ -108,6 +109,21 @@ std::string to_text(const Evaluation& evaluation, bool json) {
   return object.dump();
 }
 
+/// The same on every rank.
+void check_evaluation(const Evaluation& evaluation, const Sequential& model,
+                      const EvaluateOptions& options) {
+  const std::string weights = describe_not_finite(model);
+  check_collectively(weights.empty(), ExitCode::kNumerical,
+                     "[{}] expected finite weights, but {}: what it computes means nothing; train "
+                     "again with a smaller learning rate, or take an earlier checkpoint",
+                     printable(options.model), weights);
+  const std::string result = describe_not_finite(evaluation);
+  check_collectively(result.empty(), ExitCode::kNumerical,
+                     "[{}] expected finite results of {}, but {}: look for extreme values in the "
+                     "rows, which the weights (all finite) were not trained for",
+                     printable(options.model), printable(options.place.x.dataset), result);
+}
+
 }  // namespace
 
 ExitCode run_evaluate(const CommandContext& context) {
@@ -128,9 +144,12 @@ ExitCode run_evaluate(const CommandContext& context) {
   const Communicator host = world.on_this_host();
   const ResidentDataset data(world, host, options.place, options.trust);
   data.check_for(world, *model);
-  Trainer trainer(*model, Communicator(world.get()), {.batch_size = options.batch_size});
+  // The rows are compared already, where they are read.
+  Trainer trainer(*model, Communicator(world.get()),
+                  {.batch_size = options.batch_size, .verify_data = false});
   const Evaluation evaluation = trainer.evaluate(data.rows());
   if (context.is_root()) print_now(to_text(evaluation, options.json) + "\n");
+  check_evaluation(evaluation, *model, options);
   return ExitCode::kDone;
 }
 

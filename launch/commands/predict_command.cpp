@@ -4,6 +4,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/training/evaluator.hpp"
+#include "distributed/training/finite_check.hpp"
 #include "io/data/prediction_file.hpp"
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
@@ -97,6 +98,18 @@ void check_input(const ArrayView& x, const Sequential& model, const std::string&
         to_string(model.input_shape()), to_string(x.row_shape));
 }
 
+/// The file was asked for, and is there; what it is worth must be said.
+void warn_of_not_finite(const FinitePredictions& finite, const Sequential& model,
+                        const std::string& name) {
+  const std::string weights = describe_not_finite(model);
+  const std::string rows = finite.describe();
+  if (weights.empty() && rows.empty()) return;
+  print_error(fmt::format(
+      "warning: {}; {}", rows.empty() ? "the predictions are finite, but mean nothing" : rows,
+      weights.empty() ? "the weights are finite: look for extreme values in the inputs"
+                      : fmt::format("[{}] {}", printable(name), weights)));
+}
+
 }  // namespace
 
 ExitCode run_predict(const CommandContext& context) {
@@ -120,13 +133,19 @@ ExitCode run_predict(const CommandContext& context) {
   together(world, [&] { check_input(x.view(), *model, x.label()); });
   std::optional<PredictionFile> file;
   on_root(world, [&] { file.emplace(format, x.view().rows, model->output_shape()); });
-  predict(*model, world, x.view(), std::min(options.batch_size, x.view().rows),
-          [&](std::int64_t, ConstMatrix rows) { file->add(rows); });
+  FinitePredictions finite;
+  // A communicator of its own: what rank 0 meets while it fills the file, all ranks hear of.
+  predict(*model, Communicator(world.get()), x.view(), std::min(options.batch_size, x.view().rows),
+          [&](std::int64_t first, ConstMatrix rows) {
+            finite.add(first, rows);
+            file->add(rows);
+          });
   on_root(world, [&] {
     file->save(options.out);
     print_now(
         fmt::format("{} predictions in {}\n", x.view().rows, printable(options.out.string())));
   });
+  if (context.is_root()) warn_of_not_finite(finite, *model, options.model);
   return ExitCode::kDone;
 }
 

@@ -5,6 +5,7 @@
 #include "io/files/atomic_file.hpp"
 #include "io/keras/keras_file.hpp"
 #include "launch/train/train_compile.hpp"
+#include "launch/train/training_facts.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/layers_text.hpp"
@@ -46,12 +47,19 @@ void build_for(const Shape& row_shape, const TrainSettings& settings, Sequential
   }
 }
 
+/// Before compile(), which knows less: an error of a metric would hide the mistake.
+void refuse_senseless(const NetworkFacts& network) {
+  for (const Advice& advice : advice_on(network))
+    if (advice.refusal) throw Error(*advice.refusal, advice.text);
+}
+
 }  // namespace
 
 Network make_network(const TrainSettings& settings, const Shape& row_shape) {
   Network network = read_network(settings);
   if (!network.model.built()) build_for(row_shape, settings, network.model);
   try {
+    refuse_senseless(facts_of(network.model, *make_loss(loss_by(settings, network.model))));
     compile_by(settings, network.model);
   } catch (const Error& error) {
     fail(ExitCode::kUsage, "{}", error.what());  // what does not fit are the options' words

@@ -5,6 +5,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/training/early_stopping.hpp"
+#include "distributed/training/finite_check.hpp"
 #include "distributed/training/model_checkpoint.hpp"
 #include "distributed/training/trainer.hpp"
 #include "launch/cli/command.hpp"
@@ -16,6 +17,7 @@
 #include "launch/train/resume.hpp"
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/train_plan.hpp"
+#include "launch/train/training_facts.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/printable.hpp"
@@ -89,6 +91,7 @@ class TrainRun {
 
  private:
   void decide();
+  void advise_on_rates(std::int64_t rows) const;
   void begin(const RunData& data);
   void identify(const RunData& data);
   void load_checkpoint(const RunData& data);
@@ -113,6 +116,10 @@ ExitCode TrainRun::run() {
   const RunData data = load_data(world_, host, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
+  follow(world_, advice_on(facts_of(plan_.network.model),
+                           facts_of(world_, data.train.rows(), plan_.network.model, settings_.x,
+                                    settings_.y)));
+  if (!resumes_) advise_on_rates(data.train.rows().rows());
   begin(data);
   try {
     return train(data);
@@ -133,6 +140,17 @@ void TrainRun::decide() {
   resumes_ = world_.broadcast(resumes_);
 }
 
+/// Of the steps from where training sets out.
+void TrainRun::advise_on_rates(std::int64_t rows) const {
+  const std::optional<TrainingState>& start = plan_.network.start;
+  const std::int64_t epochs = settings_.epochs - (start && resumes_ ? start->epoch : 0);
+  const bool ends = epochs <= 0 || (start && start->stopped);
+  const Schedule& schedule = plan_.network.model.optimizer().schedule();
+  follow(world_, advice_on({.first_step = start ? start->iterations : 0,
+                            .steps = ends ? 0 : epochs * steps_per_epoch(settings_, rows),
+                            .rate = [&](std::int64_t step) { return schedule.rate(step); }}));
+}
+
 void TrainRun::begin(const RunData& data) {
   on_root(world_, [&] {
     directory_.create();
@@ -140,7 +158,10 @@ void TrainRun::begin(const RunData& data) {
   });
   decide();  // once more: until the lock, somebody else may have been at work here
   identify(data);
-  if (resumes_) load_checkpoint(data);
+  if (resumes_) {
+    load_checkpoint(data);
+    advise_on_rates(data.train.rows().rows());
+  }
   // Up to here a run that is here, and refused, stays as it was.
   on_root(world_, [&] {
     if (!resumes_) directory_.remove_results();
@@ -239,6 +260,12 @@ void TrainRun::report_test(const Evaluation& evaluation) const {
     line += fmt::format(", test {} {}", name, keras_number(value));
   }
   say(line);
+  const std::string bad = describe_not_finite(evaluation);
+  check_collectively(
+      bad.empty(), ExitCode::kNumerical,
+      "[{}] expected finite results of the trained network, but {}; the network is in "
+      "{}; look for extreme values in the test rows",
+      printable(settings_.x_test), bad, printable(directory_.final_model().string()));
 }
 
 void TrainRun::say(const std::string& line) const {
@@ -273,6 +300,7 @@ ExitCode run_train(const CommandContext& context) {
   set_threads(static_cast<int>(plan.settings.threads));
   set_blas_threads(static_cast<int>(plan.settings.threads));
   warn_about_machine(world, plan.settings);
+  follow(world, advice_on(facts_of(plan.network.model)));
   if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));
   if (plan.settings.dry_run) {
     describe_plan(world, plan);

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "launch/train/training_advice.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
+#include "src/losses/loss.hpp"
 #include "src/model/model_json.hpp"
+#include "src/model/python_call.hpp"
 
 namespace lockstep {
 namespace {
@@ -155,6 +158,21 @@ Json schedule_json(const TrainSettings& s, const std::vector<Setting>& settings,
   return {{"class_name", choice.keras_class}, {"config", config}};
 }
 
+/// "huber", or with settings in Keras's words: "huber(delta=2)".
+Json loss_json(const std::string& text) {
+  if (text.find('(') == std::string::npos) return text;
+  const std::vector<PythonCall> calls = parse_python_calls(text);
+  check(calls.size() == 1, ExitCode::kUsage, "[options] --loss: expected one loss, got '{}'",
+        printable(text));
+  Json config = Json::object();
+  for (const PythonArgument& argument : calls.front().arguments) {
+    check(!argument.keyword.empty() && !argument.value.call, ExitCode::kUsage,
+          "[options] --loss: expected settings as NAME=VALUE, got '{}'", printable(text));
+    config[argument.keyword] = argument.value.json;
+  }
+  return {{"class_name", calls.front().name}, {"config", config}};
+}
+
 const Choice& optimizer_of(const Json& base) {
   return choose(kOptimizers, base.at("class_name").get<std::string>(), "optimizer");
 }
@@ -172,6 +190,20 @@ std::vector<std::string> split_names(const std::string& text) {
     first = comma + 1;
   }
   return names;
+}
+
+std::string default_metrics_of(const std::string& loss) {
+  try {
+    return fmt::format("{}", fmt::join(default_metrics(make_loss(loss_json(loss))->name()), ", "));
+  } catch (const Error&) {
+    return "accuracy";
+  }
+}
+
+Json loss_by(const TrainSettings& settings, const Sequential& model) {
+  if (settings.loss) return loss_json(*settings.loss);
+  return model.compiled() ? training_config_to_json(model).at("loss")
+                          : Json("sparse_categorical_crossentropy");
 }
 
 double default_learning_rate(const std::string& optimizer) {
@@ -210,9 +242,9 @@ void compile_by(const TrainSettings& settings, Sequential& model) {
   const Json before = model.compiled() ? training_config_to_json(model) : Json();
   const Json optimizer =
       optimizer_json(settings, model.compiled() ? before.at("optimizer_config") : Json());
-  Json loss = model.compiled() ? before.at("loss") : Json("sparse_categorical_crossentropy");
-  if (settings.loss) loss = *settings.loss;
-  Json metrics = model.compiled() ? before.at("metrics") : Json::array({"accuracy"});
+  const Json loss = loss_by(settings, model);
+  Json metrics =
+      model.compiled() ? before.at("metrics") : Json(default_metrics(make_loss(loss)->name()));
   if (settings.metrics) metrics = split_names(*settings.metrics);
   model.compile(optimizer, loss, metrics);
 }

@@ -18,6 +18,13 @@ nlohmann::ordered_json optimizer_json(const TrainSettings& settings,
 /// Whether the settings keep the state of an optimizer with this Keras JSON (--from).
 bool keeps_optimizer(const TrainSettings& settings, const nlohmann::ordered_json& base);
 
+/// The names of the metrics that go with the loss if the user names none; of a loss that Lockstep
+/// lacks, which is refused later, any.
+std::string default_metrics_of(const std::string& loss);
+
+/// The loss that compile_by() takes.
+nlohmann::ordered_json loss_by(const TrainSettings& settings, const Sequential& model);
+
 /// compile()s the built model by the settings, over what it was compiled with already.
 void compile_by(const TrainSettings& settings, Sequential& model);
 

@@ -215,9 +215,12 @@ void add_network(FieldList& list) {
             "train a saved network on, with its weights and, unless set below, the optimizer, "
             "loss and metrics that it was compiled with");
   list.text("loss", Use::kResult, &S::loss, "NAME",
-            "Keras's name of the loss [default: sparse_categorical_crossentropy]");
+            "Keras's name of the loss, with settings if need be: \"huber(delta=2)\", "
+            "\"sparse_categorical_crossentropy(from_logits=True)\" [default: "
+            "sparse_categorical_crossentropy]");
   list.text("metrics", Use::kResult, &S::metrics, "NAMES",
-            "names, with commas; \"\": none [default: accuracy]");
+            "names, with commas; \"\": none [default: accuracy; of a regression the mean absolute "
+            "error]");
   list.text("optimizer", Use::kResult, &S::optimizer, "NAME", "adam or sgd [default: adam]");
   list.number("learning-rate", Use::kResult, &S::learning_rate, kNotNegative,
               "[default: adam 0.001, sgd 0.01]");

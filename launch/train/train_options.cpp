@@ -152,7 +152,7 @@ void resolve_defaults(TrainSettings& s) {
   if (!s.from.empty()) return;
   if (!s.optimizer) s.optimizer = "adam";
   if (!s.loss) s.loss = "sparse_categorical_crossentropy";
-  if (!s.metrics) s.metrics = "accuracy";
+  if (!s.metrics) s.metrics = default_metrics_of(*s.loss);
   const bool piecewise = s.schedule == "piecewise";  // it has all its rates in --values
   if (!s.learning_rate && !piecewise) s.learning_rate = default_learning_rate(*s.optimizer);
 }

@@ -173,6 +173,10 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
     network.emplace(make_network(settings, x.row_shape()));
   });
+  check_same_everywhere(world, "network", describe_network(network->model));
+  if (!settings.from.empty())
+    check_same_everywhere(world, "weights in " + printable(settings.from),
+                          describe_weights(network->model));
   return {settings, std::move(*network), train, validation, test};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "src/core/memory.hpp"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -16,7 +18,7 @@ FloatBuffer::FloatBuffer(std::int64_t floats) : size_(static_cast<std::size_t>(f
   const std::size_t boundary = huge ? kHugePage : kLine;
   const std::size_t bytes = (size_ * sizeof(float) + boundary) / boundary * boundary;
   memory_.reset(static_cast<float*>(std::aligned_alloc(boundary, bytes)));
-  if (!memory_) throw std::bad_alloc();
+  if (!memory_) throw OutOfMemory("expected " + mebibytes(bytes));
 #if defined(__linux__)
   if (huge) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: it may be refused
 #endif

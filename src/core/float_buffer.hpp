@@ -15,7 +15,7 @@ class FloatBuffer {
   static constexpr std::int64_t kAlignment = 16;  ///< floats
 
   FloatBuffer() = default;
-  /// Throws std::bad_alloc.
+  /// Throws OutOfMemory.
   explicit FloatBuffer(std::int64_t floats);
 
   std::span<float> span() { return {memory_.get(), size_}; }

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <exception>
 
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 
 namespace lockstep {
 namespace {
@@ -27,16 +27,19 @@ void detail::run_parallel(std::int64_t parts, void (*run)(void*, std::int64_t), 
     for (std::int64_t part = 0; part < parts; ++part) run(context, part);
     return;
   }
-  const std::uint64_t mode = floating_point_mode();
+  const FloatingPointState callers = FloatingPointState::of_this_thread();
   std::exception_ptr failure;
-#pragma omp parallel for num_threads(team) schedule(static)
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const FloatingPointMode callers(mode);
-    try {
-      run(context, part);
-    } catch (...) {
+#pragma omp parallel num_threads(team)
+  {
+    const FloatingPointEnvironment environment(callers);
+#pragma omp for schedule(static) nowait
+    for (std::int64_t part = 0; part < parts; ++part) {
+      try {
+        run(context, part);
+      } catch (...) {
 #pragma omp critical(lockstep_parallel_failure)
-      failure = std::current_exception();
+        failure = std::current_exception();
+      }
     }
   }
   if (failure) std::rethrow_exception(failure);

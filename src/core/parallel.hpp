@@ -15,7 +15,8 @@ void run_parallel(std::int64_t parts, void (*run)(void*, std::int64_t), void* co
 }
 
 /// f(0) ... f(parts - 1), shared out over the threads, which take over the caller's floating-point
-/// mode. f must not depend on the order; one of the exceptions that it throws comes out. One thread, or one part: a plain loop.
+/// state meanwhile. f must not depend on the order; one of the exceptions that it throws comes out.
+/// One thread, or one part: a plain loop.
 template <class F>
 void parallel_for(std::int64_t parts, const F& f) {
   detail::run_parallel(

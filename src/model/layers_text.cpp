@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
 #include "src/model/layer_source.hpp"
@@ -162,6 +163,7 @@ LayerSource to_source(const PythonCall& call) {
 }  // namespace
 
 Sequential model_from_layers_text(const std::string& text) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   std::vector<LayerSource> sources;
   for (const PythonCall& call : parse_python_calls(text)) {
     LayerSource source = to_source(call);

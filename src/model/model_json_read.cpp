@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/layer_source.hpp"
 #include "src/model/model_json.hpp"
@@ -171,6 +172,7 @@ std::optional<Shape> read_build_config(LayerConfig& model) {
 }  // namespace
 
 Sequential model_from_json(const ordered_json& json) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check_nesting(json, 1);
   LayerConfig model(json, below(""), kCode);
   const std::string class_name = model.name("class_name", "nothing");
@@ -186,6 +188,7 @@ Sequential model_from_json(const ordered_json& json) {
 }
 
 Sequential model_from_json_text(const std::string& text) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   return model_from_json(parse(text));
 }
 

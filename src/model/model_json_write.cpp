@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/model/model_json.hpp"
 
@@ -47,6 +48,7 @@ std::string implied_input_name(const Sequential& model) {
 }  // namespace
 
 ordered_json model_to_json(const Sequential& model) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());
   const Shape& input = model.input_shape();

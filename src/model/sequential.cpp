@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
 #include "src/model/size_limit.hpp"
 
@@ -75,6 +76,7 @@ void Sequential::build(const Shape& input) {
 }
 
 void Sequential::initialize(std::uint64_t seed) {
+  const FloatingPointEnvironment environment;
   std::uint32_t index = 0;
   for (Parameter* parameter : arena_.parameters()) {
     const RandomStream random(seed, Purpose::kInitializer, 0, index++);
@@ -85,6 +87,7 @@ void Sequential::initialize(std::uint64_t seed) {
 void Sequential::compile(const nlohmann::ordered_json& optimizer,
                          const nlohmann::ordered_json& loss,
                          const nlohmann::ordered_json& metrics) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check(built_, ExitCode::kUsage, "[{}] expected build() before compile()", name_);
   optimizer_ = make_optimizer(optimizer);
   loss_ = make_loss(loss);
@@ -103,6 +106,7 @@ void Sequential::compile(const std::string& optimizer, const std::string& loss,
 
 Matrix Sequential::forward(const Workspace& workspace, Range rows, const Pass& wanted,
                            bool until_logits) const {
+  const FloatingPointEnvironment environment;
   Pass pass = wanted;
   pass.numerics = numerics_;
   const std::size_t scaled_before = pass.input_is_scaled ? scaling_layer() : layers_.size();
@@ -119,6 +123,7 @@ Matrix Sequential::forward(const Workspace& workspace, Range rows, const Pass& w
 
 void Sequential::backward(const Workspace& workspace, Range rows, const Pass& wanted,
                           const LayerDone& layer_done) const {
+  const FloatingPointEnvironment environment;
   Pass pass = wanted;
   pass.numerics = numerics_;
   const std::size_t first = first_trained_layer();
@@ -134,6 +139,7 @@ void Sequential::backward(const Workspace& workspace, Range rows, const Pass& wa
 
 void Sequential::gradients(const Workspace& workspace, Range rows, const Pass& wanted, Range floats,
                            float* out) const {
+  const FloatingPointEnvironment environment;
   Pass pass = wanted;
   pass.numerics = numerics_;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -186,6 +192,7 @@ bool Sequential::regularized() const {
 }
 
 double Sequential::regularization_penalty() const {
+  const FloatingPointEnvironment environment;
   double sum = 0;
   for (const Parameter* parameter : arena_.parameters())
     if (parameter->regularizer.active()) sum += parameter->regularizer.penalty(parameter->value);

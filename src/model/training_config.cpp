@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/layer_config.hpp"
 #include "src/model/model_json.hpp"
@@ -33,6 +34,7 @@ ordered_json metric_list(LayerConfig& config) {
 }  // namespace
 
 ordered_json training_config_to_json(const Sequential& model) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.compiled(), ExitCode::kUsage,
         "[{}] expected compile() before its training_config is written", model.name());
   ordered_json metrics = ordered_json::array();

@@ -26,7 +26,7 @@
 
 #include "distributed/update/distributed_optimizer.hpp"
 #include "src/core/float_buffer.hpp"
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/model/layers_text.hpp"
@@ -248,7 +248,7 @@ void measure(const Network& network, const Communicator& communicator, const Set
 }
 
 int run(const Settings& settings) {
-  const FlushDenormals guard;
+  const FloatingPointEnvironment guard;
   const Communicator communicator(MPI_COMM_WORLD);
   std::ofstream csv;
   if (communicator.is_root()) {

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "src/core/error.hpp"
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/random.hpp"
@@ -156,7 +156,7 @@ class Training {
 };
 
 void compute() {
-  const FlushDenormals guard;  // as Trainer::fit
+  const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
       .run();
   // Every elementary function, odd sizes, a softmax that no loss takes over.

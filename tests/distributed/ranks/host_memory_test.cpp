@@ -1,7 +1,10 @@
 #include "distributed/ranks/host_memory.hpp"
 
+#include <sys/resource.h>
+
 #include <cstring>
 
+#include "src/core/memory.hpp"
 #include "tests/support/ranks.hpp"
 
 namespace lockstep {
@@ -66,6 +69,36 @@ TEST(HostMemory, MovesWithItsBytes) {
   EXPECT_EQ(moved.bytes().size(), 64u);
   EXPECT_EQ(moved.shared(), shared);
   moved.synchronize();
+}
+
+TEST(HostMemory, IsSharedByNobodyIfOneRankCannotMapIt) {
+  const Communicator host = world().on_this_host();
+  constexpr std::size_t kBytes = 64 << 20;
+  for (const int rank : {0, host.size() - 1}) {
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit lower{kBytes / 2, before.rlim_max};
+    if (host.rank() == rank) setrlimit(RLIMIT_FSIZE, &lower);
+    HostMemory memory(host, kBytes);
+    setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_FALSE(memory.shared());
+    EXPECT_TRUE(memory.bytes().empty());
+    memory.use_own("a test");
+    EXPECT_EQ(memory.bytes().size(), kBytes);
+    memory.synchronize();
+  }
+}
+
+TEST(HostMemory, SaysWhatItHasNoMemoryFor) {
+  const Communicator host = world().on_this_host();
+  HostMemory memory(host, std::size_t{1} << 50);
+  EXPECT_FALSE(memory.shared());
+  try {
+    memory.use_own("the rows of x");
+    ADD_FAILURE() << "a pebibyte was had";
+  } catch (const OutOfMemory& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("1073741826.0 MiB for the rows of x"));
+  }
 }
 
 TEST(HostMemory, ServesOneRank) {

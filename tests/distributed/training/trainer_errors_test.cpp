@@ -1,3 +1,4 @@
+#include <cmath>
 #include <limits>
 
 #include "distributed/training/trainer.hpp"
@@ -76,6 +77,60 @@ TEST_F(TrainerErrors, RefusesAnotherNumberOfRowsOnOneRank) {
   if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
   if (last()) data_ = test::classified_rows(19, 4, 3);
   expect_refusal(ExitCode::kDisagreement, {"20 rows", "19 rows", last_rank()}, {});
+}
+
+TEST_F(TrainerErrors, ComparesShapesWhereItDoesNotCompareRows) {
+  if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
+  const TinyData whole = data_;
+  if (last()) data_ = test::classified_rows(19, 4, 3);
+  expect_refusal(ExitCode::kDisagreement, {"20 rows", "19 rows", last_rank()},
+                 {.verify_data = false});
+  if (last()) data_ = test::classified_rows(20, 5, 3);
+  expect_refusal(ExitCode::kDisagreement, {"(4)", "(5)", last_rank()}, {.verify_data = false});
+  data_ = whole;
+  std::optional<ArrayDataset> validation = data_.view().slice(0, last() ? 9 : 10);
+  expect_collective_error(
+      communicator_, ExitCode::kDisagreement, {"validation rows", "10 rows", "9 rows"},
+      [&] { Trainer(model_, world(), {.verify_data = false}).fit(data_.view(), validation); });
+  if (last()) validation.reset();
+  expect_collective_error(communicator_, ExitCode::kDisagreement, {"validation rows", "none"}, [&] {
+    Trainer(model_, world(), {.verify_data = false}).fit(data_.view(), validation);
+  });
+  expect_collective_error(communicator_, ExitCode::kDisagreement, {"20 rows", "10 rows"}, [&] {
+    Trainer(model_, world(), {.verify_data = false})
+        .evaluate(data_.view().slice(0, last() ? 10 : 20));
+  });
+}
+
+TEST_F(TrainerErrors, RefusesTargetsThatAreNoProbabilities) {
+  for (const auto& [value, loss] :
+       {std::pair{2.0f, "binary_crossentropy"}, std::pair{-0.1f, "binary_crossentropy"},
+        std::pair{-1.0f, "categorical_crossentropy"}}) {
+    model_.compile("adam", loss, {});
+    TinyData data = data_;
+    data.y.assign(60, 0.5f);
+    data.y_shape = {3};
+    Trainer(model_, world(), {}).fit(data.view());
+    data.y[3 * 7 + 1] = value;
+    expect_collective_error(communicator_, ExitCode::kBadData, {"y", "row 7", loss},
+                            [&] { Trainer(model_, world(), {}).fit(data.view()); });
+  }
+}
+
+TEST_F(TrainerErrors, RefusesWeightsThatAreNotFinite) {
+  model_.initialize(1);
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), -INFINITY}) {
+    model_.arena().values()[1] = value;
+    expect_refusal(ExitCode::kNumerical, {"before the first step", "finite", "dense/kernel"},
+                   {.initialize = false});
+  }
+}
+
+TEST_F(TrainerErrors, RefusesOtherWeightsOnOneRankInEvaluate) {
+  if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
+  model_.initialize(last() ? 2 : 1);
+  expect_collective_error(communicator_, ExitCode::kDisagreement, {"weights", last_rank()},
+                          [&] { Trainer(model_, world(), {}).evaluate(data_.view()); });
 }
 
 TEST_F(TrainerErrors, RefusesValidationRowsThatDifferBetweenRanks) {

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/core/flush_denormals.hpp"
+#include "src/core/floating_point.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/progress_hook.hpp"
 #include "src/core/random.hpp"
@@ -210,7 +210,7 @@ class ExactProducts : public ::testing::TestWithParam<const char*> {
     exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, {0, m}, {0, n},
                                 whole.values.data());
     subtrees.prefetch = reinterpret_cast<const char*>(fetched.values.data()) -
-                     reinterpret_cast<const char*>(cut.values.data());
+                        reinterpret_cast<const char*>(cut.values.data());
     for (const Range rows : {Range{0, m / 3}, Range{m / 3, m}})
       for (const Range columns : {Range{0, n / 2}, Range{n / 2, n}})
         exact_multiply_transposed_a(gemm(), a.view(), b.view(), subtrees, rows, columns,
@@ -377,7 +377,7 @@ TEST(ExactGemm, KnowsNoVariantOfAnotherName) {
 TEST(ParallelFor, RunsEveryPartOnceInTheCallersFloatingPointMode) {
   set_threads(3);
   parallel_for(3, [](std::int64_t) {});  // the threads exist before the mode is set
-  const FlushDenormals flush;
+  const FloatingPointEnvironment flush;
   for (const int count : {1, 2, 3}) {
     set_threads(count);
     std::vector<int> runs(7);

@@ -1,0 +1,164 @@
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "distributed/training/evaluator.hpp"
+#include "distributed/training/trainer.hpp"
+#include "io/import/import.hpp"
+#include "src/core/hash.hpp"
+#include "src/core/parallel.hpp"
+#include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
+#include "tests/support/floating_point.hpp"
+#include "tests/support/ranks.hpp"
+#include "tests/support/tiny_training.hpp"
+
+/// A program may round as it likes and trap what it likes: no bit of the library's results changes,
+/// no trap is sprung, and it gets back what it had.
+namespace lockstep {
+namespace {
+
+using test::world;
+
+constexpr const char* kNetwork =
+    "Dense(7, tanh, kernel_regularizer=l2(0.013)), Dropout(0.23), Dense(5, selu), Dense(3, "
+    "softmax)";
+
+Sequential compiled_network() {
+  Sequential model = model_from_layers_text(kNetwork);
+  model.build({4});
+  const nlohmann::ordered_json schedule = {
+      {"class_name", "ExponentialDecay"},
+      {"config", {{"initial_learning_rate", 0.03}, {"decay_steps", 3}, {"decay_rate", 0.9}}}};
+  model.compile({{"class_name", "Adam"}, {"config", {{"learning_rate", schedule}}}},
+                nlohmann::ordered_json("sparse_categorical_crossentropy"),
+                nlohmann::ordered_json::array({"accuracy"}));
+  return model;
+}
+
+std::string hash_of_text(const std::string& text) {
+  const auto hash = fast_hash(std::as_bytes(std::span(text)));
+  return to_hex(std::as_bytes(std::span(hash)));
+}
+
+/// All that a training with every part of the library gives, as text.
+std::string everything(const test::TinyData& data, const std::filesystem::path& file) {
+  const Communicator communicator = world();
+  Sequential model = compiled_network();
+  Trainer trainer(model, world(), {.epochs = 3, .batch_size = 16, .validation_split = 0.2});
+  trainer.fit(data.view());
+  std::string text = model.weights_sha256();
+  for (const EpochReport& report : trainer.history())
+    text +=
+        fmt::format(" {:a} {:a} {:a}", report.loss, *report.validation_loss, report.learning_rate);
+  text += fmt::format(" {:a}", trainer.evaluate(data.view()).loss);
+  trainer.save(file);
+
+  LoadedModel loaded = load_model(file);
+  text += fmt::format(" {}", loaded.model.weights_sha256());
+  predict(loaded.model, communicator, data.view().x, 8, [&](std::int64_t, ConstMatrix rows) {
+    for (const float value : rows.flat()) text += fmt::format(" {:a}", value);
+  });
+  return communicator.broadcast(text);
+}
+
+class Environments : public testing::Test {
+ protected:
+  Environments() {
+    data_.x[0] = 1e-39f;  // a denormal number, and one whose square is one
+    data_.x[1] = 1e-21f;
+  }
+  /// That `call` gives the same text in all environments, which it leaves as they were.
+  template <class Call>
+  void expect_the_same(const Call& call) {
+    const std::string expected = call();
+    for (const auto& [name, make] : test::foreign_environments()) {
+      SCOPED_TRACE(name);
+      std::string text;
+      bool restored = false;
+      {
+        const test::ForeignEnvironment foreign(make);
+        const FloatingPointState before = FloatingPointState::of_this_thread();
+        text = call();
+        restored = FloatingPointState::of_this_thread() == before;
+      }
+      EXPECT_EQ(text, expected);
+      EXPECT_TRUE(restored);
+    }
+  }
+  const Communicator communicator_ = world();
+  const test::SharedDirectory directory_{communicator_};
+  const std::filesystem::path file_ = directory_ / "model.h5";
+  test::TinyData data_ = test::classified_rows(40, 4, 3);
+};
+
+TEST_F(Environments, ChangeNoBitOfATraining) {
+  expect_the_same([&] { return everything(data_, file_); });
+}
+
+TEST_F(Environments, ChangeNoBitOnSeveralThreads) {
+  const std::string on_one = everything(data_, file_);
+  set_threads(3);
+  expect_the_same([&] { return everything(data_, file_); });
+  EXPECT_EQ(everything(data_, file_), on_one);
+  set_threads(1);
+}
+
+TEST_F(Environments, ChangeNoNumberThatIsRead) {
+  const std::filesystem::path table = directory_ / "table.csv";
+  if (communicator_.is_root())
+    std::ofstream(table) << "0.1,1e-40,0.30000000000000004,1\n123456.789,-0.7,1e22,0\n";
+  communicator_.barrier();
+  expect_the_same([&] {
+    const CsvTable read = read_csv(table, "-1");
+    std::string text = to_hex(read.x.bytes) + to_hex(read.y.bytes);
+    for (const char* number : {"0.1", "1e-300", "0.7", "123456.789e-7", "3.3333333333333335"}) {
+      Sequential model = model_from_layers_text(
+          fmt::format("Rescaling({}), Dense(3, kernel_regularizer=l2({}))", number, number));
+      model.build({4});
+      text += model_to_json(model).dump();
+      Sequential again = model_from_json_text(model_to_json(model).dump());
+      text += model_to_json(again).dump();
+    }
+    return hash_of_text(text);
+  });
+}
+
+TEST_F(Environments, ChangeNoFirstWeight) {
+  expect_the_same([&] {
+    std::string text;
+    for (const char* initializer :
+         {"glorot_uniform", "he_normal", "orthogonal", "truncated_normal"}) {
+      Sequential model =
+          model_from_layers_text(fmt::format("Dense(13, kernel_initializer={})", initializer));
+      model.build({17});
+      model.initialize(5);
+      text += model.weights_sha256();
+    }
+    return text;
+  });
+}
+
+TEST_F(Environments, AreRestoredWhenTrainingFails) {
+  for (const auto& [name, make] : test::foreign_environments()) {
+    SCOPED_TRACE(name);
+    Sequential model = test::linear_network(11, "mse", 1e30);
+    const test::TinyData data = test::unit_rows(std::vector<float>(11, 1e5f));
+    bool restored = false;
+    ExitCode code = ExitCode::kDone;
+    {
+      const test::ForeignEnvironment foreign(make);
+      const FloatingPointState before = FloatingPointState::of_this_thread();
+      try {
+        Trainer(model, world(), {.epochs = 50, .batch_size = 3}).fit(data.view());
+      } catch (const CollectiveError& error) {
+        code = error.code();
+      }
+      restored = FloatingPointState::of_this_thread() == before;
+    }
+    EXPECT_EQ(code, ExitCode::kNumerical);
+    EXPECT_TRUE(restored);
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
