@@ -28,6 +28,9 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
 /// The files that the plan reads.
 std::vector<std::filesystem::path> input_files(const TrainPlan& plan);
 
+/// Where the inputs lie that a run's identity names: ("x", "d.h5:/x_train"), ...
+Facts input_places(const TrainPlan& plan);
+
 /// Updates per epoch, of a dataset with so many rows.
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows);
 
