@@ -26,8 +26,17 @@ void refuse(const std::string& name, const ExpectedRun& expected, const std::str
                                    name, differences));
 }
 
-void refuse_other_inputs(const std::string& name, const Facts& there, const Facts& here) {
-  const auto changed = differences(there, here);
+/// "x" becomes "x (d.h5:/x_train)".
+Facts with_places(Facts facts, const Facts& places) {
+  for (Fact& fact : facts)
+    if (const auto place = find_fact(places, fact.first))
+      fact.first += fmt::format(" ({})", *place);
+  return facts;
+}
+
+void refuse_other_inputs(const std::string& name, const Facts& there, const ExpectedRun& expected) {
+  const auto changed = differences(with_places(there, expected.places),
+                                   with_places(expected.identity.inputs, expected.places));
   if (changed.empty()) return;
   throw OtherRun(
       ExitCode::kBadData,
@@ -60,14 +69,14 @@ void refuse_other_run(const std::string& name, const ExpectedRun& expected,
         differences(visible_facts(loaded.model, state.seed), visible_facts(model, expected.seed));
   }
   if (!changed.empty()) refuse(name, expected, fmt::format("{}", fmt::join(changed, "; ")));
-  refuse_other_inputs(name, state.identity.inputs, expected.identity.inputs);
+  refuse_other_inputs(name, state.identity.inputs, expected);
 }
 
 /// That name, history, epoch and step tell the same story: a file may have been renamed.
 void check_story(const std::string& name, const CheckpointFile& file, const TrainingState& state,
                  const ExpectedRun& expected) {
   check(state.iterations == file.step, ExitCode::kBadData,
-        "[{}] expected step {} as the file's name says, got step {} inside: was it renamed?", name,
+        "[{}] expected step {} as the file's name says, got step {} inside (was it renamed?)", name,
         file.step, state.iterations);
   // Neither factor exceeds 1e9.
   const std::int64_t step = expected.first_step + state.epoch * expected.steps_per_epoch;

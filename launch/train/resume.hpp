@@ -13,6 +13,7 @@ namespace lockstep {
 /// What this call would train: a checkpoint must be of that.
 struct ExpectedRun {
   RunIdentity identity;
+  Facts places;  ///< where identity.inputs come from, by their names
   std::uint64_t seed = 0;
   std::int64_t first_step = 0;  ///< that the optimizer had done before the run began
   std::int64_t steps_per_epoch = 0;

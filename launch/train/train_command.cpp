@@ -186,6 +186,7 @@ void TrainRun::identify(const RunData& data) {
 void TrainRun::load_checkpoint(const RunData& data) {
   const ExpectedRun expected{
       .identity = identity_,
+      .places = input_places(plan_),
       .seed = static_cast<std::uint64_t>(settings_.seed),
       .first_step = plan_.network.start ? plan_.network.start->iterations : 0,
       .steps_per_epoch = steps_per_epoch(settings_, data.train.rows().rows()),

@@ -180,6 +180,19 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   return {settings, std::move(*network), train, validation, test};
 }
 
+Facts input_places(const TrainPlan& plan) {
+  const auto text_of = [](const ArrayPlace& place) {
+    return fmt::format("{}:{}", place.file.string(), place.dataset);
+  };
+  Facts places = {{"x", text_of(plan.train.x)}, {"y", text_of(plan.train.y)}};
+  if (plan.validation) {
+    places.emplace_back("x-val", text_of(plan.validation->x));
+    places.emplace_back("y-val", text_of(plan.validation->y));
+  }
+  if (!plan.settings.from.empty()) places.emplace_back("from", plan.settings.from);
+  return places;
+}
+
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows) {
   if (settings.steps_per_epoch > 0) return settings.steps_per_epoch;
   const std::int64_t train = training_rows_of(settings, rows);

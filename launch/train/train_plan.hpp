@@ -25,6 +25,9 @@ struct TrainPlan {
 /// CollectiveError: 64, 65, 66, 77, or 78 if the ranks were given different options. Collective.
 TrainPlan make_train_plan(const Communicator& world, const std::vector<std::string>& arguments);
 
+/// Where the inputs lie that a run's identity names: ("x", "d.h5:/x_train"), ...
+Facts input_places(const TrainPlan& plan);
+
 /// Updates per epoch, of a dataset with so many rows.
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows);
 

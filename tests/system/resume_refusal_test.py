@@ -87,18 +87,18 @@ class OtherInputs(RefusalTest):
         self.train(1, "d.h5", "--epochs", 2)
         with h5py.File(self.dir / "d.h5", "r+") as file:
             file["x_train"][59, 7] += 1
-        self.refuses(BAD_DATA, "ckpt-4.h5", "x 60 rows of uint8 (8), hash", "--run-dir", "--overwrite", ranks=(1, 3))
+        self.refuses(BAD_DATA, "ckpt-4.h5", "x (d.h5:x_train) 60 rows of uint8 (8), hash", "--run-dir", "--overwrite", ranks=(1, 3))
 
     def test_other_targets(self):
         self.train(1, "d.h5", "--epochs", 2)
         with h5py.File(self.dir / "d.h5", "r+") as file:
             file["y_train"][0] = (file["y_train"][0] + 1) % 3
-        self.refuses(BAD_DATA, "y 60 rows of uint8 (), hash")
+        self.refuses(BAD_DATA, "y (d.h5:y_train) 60 rows of uint8 (), hash")
 
     def test_fewer_rows(self):
         self.train(1, "d.h5", "--epochs", 2)
         write_clusters(self.dir / "d.h5", rows=50)
-        self.refuses(BAD_DATA, "x 60 rows", "there, 50 rows")
+        self.refuses(BAD_DATA, "x (d.h5:x_train) 60 rows", "there, 50 rows")
 
     def test_another_type_and_other_columns(self):
         self.train(1, "d.h5", "--epochs", 2)
@@ -115,7 +115,7 @@ class OtherInputs(RefusalTest):
         self.train(1, "d.h5", "--epochs", 2, "--x-val", "x_v", "--y-val", "y_v")
         with h5py.File(self.dir / "d.h5", "r+") as file:
             file["x_v"][3, 3] += 1
-        self.refuses(BAD_DATA, "x-val 20 rows")
+        self.refuses(BAD_DATA, "x-val (d.h5:x_v) 20 rows")
 
     def test_other_test_rows_are_fine(self):
         self.train(1, "d.h5", "--epochs", 2)
@@ -131,7 +131,7 @@ class OtherInputs(RefusalTest):
         self.train(1, "d.h5", "--from", "start.h5", "--epochs", 2, layers=None)
         self.command = ["train", "--data", "d.h5", "--from", "start.h5", "--epochs", "3"]
         shutil.copy(self.dir / "seed2/final.h5", self.dir / "start.h5")
-        self.refuses(BAD_DATA, "from weights of SHA-256 " + self.sha256("seed1/final.h5"),
+        self.refuses(BAD_DATA, "from (start.h5) weights of SHA-256 " + self.sha256("seed1/final.h5"),
                      self.sha256("seed2/final.h5"), "--run-dir", ranks=(1, 3))
         shutil.copy(self.dir / "wide/final.h5", self.dir / "start.h5")
         self.refuses(BAD_DATA, "start.h5", "'\"units\": 8,' there, '\"units\": 9,' here")
@@ -195,6 +195,12 @@ class Forged(RefusalTest):
                      (lambda state: state.update(history=state["history"][::-1]), "in order"),
                      (lambda state: state.update(history=[]), "expected a history of the epochs 1 to 2, got 0"),
                      (lambda state: state.pop("identity") and None, "identity")])
+
+    def test_inspect_shows_them_all_the_same(self):
+        self.train(1, "d.h5")
+        rewrite_state(self.checkpoint(2), lambda state: '{"format": ' + "[" * 200000 + "]" * 200000 + ', "epoch": -3}')
+        self.assertEqual(self.inspect(self.checkpoint(2))["training_state"]["epoch"], -3)
+        self.done(1, "inspect", self.checkpoint(2))
 
     def test_steps_and_slots(self):
         name = "optimizer_weights/Adam/dense/kernel/v:0"
