@@ -15,6 +15,7 @@ void RunRecorder::on_epoch_end(Trainer& trainer, const EpochReport& report) {
     write_history(trainer);
     failing_ = false;
   } catch (const CollectiveError& error) {
+    if (trainer.communicator().alarm_raised()) throw;  // a rank is lost, not a file
     ++failed_epochs_;
     this->report(trainer, error);
   }
@@ -24,6 +25,7 @@ void RunRecorder::on_train_end(Trainer& trainer) {
   try {
     write_history(trainer);  // a run may have been killed between its last checkpoint and this
   } catch (const CollectiveError& error) {
+    if (trainer.communicator().alarm_raised()) throw;
     this->report(trainer, error);
   }
   if (failed_epochs_ > 0 && trainer.communicator().is_root()) {
