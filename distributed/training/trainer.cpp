@@ -11,6 +11,8 @@
 #include "src/core/fault.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/memory.hpp"
+#include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
@@ -53,6 +55,10 @@ std::string describe(const std::optional<TrainingState>& state) {
   hashes.push_back(fast_hash(std::as_bytes(std::span(text)))[0]);
   return fmt::format("epoch {}, step {}, hash {}", state->epoch, state->iterations,
                      to_hex(std::as_bytes(std::span(hashes))));
+}
+
+std::size_t state_bytes(std::int64_t floats, std::size_t slots) {
+  return static_cast<std::size_t>(floats) * slots * sizeof(float);
 }
 
 /// Before callbacks see it: they must neither save nor stop by such a number.
@@ -388,7 +394,10 @@ void Trainer::save(const std::filesystem::path& path) {
   never_alone(communicator_, [&] {
     const TrainingState now = state_on_root();
     fault_point("save", communicator_.rank(), now.iterations);
-    on_root(communicator_, [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
+    on_root(communicator_, [&] {
+      allocating(fmt::format("the image of {}", printable(path.string())),
+                 [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
+    });
   });
 }
 
@@ -422,7 +431,11 @@ TrainingState Trainer::state_on_root() {
     if (!callback->name().empty())
       state.callbacks.emplace_back(callback->name(), callback->state());
   state.iterations = model_.optimizer().iterations();
-  state.slots = sync_->gather_slots();
+  const std::size_t slot_bytes =
+      state_bytes(model_.arena().trainable_size(), model_.optimizer().slot_names().size());
+  state.slots =
+      allocating(fmt::format("the whole optimizer state on rank 0 ({})", mebibytes(slot_bytes)),
+                 [&] { return sync_->gather_slots(); });
   return state;
 }
 
