@@ -7,6 +7,7 @@
 
 #include "distributed/ranks/alarm.hpp"
 #include "src/core/error.hpp"
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 namespace {
@@ -215,7 +216,10 @@ std::vector<std::byte> Communicator::gather(std::span<const std::byte> bytes) co
   const std::vector<int> lengths = all_lengths(bytes.size());
   const std::vector<int> starts = displacements(lengths);
   std::vector<std::byte> all;
-  if (is_root()) all.resize(static_cast<std::size_t>(starts.back() + lengths.back()));
+  const auto total = static_cast<std::size_t>(starts.back() + lengths.back());
+  if (is_root())
+    allocating(fmt::format("what all ranks send to rank 0 ({})", mebibytes(total)),
+               [&] { all.resize(total); });
   meet();
   check_mpi(MPI_Gatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, all.data(),
                         lengths.data(), starts.data(), MPI_BYTE, 0, communicator_),

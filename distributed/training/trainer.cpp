@@ -15,8 +15,8 @@
 #include "src/core/fault.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/memory.hpp"
 #include "src/core/printable.hpp"
-#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
@@ -34,6 +34,10 @@ std::string describe(const std::optional<TrainingState>& state) {
   hashes.push_back(fast_hash(std::as_bytes(std::span(text)))[0]);
   return fmt::format("epoch {}, step {}, hash {}", state->epoch, state->iterations,
                      to_hex(std::as_bytes(std::span(hashes))));
+}
+
+std::size_t state_bytes(std::int64_t floats, std::size_t slots) {
+  return static_cast<std::size_t>(floats) * slots * sizeof(float);
 }
 
 /// Before callbacks see it: they must neither save nor stop by such a number.
@@ -363,7 +367,10 @@ void Trainer::save(const FileWriter& write) {
     // What is not worth keeping must not take the place of what is.
     distributed_optimizer_->check_replicas(fmt::format("before saving step {}", now.iterations));
     fault_point("save", communicator_.rank(), now.iterations);
-    on_root(communicator_, [&] { write(model_file(model_, &now.slots, to_json_text(now))); });
+    on_root(communicator_, [&] {
+      write(allocating("the image of a model file",
+                       [&] { return model_file(model_, &now.slots, to_json_text(now)); }));
+    });
   });
 }
 
@@ -399,7 +406,11 @@ TrainingState Trainer::state_on_root() {
     if (!callback->name().empty())
       state.callbacks.emplace_back(callback->name(), callback->state());
   state.iterations = model_.optimizer().iterations();
-  state.slots = distributed_optimizer_->gather_slots();
+  const std::size_t slot_bytes =
+      state_bytes(model_.arena().trainable_size(), model_.optimizer().slot_names().size());
+  state.slots =
+      allocating(fmt::format("the whole optimizer state on rank 0 ({})", mebibytes(slot_bytes)),
+                 [&] { return distributed_optimizer_->gather_slots(); });
   return state;
 }
 

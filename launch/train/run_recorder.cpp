@@ -36,6 +36,7 @@ bool RunRecorder::attempt(Trainer& trainer, const std::function<void()>& action)
     return true;
   } catch (const CollectiveError& error) {
     if (error.code() == ExitCode::kNumerical) throw;
+    if (trainer.communicator().alarm_raised()) throw;  // a rank is lost, not a file
     if (!std::exchange(failing_, true)) report(trainer, error);
     return false;
   }

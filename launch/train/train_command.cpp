@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "distributed/ranks/agreement.hpp"
@@ -146,7 +147,8 @@ void TrainRun::advise_on_rates(std::int64_t rows) const {
   const std::int64_t epochs = settings_.epochs - (start && resumes_ ? start->epoch : 0);
   const bool ends = epochs <= 0 || (start && start->stopped);
   const Schedule& schedule = plan_.network.model.optimizer().schedule();
-  follow(world_, advice_on({.first_step = start ? start->iterations : 0,
+  follow(world_, advice_on({.constant = schedule.to_json().is_number(),
+                            .first_step = start ? start->iterations : 0,
                             .steps = ends ? 0 : epochs * steps_per_epoch(settings_, rows),
                             .rate = [&](std::int64_t step) { return schedule.rate(step); }}));
 }

@@ -209,7 +209,7 @@ std::vector<Advice> advice_on(const NetworkFacts& network, const RowFacts& rows)
 }
 
 std::vector<Advice> advice_on(const RateFacts& rates) {
-  if (rates.steps == 0) return {};
+  if (rates.steps == 0 || rates.constant) return {};
   // From the last step on: the rate may be 0 at the first one, where it is about to rise.
   std::int64_t zeros = 0;
   while (zeros < rates.steps && rates.rate(rates.first_step + rates.steps - 1 - zeros) == 0)

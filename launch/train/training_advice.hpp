@@ -44,6 +44,7 @@ struct RowFacts {
 
 /// The learning rates to come.
 struct RateFacts {
+  bool constant = false;        ///< no schedule: somebody wanted it so, be it 0
   std::int64_t first_step = 0;  ///< done before
   std::int64_t steps = 0;       ///< to be done
   std::function<double(std::int64_t step)> rate;

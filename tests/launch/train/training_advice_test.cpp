@@ -198,7 +198,8 @@ TEST(TrainingAdvice, WarnsOfLargeInputs) {
 }
 
 RateFacts rates(std::int64_t first, std::int64_t steps, std::int64_t last_with_rate) {
-  return {first, steps, [=](std::int64_t step) { return step <= last_with_rate ? 0.1 : 0.0; }};
+  return {false, first, steps,
+          [=](std::int64_t step) { return step <= last_with_rate ? 0.1 : 0.0; }};
 }
 
 TEST(TrainingAdvice, RefusesRatesThatAreAllZero) {
@@ -213,10 +214,16 @@ TEST(TrainingAdvice, WarnsOfRatesThatEndEarly) {
   EXPECT_THAT(advice_on(rates(0, 0, -1)), IsEmpty());
 }
 
+TEST(TrainingAdvice, LetsAConstantBeZero) {
+  RateFacts zero = rates(0, 5, -1);
+  zero.constant = true;
+  EXPECT_THAT(advice_on(zero), IsEmpty());
+}
+
 TEST(TrainingAdvice, LetsARateBeginAtZero) {
-  EXPECT_THAT(advice_on(RateFacts{
-                  0, 10, [](std::int64_t step) { return 0.1 * static_cast<double>(step); }}),
-              IsEmpty());
+  RateFacts rising = rates(0, 10, 9);
+  rising.rate = [](std::int64_t step) { return 0.1 * static_cast<double>(step); };
+  EXPECT_THAT(advice_on(rising), IsEmpty());
 }
 
 TEST(TrainingAdvice, HasAMetricForEveryLoss) {
