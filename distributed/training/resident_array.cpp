@@ -37,7 +37,9 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
                              DatasetFile file)
     : memory_(host, static_cast<std::size_t>(file.rows()) * file.row_bytes()),
       view_{file.type(), file.rows(), file.row_shape(), memory_.bytes().data()},
-      label_(file.label()) {
+      label_(file.label()),
+      classes_(file.classes()),
+      notes_(file.notes()) {
   const Range mine =
       memory_.shared() ? share(file.rows(), host.rank(), host.size()) : Range{0, file.rows()};
   together(communicator, [&] {

@@ -35,7 +35,8 @@ void check_same_settings(const Communicator& world, const TrainSettings& setting
 }
 
 DatasetPlace place_of(const TrainSettings& settings, const std::string& x, const std::string& y) {
-  return {array_place(settings.data, x), array_place(settings.data, y)};
+  return {array_place(settings.data, x, settings.transpose),
+          array_place(settings.data, y, settings.transpose)};
 }
 
 /// The test set, unless the user does not want it or, not having named it, does not have it.
@@ -68,8 +69,10 @@ std::string mib(std::int64_t bytes) {
 }
 
 std::string describe(const DatasetFile& file) {
-  return fmt::format("{}: {} x {} {}", printable(file.label()), file.rows(),
-                     to_string(file.row_shape()), to_string(file.type()));
+  std::string text = fmt::format("{}: {} x {} {}", printable(file.label()), file.rows(),
+                                 to_string(file.row_shape()), to_string(file.type()));
+  for (const std::string& note : file.notes()) text += fmt::format("\n{:<14}{}", "", note);
+  return text;
 }
 
 /// Adds a line for each array of a dataset; returns its bytes in memory.
