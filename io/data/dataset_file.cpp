@@ -213,6 +213,16 @@ void DatasetFile::choose_columns() {
           printable(name), list_names(names));
     const hdf5::DatasetInfo info = file_.dataset_info(column->dataset);
     const auto type = column->field.name.empty() ? info.type : column->field.type;
+    const std::string kind = file_.text_or_nothing(column->dataset, column->field.name + "_dtype");
+    check(column->field.name.empty() || !kind.starts_with("datetime"), ExitCode::kBadData,
+          "[{}] expected numbers, got times of pandas (attribute {}_dtype = {}); in pandas, make "
+          "numbers of them first",
+          label_, printable(column->field.name), printable(kind));
+    if (column->field.text && selection_.fields.size() == 1) {
+      selection_.dataset = column->dataset;
+      selection_.fields = {column->field.name};
+      return;  // classes: see choose_fields()
+    }
     check(
         type.has_value(), ExitCode::kBadData,
         "[{}] expected numbers, got type {} in the column {} (text and mixed columns of pandas are "

@@ -174,12 +174,15 @@ std::vector<std::string> File::read_texts(const std::string& path, const std::st
   const OpenDataset dataset = open_dataset(*this, file_.id(), path, trust_, Measure::kStorage);
   check_storage_size(dataset, where);
   Handle type(checked(H5Dget_type(dataset.id.id()), where, "cannot read the type"));
+  bool in_array = false;
   if (!field.empty()) {
     const int member = H5Tget_member_index(type.id(), field.c_str());
     check(member >= 0, ExitCode::kBadData, "[{}] expected a field {}, got none of that name", where,
           printable(field));
     type = Handle(checked(H5Tget_member_type(type.id(), static_cast<unsigned>(member)), where,
                           "cannot read the type"));
+    in_array = H5Tget_class(type.id()) == H5T_ARRAY;  // of one: PyTables' and pandas' columns
+    if (in_array) type = Handle(checked(H5Tget_super(type.id()), where, "cannot read the type"));
   }
   check(H5Tget_class(type.id()) == H5T_STRING, ExitCode::kBadData, "[{}] expected strings, got {}",
         where, dataset.info.stored_type);
@@ -192,7 +195,9 @@ std::vector<std::string> File::read_texts(const std::string& path, const std::st
         if (field.empty())
           return H5Dread(dataset.id.id(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
         const Handle record(H5Tcreate(H5T_COMPOUND, H5Tget_size(memory)));
-        H5Tinsert(record.id(), field.c_str(), 0, memory);
+        const hsize_t one = 1;
+        const Handle array(in_array ? H5Tarray_create2(memory, 1, &one) : -1);
+        H5Tinsert(record.id(), field.c_str(), 0, in_array ? array.id() : memory);
         return H5Dread(dataset.id.id(), record.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
       },
       where);

@@ -7,7 +7,7 @@ namespace {
 
 using namespace detail;
 
-/// HDF5's registry of filters; what Debian packages, for those that it has.
+/// From HDF5's registry of filters; with Debian's names of packages.
 struct KnownFilter {
   H5Z_filter_t number;
   const char* name;
@@ -20,15 +20,15 @@ constexpr auto kKnown = std::to_array<KnownFilter>({
     {H5Z_FILTER_SZIP, "szip", ""},
     {H5Z_FILTER_NBIT, "nbit", ""},
     {H5Z_FILTER_SCALEOFFSET, "scaleoffset", ""},
-    {305, "lzo", "PyTables"},
+    {305, "lzo", ""},
     {307, "bzip2", "hdf5-filter-plugin"},
     {32000, "lzf", "hdf5-plugin-lzf"},
     {32001, "blosc", "hdf5-filter-plugin-blosc-serial"},
     {32004, "lz4", "hdf5-filter-plugin"},
     {32008, "bitshuffle", "hdf5-filter-plugin"},
     {32013, "zfp", "hdf5-filter-plugin-zfp-serial"},
-    {32015, "zstd", "hdf5plugin"},
-    {32026, "blosc2", "hdf5plugin"},
+    {32015, "zstd", "python3-hdf5plugin"},
+    {32026, "blosc2", "python3-hdf5plugin"},
 });
 
 const KnownFilter* known_filter(H5Z_filter_t number) {

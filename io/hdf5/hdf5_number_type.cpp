@@ -96,7 +96,7 @@ void add_fields(hid_t type, const std::string& prefix, const std::string& where,
     const NumberType number = number_type(member.id(), where);
     field.type = number.native;
     field.stored_type = number.name;
-    field.text = number.text && field.extents.empty();
+    field.text = number.text && element_count(field.extents) == 1;
     fields.push_back(std::move(field));
   }
 }

@@ -92,6 +92,11 @@ void keep_rows(Array& array, const std::vector<bool>& without) {
   array.bytes.resize(kept * bytes);
 }
 
+void add_notes(const DatasetFile& file, std::vector<std::string>& notes) {
+  for (const std::string& note : file.notes())
+    notes.push_back(printable(file.label()) + ": " + note);
+}
+
 /// x and y of the same rows.
 struct Pair {
   Array x;
@@ -111,10 +116,8 @@ Pair read_pair(const ArrayNames& from, const std::string& x_name, const std::str
         "[import] expected as many rows in {} as in {}, got {} and {} (axes in MATLAB's order: "
         "--transpose)",
         printable(x.label()), y ? printable(y->label()) : "", x.rows(), y ? y->rows() : 0);
-  for (const DatasetFile* file : {&x, y ? &*y : nullptr})
-    if (file != nullptr)
-      for (const std::string& note : file->notes())
-        notes.push_back(printable(file->label()) + ": " + note);
+  add_notes(x, notes);
+  if (y) add_notes(*y, notes);
   if (missing == Missing::kError)
     return {array_of(x), y ? std::optional(array_of(*y)) : std::nullopt,
             y ? y->classes() : std::vector<std::string>()};
