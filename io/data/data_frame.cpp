@@ -52,7 +52,7 @@ std::vector<FrameColumn> fixed_columns(const hdf5::File& file, const std::string
     const std::string values = fmt::format("{}/block{}_values", group, block);
     const auto names = texts_or_numbers(file, fmt::format("{}/block{}_items", group, block));
     for (std::size_t i = 0; i < names.size(); ++i)
-      columns.push_back({names[i], values, {}, static_cast<std::int64_t>(i)});
+      columns.push_back({names[i], values, {}, static_cast<std::int64_t>(i), {}, 0});
   }
   const std::vector<std::string> order = texts_or_numbers(file, group + "/axis0");
   std::ranges::stable_sort(columns, {}, [&](const FrameColumn& column) {
@@ -68,14 +68,18 @@ std::vector<FrameColumn> table_columns(const hdf5::File& file, const std::string
   for (const hdf5::Field& field : file.dataset_info(path).fields) {
     if (field.name == "index") continue;
     if (field.extents.empty()) {
-      columns.push_back({field.name, path, field, 0});
+      columns.push_back({field.name, path, field, 0, {}, 0});
       continue;
     }
     const auto names = pickled_strings(file.text_or_nothing(path, field.name + "_kind"));
     for (std::int64_t i = 0; i < element_count(field.extents); ++i)
       columns.push_back(
-          {field.extents == Shape{1} && names.empty() ? field.name : name_of(names, i), path, field,
-           i});
+          {field.extents == Shape{1} && names.empty() ? field.name : name_of(names, i),
+           path,
+           field,
+           i,
+           {},
+           0});
   }
   return columns;
 }

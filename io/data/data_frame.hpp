@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct FrameColumn {
   std::string dataset;      ///< a block of columns of one type, or the records of a table
   hdf5::Field field;        ///< of the records; no name: the dataset is a block
   std::int64_t column = 0;  ///< in the block or in the field's array
+  std::optional<ElementType> block_type;
+  std::int64_t width = 0;  ///< columns of the block
 };
 
 /// The columns of the group of a data frame, formats `fixed` and `table`, in the frame's order.

@@ -180,7 +180,7 @@ void DatasetFile::choose_fields(const hdf5::DatasetInfo& info) {
           printable(name));
     types.push_back(*field->type);
     for (std::int64_t i = 0; i < element_count(field->extents); ++i)
-      columns_.push_back({name, selection_.dataset, *field, i});
+      columns_.push_back({name, selection_.dataset, *field, i, {}, 0});
     width += element_count(field->extents);
   }
   check(!columns_.empty(), ExitCode::kBadData, "[{}] expected a field of numbers, got none",
@@ -235,6 +235,10 @@ void DatasetFile::choose_columns() {
     }
     types.push_back(*type);
     columns_.push_back(*column);
+    columns_.back().block_type = info.type;
+    columns_.back().width = info.extents.empty() || info.extents[0] == 0
+                                ? 0
+                                : element_count(info.extents) / info.extents[0];
   }
   check(!columns_.empty(), ExitCode::kBadData, "[{}] expected columns, got none", label_);
   stored_ = common_type(types);
@@ -378,32 +382,62 @@ void DatasetFile::read_transposed(std::int64_t first, std::int64_t count,
 
 void DatasetFile::read_columns(std::int64_t first, std::int64_t count,
                                std::span<std::byte> out) const {
-  const std::size_t size = element_size(stored_);
-  const std::size_t row = columns_.size() * size;
-  const auto rows = static_cast<std::size_t>(count);
-  std::vector<std::byte> values;
-  const FrameColumn* read = nullptr;  // whose dataset and field `values` hold
-  std::size_t step = 0;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const FrameColumn& column = columns_[i];
-    const bool again =
-        read == nullptr || read->dataset != column.dataset || read->field.name != column.field.name;
-    ElementType type = ElementType::kFloat64;
-    if (column.field.name.empty()) {
-      const hdf5::DatasetInfo info = file_.dataset_info(column.dataset);
-      type = *info.type;
-      step = element_size(type) * static_cast<std::size_t>(element_count(info.extents) / rows_);
-      values.resize(rows * step);
-      if (again) file_.read_rows(column.dataset, type, first, count, values);
-    } else {
-      type = *column.field.type;
-      step = column.field.bytes();
-      values.resize(rows * step);
-      if (again) file_.read_fields(column.dataset, {column.field}, first, count, values);
+  for (std::int64_t done = 0; done < count;) {
+    const std::int64_t rows = std::min(block_rows(), count - done);
+    std::byte* to =
+        out.data() + static_cast<std::size_t>(done) * columns_.size() * element_size(stored_);
+    for (std::size_t begin = 0; begin < columns_.size();) {  // those of one dataset at a time
+      std::size_t end = begin + 1;
+      while (end < columns_.size() && columns_[end].dataset == columns_[begin].dataset) ++end;
+      if (columns_[begin].field.name.empty()) {
+        read_block_columns(begin, end, first + done, rows, to);
+      } else {
+        read_record_columns(begin, end, first + done, rows, to);
+      }
+      begin = end;
     }
-    read = &column;
-    const std::size_t offset = static_cast<std::size_t>(column.column) * element_size(type);
-    cast_column(type, values.data() + offset, step, stored_, out.data() + i * size, row, rows);
+    done += rows;
+  }
+}
+
+/// Columns [begin, end) of one block of a data frame.
+void DatasetFile::read_block_columns(std::size_t begin, std::size_t end, std::int64_t first,
+                                     std::int64_t count, std::byte* out) const {
+  const std::size_t size = element_size(stored_);
+  const FrameColumn& block = columns_[begin];
+  const std::size_t step = element_size(*block.block_type) * static_cast<std::size_t>(block.width);
+  const auto rows = static_cast<std::size_t>(count);
+  std::vector<std::byte> values(rows * step);
+  file_.read_rows(block.dataset, *block.block_type, first, count, values);
+  for (std::size_t i = begin; i < end; ++i)
+    cast_column(*block.block_type,
+                values.data() +
+                    static_cast<std::size_t>(columns_[i].column) * element_size(*block.block_type),
+                step, stored_, out + i * size, columns_.size() * size, rows);
+}
+
+/// Columns [begin, end) out of records.
+void DatasetFile::read_record_columns(std::size_t begin, std::size_t end, std::int64_t first,
+                                      std::int64_t count, std::byte* out) const {
+  const std::size_t size = element_size(stored_);
+  std::vector<hdf5::Field> fields;
+  std::map<std::string, std::size_t> offsets;  // in a record of these fields
+  std::size_t record = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (!offsets.try_emplace(columns_[i].field.name, record).second) continue;
+    fields.push_back(columns_[i].field);
+    record += columns_[i].field.bytes();
+  }
+  const auto rows = static_cast<std::size_t>(count);
+  std::vector<std::byte> values(rows * record);
+  file_.read_fields(columns_[begin].dataset, fields, first, count, values);
+  for (std::size_t i = begin; i < end; ++i) {
+    const hdf5::Field& field = columns_[i].field;
+    const std::size_t offset =
+        offsets.at(field.name) +
+        static_cast<std::size_t>(columns_[i].column) * element_size(*field.type);
+    cast_column(*field.type, values.data() + offset, record, stored_, out + i * size,
+                columns_.size() * size, rows);
   }
 }
 

@@ -53,6 +53,10 @@ class DatasetFile {
   void read_stored(std::int64_t first, std::int64_t count, std::span<std::byte> out) const;
   void read_transposed(std::int64_t first, std::int64_t count, std::span<std::byte> out) const;
   void read_columns(std::int64_t first, std::int64_t count, std::span<std::byte> out) const;
+  void read_block_columns(std::size_t begin, std::size_t end, std::int64_t first,
+                          std::int64_t count, std::byte* out) const;
+  void read_record_columns(std::size_t begin, std::size_t end, std::int64_t first,
+                           std::int64_t count, std::byte* out) const;
   [[noreturn]] void fail_missing() const;
 
   hdf5::File file_;

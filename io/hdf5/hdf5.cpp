@@ -252,6 +252,10 @@ File::File(Handle handle, std::string name, bool trust)
     : file_(std::move(handle)), name_(std::move(name)), trust_(trust) {}
 
 File File::open(const std::filesystem::path& path, bool trust) {
+  if (const FileKind kind = file_kind(path);
+      kind == FileKind::kZarr || kind == FileKind::kSavedModel)
+    fail(ExitCode::kMissingInput, "[{}] expected a file, got {}; {}", printable(path.string()),
+         what_kind_is(kind), how_to_use(kind, path, FileUse::kData));
   const FileDescriptor readable = open_input(path);
   const Quiet quiet;
   const Handle no_lock = access_without_lock();
