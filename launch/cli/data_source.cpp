@@ -88,10 +88,14 @@ void ResidentDataset::check_classes(const Communicator& world, const Sequential&
   });
 }
 
-std::vector<std::string> notes_of_inputs(const ResidentArray& x) {
-  check(x.classes().empty(), ExitCode::kBadData,
+void check_no_classes(const std::vector<std::string>& classes, const std::string& label) {
+  check(classes.empty(), ExitCode::kBadData,
         "[{}] expected numbers as inputs, got strings (a table with words: lockstep import csv)",
-        printable(x.label()));
+        printable(label));
+}
+
+std::vector<std::string> notes_of_inputs(const ResidentArray& x) {
+  check_no_classes(x.classes(), x.label());
   std::vector<std::string> lines;
   add_notes(x, lines);
   return lines;

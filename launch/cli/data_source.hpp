@@ -52,6 +52,9 @@ class ResidentDataset {
   std::vector<std::int32_t> labels_;  ///< of y, if they are numbered as another dataset's
 };
 
+/// Throws Error (65) for inputs that are strings.
+void check_no_classes(const std::vector<std::string>& classes, const std::string& label);
+
 /// "FILE:/x: NOTE" for each. Throws Error (65) if the array holds strings, which are no inputs.
 std::vector<std::string> notes_of_inputs(const ResidentArray& x);
 

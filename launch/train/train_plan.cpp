@@ -81,6 +81,7 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   const DatasetFile x = open(place.x, plan.settings);
   const DatasetFile y = open(place.y, plan.settings);
   const Sequential& model = plan.network.model;
+  check_no_classes(x.classes(), x.label());
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
   text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));

@@ -186,8 +186,8 @@ class Import(SystemTest):
     def test_refuses(self):
         write_clusters(self.dir / "d.h5")
         out = ("--out", "d.h5")
-        self.refused(USAGE, ["idx, csv, npy or synthetic"], "import", ranks=(1, 3))
-        self.refused(USAGE, ["idx, csv, npy or synthetic", "parquet"], "import", "parquet", ranks=(1,))
+        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic"], "import", ranks=(1, 3))
+        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic", "parquet"], "import", "parquet", ranks=(1,))
         self.refused(USAGE, ["--out"], "import", "synthetic", ranks=(1,))
         self.refused(CANNOT_CREATE, ["d.h5"], "import", "synthetic", "--rows", "10", *out, ranks=(1,))
         self.refused(MISSING, ["none.csv"], "import", "csv", "--train", "none.csv", "--label", "-1", "--out", "o.h5")
