@@ -23,6 +23,7 @@ class Attributes {
       : file_(file), path_(path), where_(where), names_(file.attribute_names(path)) {}
 
   const std::vector<std::string>& names() const { return names_; }
+  bool is_float(const std::string& name) const { return file_.is_float_attribute(path_, name); }
   bool has(const std::string& name) const {
     return std::ranges::find(names_, name) != names_.end();
   }
@@ -176,11 +177,16 @@ void read_missing(const Attributes& attributes, ElementType type, bool is_unsign
   for (const char* name : {"_FillValue", "missing_value", "fill_value", "FillValue", "_fillvalue",
                            "MissingValue", "CodeMissingValue", "nodata", "NoData", "no_data"}) {
     for (const long double value : attributes.numbers(name))
-      result.missing.push_back({name, wrapped(value, type, is_unsigned)});
+      result.missing.push_back({name, wrapped(value, type, is_unsigned), false});
   }
   const auto limit = [&](const char* name, std::size_t index, std::optional<Mark>& mark) {
     const AttributeNumbers values = attributes.numbers(name);
-    if (index < values.size()) mark = Mark{name, wrapped(values[index], type, is_unsigned)};
+    if (index >= values.size()) return;
+    // CF 2.5.1: a limit of the unpacked type, where that is another one, is one of unpacked
+    // numbers.
+    const bool unpacked = result.packed() && is_integer(type) && attributes.is_float(name);
+    mark =
+        Mark{name, unpacked ? values[index] : wrapped(values[index], type, is_unsigned), unpacked};
   };
   limit("valid_range", 0, result.lowest);
   limit("valid_range", 1, result.highest);
@@ -218,13 +224,19 @@ class MissingTest {
       if (value == mark_value) return mark;
     if constexpr (std::is_floating_point_v<T>)
       if (std::isnan(value)) return nan_;
-    const auto wide = static_cast<long double>(value);
-    if (conventions_.lowest && wide < conventions_.lowest->value) return &*conventions_.lowest;
-    if (conventions_.highest && wide > conventions_.highest->value) return &*conventions_.highest;
+    const auto& lowest = conventions_.lowest;
+    const auto& highest = conventions_.highest;
+    if (lowest && compared(value, *lowest) < lowest->value) return &*lowest;
+    if (highest && compared(value, *highest) > highest->value) return &*highest;
     return nullptr;
   }
 
  private:
+  long double compared(T value, const Mark& mark) const {
+    if (!mark.unpacked) return static_cast<long double>(value);
+    return static_cast<double>(value) * conventions_.scale + conventions_.offset;
+  }
+
   const Conventions& conventions_;
   std::vector<std::pair<T, const Mark*>> marks_;
   const Mark* nan_ = nullptr;
@@ -252,7 +264,7 @@ Conventions read_conventions(const hdf5::File& file, const std::string& dataset,
   read_missing(attributes, type, is_unsigned, result);
   const bool netcdf = file.has_attribute("/", "_NCProperties");
   if (const auto fill = default_fill(type); netcdf && fill && !attributes.has("_FillValue"))
-    result.missing.push_back({"default fill value of netCDF", *fill});
+    result.missing.push_back({"default fill value of netCDF", *fill, false});
   if (result.packed())
     result.notes.push_back(fmt::format("{} * {} + {} (scale_factor, add_offset), as float32",
                                        to_string(type), result.scale, result.offset));

@@ -19,6 +19,7 @@ struct Conventions {
   struct Mark {
     std::string attribute;
     long double value = 0;
+    bool unpacked = false;  ///< speaks of the numbers after unpacking
   };
 
   double scale = 1;   ///< scale_factor

@@ -118,6 +118,7 @@ class File {
   std::vector<std::string> read_strings(const std::string& path, const std::string& name) const;
   /// An integer or floating-point attribute; empty if it is absent or of another type.
   AttributeNumbers read_numbers(const std::string& path, const std::string& name) const;
+  bool is_float_attribute(const std::string& path, const std::string& name) const;
   /// A string attribute; empty if it is absent or of another type.
   std::string text_or_nothing(const std::string& path, const std::string& name) const;
   std::vector<std::string> attribute_names(const std::string& path) const;

@@ -157,6 +157,15 @@ AttributeNumbers File::read_numbers(const std::string& path, const std::string& 
   });
 }
 
+bool File::is_float_attribute(const std::string& path, const std::string& name) const {
+  const Quiet quiet;
+  if (!has_attribute(path, name)) return false;
+  const Handle object = open_object(*this, file_.id(), path, trust_);
+  const Handle attribute(H5Aopen(object.id(), name.c_str(), H5P_DEFAULT));
+  const Handle type(H5Aget_type(attribute.id()));
+  return type.id() >= 0 && H5Tget_class(type.id()) == H5T_FLOAT;
+}
+
 std::string File::text_or_nothing(const std::string& path, const std::string& name) const {
   const Quiet quiet;
   if (!has_attribute(path, name)) return "";

@@ -113,6 +113,20 @@ TEST_F(ConventionsTest, ValidRangeHasTwoEnds) {
   refuse({"got 2 that are missing", "row 0", "valid_range"});
 }
 
+TEST_F(ConventionsTest, ALimitOfTheUnpackedTypeIsOneOfUnpackedNumbers) {
+  make([](hid_t file) {
+    add_number(file, "x", "scale_factor", H5T_IEEE_F64LE, 0.01);
+    add_number(file, "x", "valid_min", H5T_IEEE_F64LE, 0.05);
+    add_number(file, "x", "valid_max", H5T_IEEE_F64LE, 1);
+  });
+  refuse({"got 1 that is missing", "row 0", "0 by the valid_min 0.05"});
+  make([](hid_t file) {
+    add_number(file, "x", "scale_factor", H5T_IEEE_F64LE, 0.01);
+    add_number(file, "x", "valid_max", H5T_STD_I16LE, 60);
+  });
+  refuse({"got 1 that is missing", "row 3", "70 by the valid_max 60"});
+}
+
 TEST_F(ConventionsTest, MarksThatNoElementHasAreNoHarm) {
   make([](hid_t file) {
     add_number(file, "x", "_FillValue", H5T_STD_I16LE, -32767);
