@@ -79,6 +79,16 @@ TEST_F(ConventionsTest, ScaleAndOffsetAreAppliedInDouble) {
   EXPECT_THAT(file.notes(), ElementsAre(HasSubstr("int16 * 0.01 + 20 (scale_factor, add_offset)")));
 }
 
+TEST_F(ConventionsTest, WhatCancelsKeepsItsDigits) {
+  make([](hid_t file) {
+    add_number(file, "x", "scale_factor", H5T_IEEE_F64LE, 0.0142857);
+    add_number(file, "x", "add_offset", H5T_IEEE_F64LE, -1);
+  });
+  std::vector<float> rows(2);
+  DatasetFile(path(), "x").read(3, 1, test::writable_bytes(rows));
+  EXPECT_EQ(rows[1], static_cast<float>(70 * 0.0142857 - 1));
+}
+
 TEST_F(ConventionsTest, AScaleOfOneChangesNothing) {
   make([](hid_t file) {
     add_number(file, "x", "scale_factor", H5T_IEEE_F64LE, 1);
