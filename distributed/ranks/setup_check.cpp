@@ -46,9 +46,6 @@ void check_data(const Communicator& communicator, const Sequential& model, const
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const TargetKind kind = model.loss().target_kind();
   together(communicator, [&] {
-    check(data.x.rows == data.y.rows, ExitCode::kBadData,
-          "[data] expected as many rows in {} as in {}, got {} and {}", x_label, y_label,
-          data.x.rows, data.y.rows);
     check_shapes(data.x, data.y, model.input_shape(), model.output_shape(), kind, x_label, y_label);
   });
   const Range mine = share(data.rows(), communicator.rank(), communicator.size());

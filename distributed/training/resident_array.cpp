@@ -39,7 +39,9 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
 ResidentArray::ResidentArray(const Communicator& communicator, const Communicator& host,
                              const std::filesystem::path& path, DatasetFile file, bool trust)
     : memory_(host, static_cast<std::size_t>(file.rows()) * file.row_bytes()),
-      label_(file.label()) {
+      label_(file.label()),
+      classes_(file.classes()),
+      notes_(file.notes()) {
   together(communicator, [&] { memory_.use_own("the rows of " + printable(label_)); });
   view_ = {file.type(), file.rows(), file.row_shape(), memory_.bytes().data()};
   check_same_file(communicator, host, path, file);

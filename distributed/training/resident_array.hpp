@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "distributed/ranks/communicator.hpp"
 #include "distributed/ranks/host_memory.hpp"
@@ -23,6 +24,8 @@ class ResidentArray {
   const ArrayView& view() const { return view_; }
   const std::string& label() const { return label_; }  ///< "FILE:/x_train"
   bool shared() const { return memory_.shared(); }
+  const std::vector<std::string>& classes() const { return classes_; }  ///< see DatasetFile
+  const std::vector<std::string>& notes() const { return notes_; }      ///< see DatasetFile
 
  private:
   ResidentArray(const Communicator& communicator, const Communicator& host,
@@ -32,6 +35,8 @@ class ResidentArray {
   HostMemory memory_;
   ArrayView view_;
   std::string label_;
+  std::vector<std::string> classes_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace lockstep

@@ -46,6 +46,12 @@ bool fits_values(const Shape& y, const Shape& output) {
   return y == output || (ends_in_one(output) && y == without_last(output));
 }
 
+/// As where the samples lie along the last axis.
+bool last_axes_agree(const ArrayView& x, const ArrayView& y) {
+  if (x.row_shape.empty()) return false;
+  return x.row_shape.back() == (y.row_shape.empty() ? y.rows : y.row_shape.back());
+}
+
 }  // namespace
 
 Findings find_not_finite(const ArrayView& x, std::int64_t first, std::int64_t last) {
@@ -78,8 +84,11 @@ void check_shapes(const ArrayView& x, const ArrayView& y, const Shape& input_sha
                   const Shape& output_shape, TargetKind kind, const std::string& x_label,
                   const std::string& y_label) {
   check(x.rows == y.rows, ExitCode::kBadData,
-        "[data] expected as many rows in {} as in {}, got {} and {}", x_label, y_label, x.rows,
-        y.rows);
+        "[data] expected as many rows in {} as in {}, got {} and {}{}", x_label, y_label, x.rows,
+        y.rows,
+        last_axes_agree(x, y) ? "; their last axes agree: if MATLAB or Fortran wrote the file, "
+                                "whose axes stand the other way round here, say --transpose"
+                              : "");
   const bool x_fits =
       x.row_shape == input_shape || (x.row_shape.empty() && input_shape == Shape{1});
   if (!x_fits) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "io/files/file_kind.hpp"
 #include "io/files/posix_file.hpp"
 #include "io/hdf5/hdf5_detail.hpp"
 
@@ -43,11 +44,11 @@ herr_t refuse_external_link(const char*, const char*, const char* file, const ch
 
 }  // namespace
 
-Quiet::Quiet() {
+Quiet::Quiet(bool filter_plugins) {
   restore_print_ = H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_) >= 0;
   if (restore_print_) H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   restore_plugins_ = H5PLget_loading_state(&plugins_) >= 0;
-  if (restore_plugins_) H5PLset_loading_state(0);
+  if (restore_plugins_) H5PLset_loading_state(filter_plugins ? H5PL_FILTER_PLUGIN : 0);
 }
 
 Quiet::~Quiet() {
@@ -145,6 +146,44 @@ int* descriptor_of(hid_t file) {
   return static_cast<int*>(handle);
 }
 
+/// Throws Error (65) that names the target of a soft or external link on the way that leads
+/// nowhere.
+void check_link_target(hid_t id, const std::vector<std::string>& all, const std::string& where) {
+  for (const std::string& prefix : all) {
+    H5L_info_t info;
+    if (H5Lget_info(id, prefix.c_str(), &info, H5P_DEFAULT) < 0) return;
+    if (info.type == H5L_TYPE_HARD) continue;
+    if (H5Oexists_by_name(id, prefix.c_str(), H5P_DEFAULT) > 0) continue;
+    std::vector<char> value(info.u.val_size + 1, '\0');
+    if (H5Lget_val(id, prefix.c_str(), value.data(), value.size(), H5P_DEFAULT) < 0) return;
+    if (info.type == H5L_TYPE_SOFT)
+      fail(ExitCode::kBadData, "[{}] expected a dataset, got a soft link to {}, which is not there",
+           where, printable(value.data()));
+    const char* target_file = nullptr;
+    const char* target = nullptr;
+    unsigned flags = 0;
+    if (info.type != H5L_TYPE_EXTERNAL ||
+        H5Lunpack_elink_val(value.data(), info.u.val_size, &flags, &target_file, &target) < 0)
+      return;
+    fail(ExitCode::kBadData,
+         "[{}] expected a dataset, got an external link to {}:{}, which is not there; bring the "
+         "file "
+         "beside this one, or set HDF5_EXT_PREFIX to its directory",
+         where, printable(target_file), printable(target));
+  }
+}
+
+/// Of a file with HDF5's signature that does not open.
+[[noreturn]] void fail_open(const std::filesystem::path& path, const Failure& failure) {
+  const ExitCode code = failure.disk ? ExitCode::kInputOutput : ExitCode::kBadData;
+  const std::string name = printable(path.string());
+  const FileKind kind = failure.disk ? FileKind::kHdf5 : file_kind(path);
+  if (kind == FileKind::kHdf5)
+    fail(code, "[{}] expected a whole HDF5 file, got: {}", name, failure.text);
+  fail(code, "[{}] expected a whole HDF5 file that HDF5 {} can read, got {} ({})", name,
+       library_version(), why_not_hdf5(path, FileUse::kData), failure.text);
+}
+
 }  // namespace
 
 std::string detail::list_datasets(const File& file) {
@@ -165,11 +204,20 @@ Handle detail::open_object(const File& file, hid_t id, const std::string& path, 
   if (object.id() >= 0) return object;
   links.check_refused(where);
   const Failure failure = last_failure();
+  check_link_target(id, all, where);
   if (!file.exists(path)) {
     fail(ExitCode::kBadData,
          "[{}] expected a dataset or group of that name, got none; datasets of the file: {}", where,
          list_datasets(file));
   }
+  // What HDF5 says of messages whose version it does not know.
+  if (failure.text.find("bad version number") != std::string::npos ||
+      failure.text.find("unknown") != std::string::npos)
+    fail(ExitCode::kBadData,
+         "[{}] expected a format that HDF5 {} knows, got a newer one or damage: {}; with the "
+         "program "
+         "that wrote it: h5repack --high=v110 FILE NEW.h5",
+         where, library_version(), failure.text);
   fail(failure.disk ? ExitCode::kInputOutput : ExitCode::kBadData, "[{}] damaged: {}", where,
        failure.text);
 }
@@ -204,6 +252,10 @@ File::File(Handle handle, std::string name, bool trust)
     : file_(std::move(handle)), name_(std::move(name)), trust_(trust) {}
 
 File File::open(const std::filesystem::path& path, bool trust) {
+  if (const FileKind kind = file_kind(path);
+      kind == FileKind::kZarr || kind == FileKind::kSavedModel)
+    fail(ExitCode::kMissingInput, "[{}] expected a file, got {}; {}", printable(path.string()),
+         what_kind_is(kind), how_to_use(kind, path, FileUse::kData));
   const FileDescriptor readable = open_input(path);
   const Quiet quiet;
   const Handle no_lock = access_without_lock();
@@ -212,11 +264,9 @@ File File::open(const std::filesystem::path& path, bool trust) {
     const Failure failure = last_failure();
     // A file that this process has open with a lock can only be opened again with a lock.
     if (!failure.not_hdf5) file = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
-    check(!failure.not_hdf5, ExitCode::kBadData,
-          "[{}] expected an HDF5 file, got a file without HDF5's signature: not an HDF5 file",
-          path.string());
-    check(file.id() >= 0, failure.disk ? ExitCode::kInputOutput : ExitCode::kBadData,
-          "[{}] expected a whole HDF5 file, got: {}", path.string(), failure.text);
+    check(!failure.not_hdf5, ExitCode::kBadData, "[{}] expected an HDF5 file, got {}",
+          printable(path.string()), why_not_hdf5(path, FileUse::kData));
+    if (file.id() < 0) fail_open(path, failure);
   }
   return File(std::move(file), path.string(), trust);
 }
@@ -234,8 +284,8 @@ File File::open_image(std::span<const std::byte> image, const std::string& name)
   if (file.id() < 0) {
     const Failure failure = last_failure();
     check(!failure.not_hdf5, ExitCode::kBadData,
-          "[{}] expected an HDF5 file, got a file without HDF5's signature: not an HDF5 file",
-          name);
+          "[{}] expected an HDF5 file, got {}: not an HDF5 file", name,
+          what_kind_is(file_kind(image)));
     fail(ExitCode::kBadData, "[{}] expected a whole HDF5 file, got: {}", name, failure.text);
   }
   return File(std::move(file), name, false);
@@ -260,6 +310,15 @@ bool File::is_group(const std::string& path) const {
   const Quiet quiet;
   if (!exists(path)) return false;
   return H5Iget_type(open_object(*this, file_.id(), path, trust_).id()) == H5I_GROUP;
+}
+
+bool File::is_compound(const std::string& path) const {
+  const Quiet quiet;
+  if (!exists(path)) return false;
+  const Handle object = open_object(*this, file_.id(), path, trust_);
+  if (H5Iget_type(object.id()) != H5I_DATASET) return false;
+  const Handle type(H5Dget_type(object.id()));
+  return type.id() >= 0 && H5Tget_class(type.id()) == H5T_COMPOUND;
 }
 
 std::vector<std::string> File::children(const std::string& group) const {

@@ -35,6 +35,19 @@ class Handle {
   Id id_ = -1;
 };
 
+/// A field of a compound.
+struct Field {
+  std::string name;                 ///< "a"; of a compound in the compound: "a.b"
+  std::optional<ElementType> type;  ///< the native type it is read as; none: not a number
+  std::string stored_type;          ///< for people
+  Shape extents;                    ///< of an array; empty: one number
+  bool text = false;                ///< strings
+
+  std::size_t bytes() const {  ///< in memory, of one row
+    return type ? element_size(*type) * static_cast<std::size_t>(element_count(extents)) : 0;
+  }
+};
+
 /// What a dataset holds, as far as reading it needs to know.
 struct DatasetInfo {
   Shape extents;                     ///< all axes, the first one counts rows; empty: a scalar
@@ -43,7 +56,13 @@ struct DatasetInfo {
   Shape chunk;                       ///< empty: not chunked
   std::vector<std::string> filters;  ///< for people: "deflate", "shuffle", "fletcher32"
   std::int64_t bytes_stored = 0;     ///< on disk
+  bool text = false;                 ///< strings
+  std::vector<Field> fields;         ///< of a compound
+  std::string unwritten;             ///< what was never written, in words; empty: nothing
 };
+
+/// Numbers of an attribute, each exact.
+using AttributeNumbers = std::vector<long double>;
 
 /// An open file, for reading.
 class File {
@@ -55,18 +74,21 @@ class File {
   static File open_image(std::span<const std::byte> image, const std::string& name);
 
   const std::string& name() const { return name_; }
+  Id id() const { return file_.id(); }
 
   bool exists(const std::string& path) const;
   bool is_group(const std::string& path) const;
+  bool is_compound(const std::string& path) const;  ///< a dataset of records
   /// Names in a group, in alphabetical order.
   std::vector<std::string> children(const std::string& group) const;
   /// Every dataset of the file by its full path, in alphabetical order (for messages and inspect).
   std::vector<std::string> datasets() const;
 
   /// Describes the dataset and refuses (65) what must not be read: external links and external
-  /// storage, virtual datasets that reach another file (unless the file is trusted), filters that
-  /// this build of HDF5 lacks (plugins are never loaded), chunks that do not fit the dataspace or
-  /// are over 2 GiB, extents whose product overflows, storage far smaller than the extents declare.
+  /// storage, virtual datasets that reach another file, filters that need a plugin (unless the file
+  /// is trusted, and the other files and plugins are there and hold what is said of them), virtual
+  /// datasets that are not covered by their sources, chunks that do not fit the dataspace or are
+  /// over 2 GiB, extents whose product overflows, storage far smaller than the extents declare.
   /// A path that is absent or no dataset: 65, listing the datasets that exist.
   DatasetInfo dataset_info(const std::string& path) const;
 
@@ -75,6 +97,14 @@ class File {
   /// storage is damaged (checksum, truncated), 74 if the disk fails.
   void read_rows(const std::string& path, ElementType type, std::int64_t first, std::int64_t count,
                  std::span<std::byte> out) const;
+  /// The same of the last axis: `out` has the dataset's shape but for `count` in its last axis.
+  void read_along_last(const std::string& path, ElementType type, std::int64_t first,
+                       std::int64_t count, std::span<std::byte> out) const;
+  /// Rows of these fields of a compound, each in its native type, one after the other without gaps.
+  void read_fields(const std::string& path, const std::vector<Field>& fields, std::int64_t first,
+                   std::int64_t count, std::span<std::byte> out) const;
+  /// All strings of a dataset, or of a field of its compound, of fixed or variable length.
+  std::vector<std::string> read_texts(const std::string& path, const std::string& field = "") const;
   /// The whole dataset as float32; its extents must be `extents` (65 otherwise, before allocating).
   std::vector<float> read_floats(const std::string& path, const Shape& extents) const;
   std::int64_t read_integer(const std::string& path) const;  ///< a scalar, or one element
@@ -86,6 +116,11 @@ class File {
   /// A 1-D array of strings; an empty array of any type is an empty list; `name0`, `name1`, ... are
   /// joined if `name` is absent (keras-semantics 6.1.3).
   std::vector<std::string> read_strings(const std::string& path, const std::string& name) const;
+  /// An integer or floating-point attribute; empty if it is absent or of another type.
+  AttributeNumbers read_numbers(const std::string& path, const std::string& name) const;
+  bool is_float_attribute(const std::string& path, const std::string& name) const;
+  /// A string attribute; empty if it is absent or of another type.
+  std::string text_or_nothing(const std::string& path, const std::string& name) const;
   std::vector<std::string> attribute_names(const std::string& path) const;
 
  private:

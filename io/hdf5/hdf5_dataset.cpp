@@ -15,8 +15,8 @@ constexpr std::int64_t kMaxChunkBytes = 2048 * kMebibyte;
 constexpr std::int64_t kModestBytes = 64 * kMebibyte;
 /// Deflate, the densest of the usual filters, reaches 1032.
 constexpr std::int64_t kMaxExpansion = 2000;
-/// Virtual datasets may be made of virtual datasets; a hostile one of itself.
-constexpr int kMaxVirtualDepth = 4;
+/// Beyond so many chunks the first one that was never written is not looked for.
+constexpr std::int64_t kMaxChunksLookedAt = 1'000'000;
 
 Shape to_shape(const std::vector<hsize_t>& extents) {
   // What does not fit becomes negative, which product() refuses.
@@ -34,93 +34,6 @@ Shape read_extents(hid_t dataset, const std::string& where) {
   checked(H5Sget_simple_extent_dims(space.id(), extents.data(), nullptr), where,
           "cannot read the extents");
   return to_shape(extents);
-}
-
-void check_no_external_storage(hid_t creation, const std::string& where) {
-  const int files = checked(H5Pget_external_count(creation), where, "cannot read the storage");
-  if (files == 0) return;
-  std::vector<char> name(1024, '\0');
-  checked(H5Pget_external(creation, 0, name.size() - 1, name.data(), nullptr, nullptr), where,
-          "cannot read the storage");
-  fail(ExitCode::kBadData,
-       "[{}] expected data inside the file, got external storage in {} (for a dataset, "
-       "--trust-data allows it)",
-       where, printable(name.data()));
-}
-
-std::vector<std::string> read_filters(hid_t creation, const std::string& where) {
-  const int count = checked(H5Pget_nfilters(creation), where, "cannot read the filters");
-  std::vector<std::string> filters;
-  for (int i = 0; i < count; ++i) {
-    unsigned flags = 0;
-    std::size_t parameters = 0;
-    std::vector<char> name(128, '\0');
-    const H5Z_filter_t filter =
-        checked(H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &parameters, nullptr,
-                               name.size() - 1, name.data(), nullptr),
-                where, "cannot read the filters");
-    switch (filter) {
-      case H5Z_FILTER_DEFLATE:
-        filters.emplace_back("deflate");
-        break;
-      case H5Z_FILTER_SHUFFLE:
-        filters.emplace_back("shuffle");
-        break;
-      case H5Z_FILTER_FLETCHER32:
-        filters.emplace_back("fletcher32");
-        break;
-      case H5Z_FILTER_SZIP:
-        filters.emplace_back("szip");
-        break;
-      case H5Z_FILTER_NBIT:
-        filters.emplace_back("nbit");
-        break;
-      case H5Z_FILTER_SCALEOFFSET:
-        filters.emplace_back("scaleoffset");
-        break;
-      default:
-        filters.push_back(fmt::format("{} '{}'", filter, printable(name.data())));
-        break;
-    }
-    check(H5Zfilter_avail(filter) > 0, ExitCode::kBadData,
-          "[{}] expected filters of HDF5 itself, got filter {}, which this HDF5 lacks (plugins are "
-          "never loaded)",
-          where, filters.back());
-  }
-  return filters;
-}
-
-/// Every source must lie in this file and pass the same checks. Returns the bytes that are stored.
-std::int64_t check_sources(const File& file, hid_t id, hid_t creation, const std::string& where,
-                           int depth) {
-  check(depth < kMaxVirtualDepth, ExitCode::kBadData,
-        "[{}] expected at most {} levels of virtual datasets, got more", where, kMaxVirtualDepth);
-  std::size_t count = 0;
-  checked(H5Pget_virtual_count(creation, &count), where, "cannot read the virtual layout");
-  std::vector<std::string> sources;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::vector<char> source_file(1024, '\0');
-    std::vector<char> source(4096, '\0');
-    checked(H5Pget_virtual_filename(creation, i, source_file.data(), source_file.size()), where,
-            "cannot read the virtual layout");
-    checked(H5Pget_virtual_dsetname(creation, i, source.data(), source.size()), where,
-            "cannot read the virtual layout");
-    check(std::string_view(source_file.data()) == ".", ExitCode::kBadData,
-          "[{}] expected data inside the file, got a virtual dataset that reaches {} (for a "
-          "dataset, --trust-data allows it)",
-          where, printable(source_file.data()));
-    sources.emplace_back(source.data());
-  }
-  std::sort(sources.begin(), sources.end());
-  sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
-  std::int64_t bytes = 0;
-  for (const std::string& source : sources) {
-    // HDF5 reads a source that is not there as fill values: garbage, to us.
-    const OpenDataset dataset = open_dataset(file, id, source, false, Measure::kStorage, depth + 1);
-    check_storage_size(dataset, label(file.name(), source));
-    bytes += dataset.info.bytes_stored;
-  }
-  return bytes;
 }
 
 void check_chunks(hid_t creation, const std::string& where, std::size_t element_size,
@@ -143,13 +56,15 @@ void check_chunks(hid_t creation, const std::string& where, std::size_t element_
 
 /// Bytes on disk, which must lie in the file, and all of them where nothing is left out or
 /// filtered. Walks the index of chunks.
-std::int64_t stored_bytes(hid_t file, const OpenDataset& dataset, H5D_layout_t layout,
-                          std::size_t element_size, const std::string& where) {
+std::int64_t stored_bytes(const OpenDataset& dataset, H5D_layout_t layout, std::size_t element_size,
+                          const std::string& where) {
   H5Eclear2(H5E_DEFAULT);  // 0 is "nothing stored" as well as "failed": the error stack tells
   const hsize_t stored = H5Dget_storage_size(dataset.id.id());
   if (stored == 0 && H5Eget_num(H5E_DEFAULT) > 0) fail_call(where, "cannot measure the storage");
+  // A link may have led to another file.
+  const Handle file(checked(H5Iget_file_id(dataset.id.id()), where, "cannot measure the file"));
   hsize_t file_bytes = 0;
-  checked(H5Fget_filesize(file, &file_bytes), where, "cannot measure the file");
+  checked(H5Fget_filesize(file.id(), &file_bytes), where, "cannot measure the file");
   check(stored <= file_bytes, ExitCode::kBadData,
         "[{}] expected storage within the file of {} bytes, got {} bytes", where, file_bytes,
         stored);
@@ -160,6 +75,63 @@ std::int64_t stored_bytes(hid_t file, const OpenDataset& dataset, H5D_layout_t l
         "[{}] expected {} bytes of {} stored, got {}", where, whole, dataset.info.stored_type,
         bytes);
   return bytes;
+}
+
+std::string fill_value(hid_t creation, const OpenDataset& dataset) {
+  H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
+  double value = 0;
+  if (!dataset.info.type || H5Pfill_value_defined(creation, &defined) < 0 ||
+      defined == H5D_FILL_VALUE_UNDEFINED ||
+      H5Pget_fill_value(creation, H5T_NATIVE_DOUBLE, &value) < 0)
+    return "the fill value";
+  return fmt::format("the fill value {}", value);
+}
+
+/// The first row of a chunk that is not there; none if there are too many to look at.
+std::optional<std::int64_t> first_unwritten_row(const OpenDataset& dataset, const Shape& counts,
+                                                std::int64_t chunks) {
+  if (chunks > kMaxChunksLookedAt) return std::nullopt;
+  std::vector<hsize_t> at(counts.size(), 0);
+  for (std::int64_t number = 0; number < chunks; ++number) {
+    std::int64_t rest = number;
+    for (std::size_t axis = counts.size(); axis-- > 0; rest /= counts[axis])
+      at[axis] = static_cast<hsize_t>(rest % counts[axis] * dataset.info.chunk[axis]);
+    haddr_t address = HADDR_UNDEF;
+    hsize_t size = 0;
+    unsigned mask = 0;
+    if (H5Dget_chunk_info_by_coord(dataset.id.id(), at.data(), &mask, &address, &size) < 0)
+      return std::nullopt;
+    if (address == HADDR_UNDEF) return static_cast<std::int64_t>(at[0]);
+  }
+  return std::nullopt;
+}
+
+/// What of the dataset was never written, in words; empty: nothing.
+std::string describe_unwritten(hid_t creation, H5D_layout_t layout, const OpenDataset& dataset,
+                               const std::string& where) {
+  if (dataset.bytes == 0 || (layout != H5D_CHUNKED && layout != H5D_CONTIGUOUS)) return "";
+  const std::string reads =
+      fmt::format("these would read as {}, as if it were data", fill_value(creation, dataset));
+  if (layout == H5D_CONTIGUOUS) {
+    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+    checked(H5Dget_space_status(dataset.id.id(), &status), where, "cannot examine the storage");
+    return status == H5D_SPACE_STATUS_NOT_ALLOCATED ? "none of its rows were ever written: " + reads
+                                                    : "";
+  }
+  Shape counts;
+  for (std::size_t axis = 0; axis < dataset.info.extents.size(); ++axis)
+    counts.push_back((dataset.info.extents[axis] - 1) / dataset.info.chunk[axis] + 1);
+  const std::int64_t chunks = product(counts, 1).value_or(-1);
+  hsize_t written = 0;
+  const Handle space(checked(H5Dget_space(dataset.id.id()), where, "cannot count the chunks"));
+  checked(H5Dget_num_chunks(dataset.id.id(), space.id(), &written), where,
+          "cannot count the chunks");
+  if (chunks < 0 || static_cast<std::int64_t>(written) >= chunks) return "";
+  const auto row = first_unwritten_row(dataset, counts, chunks);
+  return fmt::format("{} of its {} chunks {} never written{}: {}",
+                     chunks - static_cast<std::int64_t>(written), chunks,
+                     chunks - static_cast<std::int64_t>(written) == 1 ? "was" : "were",
+                     row ? fmt::format(" (the first holds row {})", *row) : "", reads);
 }
 
 }  // namespace
@@ -192,18 +164,21 @@ OpenDataset detail::open_dataset(const File& file, hid_t id, const std::string& 
   const H5D_layout_t layout =
       checked(H5Pget_layout(creation.id()), where, "cannot read the layout");
   const bool is_virtual = layout == H5D_VIRTUAL;
-  if (!trust) check_no_external_storage(creation.id(), where);
+  const bool external = H5Pget_external_count(creation.id()) > 0;
+  if (!trust && external) check_external_files(creation.id(), dataset.id.id(), false, 0, where);
   // Before the extents are asked for, because that may open the sources.
-  if (is_virtual && !trust) {
-    dataset.info.bytes_stored = check_sources(file, id, creation.id(), where, depth);
-  }
-  dataset.elsewhere = trust && (is_virtual || H5Pget_external_count(creation.id()) > 0);
-  dataset.info.filters = read_filters(creation.id(), where);
+  if (is_virtual && !trust) check_virtual_names(creation.id(), where, depth);
+  dataset.elsewhere = trust && (is_virtual || external);
+  dataset.info.filters = read_filters(creation.id(), trust, where);
 
   const Handle type(checked(H5Dget_type(dataset.id.id()), where, "cannot read the type"));
   const NumberType number = number_type(type.id(), where);
   dataset.info.type = number.native;
   dataset.info.stored_type = number.name;
+  dataset.info.text = number.text;
+  dataset.info.fields = compound_fields(type.id(), where);
+  if (is_virtual && (measure == Measure::kStorage || !trust))
+    check_virtual_sources(file, id, creation.id(), trust, depth, dataset, where);
   dataset.info.extents = read_extents(dataset.id.id(), where);
 
   const std::size_t stored_size = H5Tget_size(type.id());
@@ -215,10 +190,17 @@ OpenDataset detail::open_dataset(const File& file, hid_t id, const std::string& 
         "[{}] expected extents whose product fits 63 bits, got {} of {}", where,
         to_string(dataset.info.extents), number.name);
   dataset.bytes = *bytes;
+  if (external && trust)
+    check_external_files(creation.id(), dataset.id.id(), true,
+                         product(dataset.info.extents, static_cast<std::int64_t>(stored_size))
+                             .value_or(dataset.bytes),
+                         where);
   if (layout == H5D_CHUNKED) check_chunks(creation.id(), where, stored_size, dataset);
   const bool measured = layout != H5D_CHUNKED || measure == Measure::kStorage;
   if (!is_virtual && !dataset.elsewhere && measured) {
-    dataset.info.bytes_stored = stored_bytes(id, dataset, layout, stored_size, where);
+    dataset.info.bytes_stored = stored_bytes(dataset, layout, stored_size, where);
+    if (measure == Measure::kStorage)
+      dataset.info.unwritten = describe_unwritten(creation.id(), layout, dataset, where);
   }
   return dataset;
 }
@@ -233,7 +215,7 @@ void detail::check_storage_size(const OpenDataset& dataset, const std::string& w
         dataset.info.bytes_stored);
 }
 DatasetInfo File::dataset_info(const std::string& path) const {
-  const Quiet quiet;
+  const Quiet quiet(trust_);
   OpenDataset dataset = open_dataset(*this, file_.id(), path, trust_, Measure::kStorage);
   check_storage_size(dataset, label(name_, path));
   return dataset.info;

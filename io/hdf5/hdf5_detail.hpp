@@ -2,6 +2,7 @@
 
 #include <hdf5.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,11 +17,12 @@ namespace lockstep::hdf5::detail {
 
 static_assert(sizeof(hid_t) == sizeof(Id));
 
-/// While it lives, HDF5 prints no error stack and loads no plugin. Both settings belong to the
-/// process, perhaps to another library in it: they are put back.
+/// While it lives, HDF5 prints no error stack and loads no plugin, unless filters' plugins are
+/// allowed. Both settings belong to the process, perhaps to another library in it: they are put
+/// back.
 class Quiet {
  public:
-  Quiet();
+  explicit Quiet(bool filter_plugins = false);
   ~Quiet();
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
@@ -88,9 +90,17 @@ Handle open_object(const File& file, hid_t id, const std::string& path, bool tru
 /// What a stored type is read as.
 struct NumberType {
   std::optional<ElementType> native;
-  std::string name;  ///< for people
+  std::string name;   ///< for people
+  bool text = false;  ///< strings
 };
 NumberType number_type(hid_t type, const std::string& where);
+/// The type in memory for numbers stored as `stored`: `type`, but bit fields stay bit fields, which
+/// HDF5 does not convert.
+hid_t memory_type(hid_t stored, ElementType type);
+/// The fields of a compound; none if it is no compound.
+std::vector<Field> compound_fields(hid_t type, const std::string& where);
+/// The names of the filters; refuses (65) those that HDF5 lacks. With `trust` it may load plugins.
+std::vector<std::string> read_filters(hid_t creation, bool trust, const std::string& where);
 
 /// A dataset that passed every check but the one of its storage's size.
 struct OpenDataset {
@@ -107,6 +117,19 @@ OpenDataset open_dataset(const File& file, hid_t id, const std::string& path, bo
                          Measure measure, int depth = 0);
 /// Refuses what would allocate far more than the file can hold. The storage must be measured.
 void check_storage_size(const OpenDataset& dataset, const std::string& where);
+/// That no source of a virtual dataset lies in another file: by their names, opening nothing.
+void check_virtual_names(hid_t creation, const std::string& where, int depth);
+/// That the sources are there, hold numbers, reach as far as they are mapped, and cover the whole;
+/// adds up the bytes that they store. Throws Error (65) with the source's name.
+void check_virtual_sources(const File& file, hid_t id, hid_t creation, bool trust, int depth,
+                           OpenDataset& dataset, const std::string& where);
+/// Refuses external storage without `trust`; with it, files that are missing (66) or too short.
+void check_external_files(hid_t creation, hid_t dataset, bool trust, std::int64_t needed,
+                          const std::string& where);
+/// Selects rows [first, first + count), or columns of the last axis, in a new dataspace.
+enum class Axis { kFirst, kLast };
+Handle select_along(const OpenDataset& dataset, Axis axis, std::int64_t first, std::int64_t count,
+                    const std::string& where);
 /// The product times `start`, or none if it does not fit 63 bits or a factor is negative.
 std::optional<std::int64_t> product(const Shape& factors, std::int64_t start);
 

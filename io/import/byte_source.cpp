@@ -57,19 +57,24 @@ std::size_t ByteSource::read(std::span<std::byte> out) {
   return done;
 }
 
-std::uint64_t ByteSource::array_bytes(const Shape& extents, std::size_t element_size) const {
+std::uint64_t checked_array_bytes(const Shape& extents, std::size_t element_size,
+                                  const std::string& name) {
   // The largest size that a signed 64-bit number of bytes can count.
   auto room = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element_size;
   std::uint64_t elements = 1;
   for (const std::int64_t extent : extents) {
-    check(extent > 0, ExitCode::kBadData, "[import] {}: expected at least one number, got {}",
-          name_, to_string(extents));
+    check(extent > 0, ExitCode::kBadData, "[import] {}: expected at least one number, got {}", name,
+          to_string(extents));
     check(static_cast<std::uint64_t>(extent) <= room, ExitCode::kBadData,
-          "[import] {}: expected an array that a file can hold, got {}", name_, to_string(extents));
+          "[import] {}: expected an array that a file can hold, got {}", name, to_string(extents));
     room /= static_cast<std::uint64_t>(extent);
     elements *= static_cast<std::uint64_t>(extent);
   }
-  const std::uint64_t bytes = elements * element_size;
+  return elements * element_size;
+}
+
+std::uint64_t ByteSource::array_bytes(const Shape& extents, std::size_t element_size) const {
+  const std::uint64_t bytes = checked_array_bytes(extents, element_size, name_);
   if (::gzdirect(gz(file_)) == 1) {
     const std::uint64_t there = file_bytes_ - std::min(position_, file_bytes_);
     check(bytes == there, ExitCode::kBadData,

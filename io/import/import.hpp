@@ -27,6 +27,26 @@ Array read_idx(const std::filesystem::path& path);
 /// Reads a NumPy .npy file, format 1.0 to 3.0, C or Fortran order, either byte order, bool, integer
 /// and floating types (float16 becomes float32). Throws Error as read_idx.
 Array read_npy(const std::filesystem::path& path);
+class ArraySource;
+Array read_npy(ArraySource& source);
+
+/// The arrays of a NumPy archive (.npz): a zip file of .npy members, stored or deflated, of any
+/// size.
+class NpzFile {
+ public:
+  /// Throws Error: 66, 77, or 65 if it is no zip archive, saying what it is.
+  explicit NpzFile(const std::filesystem::path& path);
+  /// Names without the ending .npy, in the file's order.
+  const std::vector<std::string>& names() const { return names_; }
+  bool has(const std::string& name) const;
+  /// Throws Error (65) as read_npy, naming file and member, also for a damaged or encrypted member
+  /// and for names that the file lacks.
+  Array read(const std::string& name) const;
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::string> names_;
+};
 
 /// A table of numbers; the label column is cut out. Header line if the first line is not numeric.
 struct CsvTable {

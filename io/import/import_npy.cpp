@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "io/files/file_kind.hpp"
 #include "io/import/byte_source.hpp"
 #include "io/import/import.hpp"
 #include "src/core/error.hpp"
@@ -135,7 +136,7 @@ class HeaderParser {
 };
 
 /// The bytes between the magic and the array; magic, version and length are read here.
-std::string read_header_text(ByteSource& source) {
+std::string read_header_text(ArraySource& source) {
   std::array<unsigned char, 8> start = {};
   const std::size_t got = source.read(std::as_writable_bytes(std::span(start)));
   check(got == start.size() && std::memcmp(start.data(), "\x93NUMPY", 6) == 0, ExitCode::kBadData,
@@ -187,8 +188,16 @@ ElementType memory_type(const NpyHeader& header, const std::string& name) {
     default:
       break;
   }
+  const char* what = header.kind == 'O' ? " (Python objects)"
+                     : header.kind == 'U' || header.kind == 'S'
+                         ? " (strings: number them, in Python "
+                           "by numpy.unique(y, "
+                           "return_inverse=True))"
+                     : header.kind == 'M' ? " (times)"
+                     : header.kind == 'c' ? " (complex numbers)"
+                                          : "";
   fail(ExitCode::kBadData, "[npy] {}: expected bool, integer or floating numbers, got type '{}'{}",
-       name, printable(header.descr), header.kind == 'O' ? " (Python objects)" : "");
+       name, printable(header.descr), what);
 }
 
 /// The last extent runs fastest in C order, the first one in Fortran order.
@@ -242,7 +251,18 @@ std::vector<std::byte> widen_all(const std::vector<std::byte>& halves) {
 }  // namespace
 
 Array read_npy(const std::filesystem::path& path) {
+  const FileKind kind = file_kind(path);
+  check(kind == FileKind::kNpy || kind == FileKind::kGzip || kind == FileKind::kMissing ||
+            kind == FileKind::kDirectory,
+        ExitCode::kBadData,
+        "[npy] {}: expected a NumPy file, which begins with \\x93NUMPY, got {}{}",
+        printable(path.string()), what_file_is(path),
+        kind == FileKind::kNpz ? "; " + how_to_use(kind, path, FileUse::kData) : "");
   ByteSource source(path);
+  return read_npy(source);
+}
+
+Array read_npy(ArraySource& source) {
   const std::string text = read_header_text(source);
   const NpyHeader header = HeaderParser(text, source.name()).parse();
 

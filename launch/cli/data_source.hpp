@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "distributed/training/resident_array.hpp"
 #include "io/data/batch.hpp"
@@ -14,8 +15,9 @@ struct ArrayPlace {
   std::filesystem::path file;
   std::string dataset;
 };
-/// `name` is a dataset in `data`, or FILE.h5:/path for another file.
-ArrayPlace array_place(const std::string& data, const std::string& name);
+/// `name` is a dataset in `data` (see DatasetSelection), or FILE.h5:/path for another file;
+/// `transpose` reverses its axes.
+ArrayPlace array_place(const std::string& data, const std::string& name, bool transpose = false);
 
 /// Where inputs and targets of the same rows lie.
 struct DatasetPlace {
@@ -29,19 +31,31 @@ bool exists(const DatasetPlace& place, bool trust);
 /// Inputs and targets in the memory of every host.
 class ResidentDataset {
  public:
-  /// Collective; `host` must outlive it. Throws as ResidentArray.
+  /// Collective; `host` must outlive it. Throws as ResidentArray, and 65 for inputs of strings.
   ResidentDataset(const Communicator& world, const Communicator& host, const DatasetPlace& place,
-                  bool trust)
-      : x_(world, host, place.x.file, place.x.dataset, trust),
-        y_(world, host, place.y.file, place.y.dataset, trust) {}
+                  bool trust);
 
-  ArrayDataset rows() const { return {x_.view(), y_.view()}; }
+  ArrayDataset rows() const;
+  /// What was done to the stored numbers, a line for each: "FILE:/y: strings as 3 classes ...".
+  std::vector<std::string> notes() const;
+  /// Numbers strings as the training set does; Error (65) for one that it lacks. Collective.
+  void use_classes_of(const Communicator& world, const ResidentDataset& train);
+  /// That targets of strings are as many classes as the network tells apart: then they are numbered
+  /// as in training. Error (65). Collective.
+  void check_classes(const Communicator& world, const Sequential& model) const;
   /// That the rows fit the compiled network; throws CollectiveError (65) that names the arrays.
   void check_for(const Communicator& world, const Sequential& model) const;
 
  private:
   ResidentArray x_;
   ResidentArray y_;
+  std::vector<std::int32_t> labels_;  ///< of y, if they are numbered as another dataset's
 };
+
+/// Throws Error (65) for inputs that are strings.
+void check_no_classes(const std::vector<std::string>& classes, const std::string& label);
+
+/// "FILE:/x: NOTE" for each. Throws Error (65) if the array holds strings, which are no inputs.
+std::vector<std::string> notes_of_inputs(const ResidentArray& x);
 
 }  // namespace lockstep

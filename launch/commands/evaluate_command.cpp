@@ -31,7 +31,8 @@ Options:
   --batch-size N           rows at a time (default 32)
   --loss NAME              instead of the loss that the network was compiled with
   --metrics NAMES          instead of its metrics; with commas
-  --trust-data             follow links that lead to other files
+  --trust-data             follow links that lead to other files, load plugins of filters
+  --transpose              reverse the axes of both, as MATLAB and Fortran show them
   --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
@@ -57,7 +58,7 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
       "y-test", po::value<std::string>()->default_value("y_test"), "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")(
       "loss", po::value<std::string>(), "")("metrics", po::value<std::string>(), "")(
-      "trust-data", "")("numerics", po::value<std::string>(), "")(
+      "trust-data", "")("transpose", "")("numerics", po::value<std::string>(), "")(
       "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
   po::positional_options_description positional;
   positional.add("model", 1);
@@ -68,8 +69,9 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   EvaluateOptions options;
   options.model = given["model"].as<std::string>();
   const std::string data = given["data"].as<std::string>();
-  options.place = {array_place(data, given["x-test"].as<std::string>()),
-                   array_place(data, given["y-test"].as<std::string>())};
+  const bool transpose = given.contains("transpose");
+  options.place = {array_place(data, given["x-test"].as<std::string>(), transpose),
+                   array_place(data, given["y-test"].as<std::string>(), transpose)};
   options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
   if (given.contains("numerics"))
     options.numerics = numerics_from_text(given["numerics"].as<std::string>());
@@ -144,6 +146,9 @@ ExitCode run_evaluate(const CommandContext& context) {
   const Communicator host = world.on_this_host();
   const ResidentDataset data(world, host, options.place, options.trust);
   data.check_for(world, *model);
+  data.check_classes(world, *model);
+  for (const std::string& note : data.notes())
+    if (context.is_root() && !options.json) print_now(note + "\n");
   // The rows are compared already, where they are read.
   Trainer trainer(*model, Communicator(world.get()),
                   {.batch_size = options.batch_size, .verify_data = false});

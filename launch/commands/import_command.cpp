@@ -9,6 +9,7 @@
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/output_place.hpp"
 #include "launch/cli/screen.hpp"
+#include "launch/commands/import_arrays.hpp"
 #include "launch/commands/import_sources.hpp"
 #include "src/core/printable.hpp"
 
@@ -26,11 +27,23 @@ Sources:
   idx DIRECTORY            MNIST's four files (train-images-idx3-ubyte.gz, ...), gzipped or plain
   idx --x-train FILE ...   IDX files of any name
   npy --x-train FILE ...   NumPy arrays (.npy, 1.0 to 3.0)
+  npz FILE.npz             the arrays of a NumPy archive, compressed or not
+  hdf5 FILE.h5             HDF5 of any other form: records, data frames, packed numbers, strings
   csv --train FILE ...     a table of numbers; one column holds the label
   synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
 
 Options of idx and npy:
   --x-train FILE  --y-train FILE  --x-test FILE  --y-test FILE
+
+Options of npz and hdf5:
+  --x-train NAME  --y-train NAME  --x-test NAME  --y-test NAME
+                           names in the file [default: these; npz also x, y, arr_0, arr_1, ...];
+                           hdf5 as in lockstep train: PATH, PATH.field, PATH.[a,b], PATH.T
+Options of hdf5:
+  --missing WHAT           error, drop (leave such rows out), or mean (of the column): for values
+                           that are missing by _FillValue and the like, or NaN [default: error]
+  --transpose              reverse the axes, as MATLAB and Fortran show them
+  --trust-data             follow links that lead to other files, load plugins of filters
 
 Options of csv:
   --train FILE             header line optional; comma, semicolon or tab; gzipped or plain
@@ -52,6 +65,8 @@ Examples:
   lockstep import idx /usr/share/datasets/fashion-mnist --out fashion_mnist.h5
   lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
   lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
+  lockstep import npz mnist.npz --out mnist.h5
+  lockstep import hdf5 era5.nc --x-train t2m --y-train rain --missing drop --out era5.h5
   lockstep import synthetic --rows 60000 --test-rows 10000 --out glyphs.h5
 )";
 
@@ -61,6 +76,10 @@ struct ImportPlan {
   fs::path out;
   bool overwrite = false;
   ArrayFiles files;
+  ArrayNames names;
+  Missing missing = Missing::kError;
+  bool transpose = false;
+  bool trust = false;
   CsvSource csv;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
@@ -71,7 +90,11 @@ void add_options_of(const std::string& source, po::options_description& options)
   auto add = options.add_options();
   add("out", po::value<std::string>())("overwrite", po::bool_switch());
   if (source == "idx") add("directory", po::value<std::string>());
-  if (source == "idx" || source == "npy") {
+  if (source == "npz" || source == "hdf5") add("file", po::value<std::string>());
+  if (source == "hdf5")
+    add("missing", po::value<std::string>())("transpose", po::bool_switch())("trust-data",
+                                                                             po::bool_switch());
+  if (source == "idx" || source == "npy" || source == "npz" || source == "hdf5") {
     for (const char* name : {"x-train", "y-train", "x-test", "y-test"})
       add(name, po::value<std::string>());
   } else if (source == "csv") {
@@ -104,6 +127,25 @@ ArrayFiles array_files(const po::variables_map& given) {
   return files;
 }
 
+/// The file and the names of its arrays, for npz and hdf5.
+void read_names(const po::variables_map& given, ImportPlan& plan) {
+  plan.names = {path_of(given, "file"), value_or<std::string>(given, "x-train", ""),
+                value_or<std::string>(given, "y-train", ""),
+                value_or<std::string>(given, "x-test", ""),
+                value_or<std::string>(given, "y-test", "")};
+  check(!plan.names.file.empty(), ExitCode::kUsage,
+        "[import] expected a file (lockstep import {} FILE --out FILE.h5), got none", plan.source);
+  if (plan.source == "npz") return;
+  plan.transpose = given["transpose"].as<bool>();
+  plan.trust = given["trust-data"].as<bool>();
+  const std::string missing = value_or<std::string>(given, "missing", "error");
+  check(missing == "error" || missing == "drop" || missing == "mean", ExitCode::kUsage,
+        "[import] --missing: expected error, drop or mean, got '{}'", printable(missing));
+  plan.missing = missing == "drop"   ? Missing::kDrop
+                 : missing == "mean" ? Missing::kMean
+                                     : Missing::kError;
+}
+
 CsvSource csv_source(const po::variables_map& given) {
   CsvSource csv{path_of(given, "train"), path_of(given, "test"),
                 value_or<std::string>(given, "label", ""), value_or(given, "test-split", 0.0)};
@@ -119,19 +161,22 @@ CsvSource csv_source(const po::variables_map& given) {
 }
 
 ImportPlan plan_of(const std::vector<std::string>& arguments) {
-  static constexpr auto kSources = std::to_array<const char*>({"idx", "csv", "npy", "synthetic"});
+  static constexpr auto kSources =
+      std::to_array<const char*>({"idx", "csv", "npy", "npz", "hdf5", "synthetic"});
   check(!arguments.empty(), ExitCode::kUsage,
-        "[import] expected idx, csv, npy or synthetic (see lockstep import --help), got nothing");
+        "[import] expected idx, csv, npy, npz, hdf5 or synthetic (see lockstep import --help), got "
+        "nothing");
   ImportPlan plan;
   plan.source = arguments.front();
   check(std::find(kSources.begin(), kSources.end(), plan.source) != kSources.end(),
-        ExitCode::kUsage, "[import] expected idx, csv, npy or synthetic first, got '{}'",
+        ExitCode::kUsage, "[import] expected idx, csv, npy, npz, hdf5 or synthetic first, got '{}'",
         printable(plan.source));
 
   po::options_description options;
   add_options_of(plan.source, options);
   po::positional_options_description positional;
   if (plan.source == "idx") positional.add("directory", 1);
+  if (plan.source == "npz" || plan.source == "hdf5") positional.add("file", 1);
   const po::variables_map given =
       parse_arguments({arguments.begin() + 1, arguments.end()}, options, positional);
 
@@ -139,7 +184,9 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   check(!plan.out.empty(), ExitCode::kUsage, "[import] expected --out FILE.h5, got none");
   plan.overwrite = given["overwrite"].as<bool>();
   const fs::path directory = plan.source == "idx" ? path_of(given, "directory") : fs::path();
-  if (plan.source == "csv") {
+  if (plan.source == "npz" || plan.source == "hdf5") {
+    read_names(given, plan);
+  } else if (plan.source == "csv") {
     plan.csv = csv_source(given);
   } else if (plan.source == "synthetic") {
     plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
@@ -172,7 +219,8 @@ void check_output(const ImportPlan& plan) {
         printable(plan.out.string()), ending);
   const ArrayFiles& files = plan.files;
   check_output_file(plan.out, plan.overwrite,
-                    {{"--x-train", files.x_train},
+                    {{"FILE", plan.names.file},
+                     {"--x-train", files.x_train},
                      {"--y-train", files.y_train},
                      {"--x-test", files.x_test},
                      {"--y-test", files.y_test},
@@ -183,7 +231,14 @@ void check_output(const ImportPlan& plan) {
 CsvDataset read_source(const ImportPlan& plan) {
   if (plan.source == "csv") return read_csv_source(plan.csv);
   CsvDataset dataset;
-  if (plan.source == "npy") {
+  if (plan.source == "npz" || plan.source == "hdf5") {
+    NamedArrays named = plan.source == "npz" ? read_npz_source(plan.names)
+                                             : read_hdf5_source(plan.names, plan.trust,
+                                                                plan.transpose, plan.missing);
+    for (const std::string& note : named.notes) print_now(note + "\n");
+    dataset.arrays = std::move(named.arrays);
+    dataset.classes = std::move(named.classes);
+  } else if (plan.source == "npy") {
     dataset.arrays = read_array_files(plan.files, read_npy);
   } else if (plan.source == "idx") {
     dataset.arrays = read_array_files(plan.files, read_idx);

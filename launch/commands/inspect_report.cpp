@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/data/dataset_file.hpp"
 #include "io/files/atomic_file.hpp"
 #include "io/hdf5/hdf5.hpp"
 #include "io/keras/keras_file.hpp"
@@ -74,6 +75,18 @@ void describe_labels(const hdf5::File& file, const std::string& path, const hdf5
   entry["class_counts"] = labels.counts;
 }
 
+/// What training would make of the dataset, or why it would refuse it.
+void describe_use(const hdf5::File& file, const std::string& path, const hdf5::DatasetInfo& info,
+                  ordered_json& entry) {
+  if ((!info.type && !info.text) || info.extents.empty() || info.extents[0] == 0) return;
+  try {
+    const DatasetFile array(file.name(), path);
+    if (!array.notes().empty()) entry["notes"] = array.notes();
+  } catch (const Error& error) {
+    entry["notes"] = {error.what()};
+  }
+}
+
 ordered_json describe_dataset(const hdf5::File& file, const std::string& path) {
   const hdf5::DatasetInfo info = file.dataset_info(path);
   ordered_json entry = {{"name", path},
@@ -87,7 +100,10 @@ ordered_json describe_dataset(const hdf5::File& file, const std::string& path) {
   entry["bytes_stored"] = info.bytes_stored;
   if (!info.chunk.empty()) entry["chunk"] = info.chunk;
   if (!info.filters.empty()) entry["filters"] = info.filters;
+  for (const hdf5::Field& field : info.fields)
+    entry["fields"].push_back({{"name", field.name}, {"type", field.stored_type}});
   if (is_integer_vector(info)) describe_labels(file, path, info, entry);
+  describe_use(file, path, info, entry);
   return entry;
 }
 

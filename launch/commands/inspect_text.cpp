@@ -88,7 +88,13 @@ std::string dataset_text(const ordered_json& entry, std::size_t width) {
     }
     text += fmt::format(", {} on disk\n", size_text(entry["bytes_stored"].get<std::int64_t>()));
   }
-  return text + labels_text(entry);
+  text += labels_text(entry);
+  if (entry.contains("fields"))
+    for (const ordered_json& field : entry["fields"])
+      text += fmt::format("    .{:<20} {}\n", plain(field["name"]), plain(field["type"]));
+  if (entry.contains("notes"))
+    for (const ordered_json& note : entry["notes"]) text += fmt::format("    {}\n", plain(note));
+  return text;
 }
 
 std::string weights_text(const ordered_json& report) {

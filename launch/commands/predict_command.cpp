@@ -35,7 +35,8 @@ Options:
                              .h5 .hdf5   HDF5 with dataset `predictions`
   --overwrite              replace it if it is there
   --batch-size N           rows at a time (default 32)
-  --trust-data             follow links that lead to other files
+  --trust-data             follow links that lead to other files, load plugins of filters
+  --transpose              reverse the axes of the inputs, as MATLAB and Fortran show them
   --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
@@ -59,8 +60,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")("trust-data", "")(
-      "numerics", po::value<std::string>(), "")("threads",
-                                                po::value<std::int64_t>()->default_value(1), "");
+      "transpose", "")("numerics", po::value<std::string>(), "")(
+      "threads", po::value<std::int64_t>()->default_value(1), "");
   po::positional_options_description positional;
   positional.add("model", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
@@ -71,7 +72,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
 
   PredictOptions options;
   options.model = given["model"].as<std::string>();
-  options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>());
+  options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>(),
+                          given.contains("transpose"));
   options.data = given["data"].as<std::string>();
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
@@ -130,7 +132,13 @@ ExitCode run_predict(const CommandContext& context) {
 
   const Communicator host = world.on_this_host();
   const ResidentArray x(world, host, options.x.file, options.x.dataset, options.trust);
-  together(world, [&] { check_input(x.view(), *model, x.label()); });
+  std::vector<std::string> notes;
+  together(world, [&] {
+    notes = notes_of_inputs(x);
+    check_input(x.view(), *model, x.label());
+  });
+  for (const std::string& note : notes)
+    if (context.is_root()) print_now(note + "\n");
   std::optional<PredictionFile> file;
   on_root(world, [&] { file.emplace(format, x.view().rows, model->output_shape()); });
   FinitePredictions finite;

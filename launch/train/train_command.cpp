@@ -64,6 +64,8 @@ RunData load_data(const Communicator& world, const Communicator& host, const Tra
   RunData data{load(plan.train), {}, {}};
   if (plan.validation) data.validation.emplace(load(*plan.validation));
   if (plan.test) data.test.emplace(load(*plan.test));
+  if (data.validation) data.validation->use_classes_of(world, data.train);
+  if (data.test) data.test->use_classes_of(world, data.train);
   return data;
 }
 
@@ -117,6 +119,7 @@ ExitCode TrainRun::run() {
   const RunData data = load_data(world_, host, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
+  for (const std::string& note : data.train.notes()) say(note);
   follow(world_, advice_on(facts_of(plan_.network.model),
                            facts_of(world_, data.train.rows(), plan_.network.model, settings_.x,
                                     settings_.y)));

@@ -191,9 +191,11 @@ void add_data(FieldList& list) {
   list.text("data", Use::kResult, &S::data, "FILE.h5",
             "HDF5 file with the datasets; the first axis of each counts the samples");
   list.text("x", Use::kResult, &S::x, "DATASET",
-            "training inputs; a path in --data, or FILE.h5:/path for another file (so for all "
-            "of these)");
-  list.text("y", Use::kResult, &S::y, "DATASET", "training targets");
+            "training inputs; a path in --data, or FILE.h5:/path for another file; PATH.field or "
+            "PATH.[a,b] of records or a data frame, PATH.T with its axes reversed (so for all of "
+            "these)");
+  list.text("y", Use::kResult, &S::y, "DATASET",
+            "training targets; strings become classes 0, 1, ... in alphabetical order");
   list.text("x-val", Use::kResult, &S::x_val, "DATASET",
             "validation inputs, instead of --validation-split");
   list.text("y-val", Use::kResult, &S::y_val, "DATASET", "validation targets");
@@ -201,7 +203,10 @@ void add_data(FieldList& list) {
                     "test inputs, evaluated at the end if they are there; \"\": never");
   list.test_dataset("y-test", &S::y_test, "test targets");
   list.flag("trust-data", Use::kRun, &S::trust_data,
-            "follow links and virtual datasets that lead to other files");
+            "follow links and virtual datasets that lead to other files, let HDF5 load plugins of "
+            "filters, take rows that were never written");
+  list.flag("transpose", Use::kResult, &S::transpose,
+            "reverse the axes of all of these, as MATLAB and Fortran show them");
 }
 
 void add_network(FieldList& list) {

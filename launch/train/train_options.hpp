@@ -25,6 +25,7 @@ struct TrainSettings {
   std::string y_test = "y_test";
   bool test_wanted = false;  ///< the user named x_test or y_test: they must be there
   bool trust_data = false;
+  bool transpose = false;
 
   // Network
   std::string model;

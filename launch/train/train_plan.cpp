@@ -36,7 +36,8 @@ void check_same_settings(const Communicator& world, const TrainSettings& setting
 }
 
 DatasetPlace place_of(const TrainSettings& settings, const std::string& x, const std::string& y) {
-  return {array_place(settings.data, x), array_place(settings.data, y)};
+  return {array_place(settings.data, x, settings.transpose),
+          array_place(settings.data, y, settings.transpose)};
 }
 
 /// The test set, unless the user does not want it or, not having named it, does not have it.
@@ -69,8 +70,10 @@ std::string mib(std::int64_t bytes) {
 }
 
 std::string describe(const DatasetFile& file) {
-  return fmt::format("{}: {} x {} {}", printable(file.label()), file.rows(),
-                     to_string(file.row_shape()), to_string(file.type()));
+  std::string text = fmt::format("{}: {} x {} {}", printable(file.label()), file.rows(),
+                                 to_string(file.row_shape()), to_string(file.type()));
+  for (const std::string& note : file.notes()) text += fmt::format("\n{:<14}{}", "", note);
+  return text;
 }
 
 /// Adds a line for each array of a dataset; returns its bytes in memory.
@@ -79,6 +82,7 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   const DatasetFile x = open(place.x, plan.settings);
   const DatasetFile y = open(place.y, plan.settings);
   const Sequential& model = plan.network.model;
+  check_no_classes(x.classes(), x.label());
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
   text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));

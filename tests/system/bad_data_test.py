@@ -98,7 +98,7 @@ class Types(BadDataTest):
 
     def test_variable_length_strings(self):
         labels = np.array(["cat"] * 12, dtype=h5py.string_dtype())
-        self.refused_type("y_train", ["string"], y_train=labels)
+        self.refused_type("x_train", ["strings"], x_train=labels)  # as targets they are classes
 
     def test_compound(self):
         pairs = np.zeros(12, dtype=[("red", "f4"), ("green", "f4")])

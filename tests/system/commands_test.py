@@ -14,9 +14,10 @@ OPTIONS = {
              "batch-size batch-size-per-rank validation-split validation-freq shuffle no-shuffle steps-per-epoch seed "
              "early-stopping patience min-delta restore-best-weights save-best run-dir overwrite resume "
              "checkpoint-every keep threads bucket-mib check-replicas-every summary dry-run verbose",
-    "evaluate": "data x-test y-test batch-size loss metrics json threads trust-data",
-    "predict": "data x out overwrite batch-size threads trust-data",
-    "import": "out overwrite x-train y-train x-test y-test train label test test-split rows test-rows seed",
+    "evaluate": "data x-test y-test batch-size loss metrics json threads trust-data transpose",
+    "predict": "data x out overwrite batch-size threads trust-data transpose",
+    "import": "out overwrite x-train y-train x-test y-test train label test test-split rows test-rows seed "
+              "missing transpose trust-data",
     "inspect": "json",
     "doctor": "threads",
 }
@@ -185,8 +186,8 @@ class Import(SystemTest):
     def test_refuses(self):
         write_clusters(self.dir / "d.h5")
         out = ("--out", "d.h5")
-        self.refused(USAGE, ["idx, csv, npy or synthetic"], "import", ranks=(1, 3))
-        self.refused(USAGE, ["idx, csv, npy or synthetic", "parquet"], "import", "parquet", ranks=(1,))
+        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic"], "import", ranks=(1, 3))
+        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic", "parquet"], "import", "parquet", ranks=(1,))
         self.refused(USAGE, ["--out"], "import", "synthetic", ranks=(1,))
         self.refused(CANNOT_CREATE, ["d.h5"], "import", "synthetic", "--rows", "10", *out, ranks=(1,))
         self.refused(MISSING, ["none.csv"], "import", "csv", "--train", "none.csv", "--label", "-1", "--out", "o.h5")
