@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "io/files/file_kind.hpp"
 #include "io/files/posix_file.hpp"
 #include "io/hdf5/hdf5_detail.hpp"
 
@@ -145,6 +146,17 @@ int* descriptor_of(hid_t file) {
   return static_cast<int*>(handle);
 }
 
+/// Of a file with HDF5's signature that does not open.
+[[noreturn]] void fail_open(const std::filesystem::path& path, const Failure& failure) {
+  const ExitCode code = failure.disk ? ExitCode::kInputOutput : ExitCode::kBadData;
+  const std::string name = printable(path.string());
+  const FileKind kind = failure.disk ? FileKind::kHdf5 : file_kind(path);
+  if (kind == FileKind::kHdf5)
+    fail(code, "[{}] expected a whole HDF5 file, got: {}", name, failure.text);
+  fail(code, "[{}] expected a whole HDF5 file that HDF5 {} can read, got {} ({})", name,
+       library_version(), why_not_hdf5(path, FileUse::kData), failure.text);
+}
+
 }  // namespace
 
 std::string detail::list_datasets(const File& file) {
@@ -212,11 +224,9 @@ File File::open(const std::filesystem::path& path, bool trust) {
     const Failure failure = last_failure();
     // A file that this process has open with a lock can only be opened again with a lock.
     if (!failure.not_hdf5) file = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
-    check(!failure.not_hdf5, ExitCode::kBadData,
-          "[{}] expected an HDF5 file, got a file without HDF5's signature: not an HDF5 file",
-          path.string());
-    check(file.id() >= 0, failure.disk ? ExitCode::kInputOutput : ExitCode::kBadData,
-          "[{}] expected a whole HDF5 file, got: {}", path.string(), failure.text);
+    check(!failure.not_hdf5, ExitCode::kBadData, "[{}] expected an HDF5 file, got {}",
+          printable(path.string()), why_not_hdf5(path, FileUse::kData));
+    if (file.id() < 0) fail_open(path, failure);
   }
   return File(std::move(file), path.string(), trust);
 }
@@ -234,8 +244,8 @@ File File::open_image(std::span<const std::byte> image, const std::string& name)
   if (file.id() < 0) {
     const Failure failure = last_failure();
     check(!failure.not_hdf5, ExitCode::kBadData,
-          "[{}] expected an HDF5 file, got a file without HDF5's signature: not an HDF5 file",
-          name);
+          "[{}] expected an HDF5 file, got {}: not an HDF5 file", name,
+          what_kind_is(file_kind(image)));
     fail(ExitCode::kBadData, "[{}] expected a whole HDF5 file, got: {}", name, failure.text);
   }
   return File(std::move(file), name, false);
