@@ -7,7 +7,9 @@
 
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
-#include "src/model/model_json.hpp"
+#include "src/core/problems.hpp"
+#include "src/layers/layer_config.hpp"
+#include "src/model/training_config.hpp"
 
 namespace lockstep {
 namespace {
@@ -206,15 +208,111 @@ Json optimizer_json(const TrainSettings& settings, const Json& base) {
   return {{"class_name", choice.keras_class}, {"config", config}};
 }
 
-void compile_by(const TrainSettings& settings, Sequential& model) {
-  const Json before = model.compiled() ? training_config_to_json(model) : Json();
-  const Json optimizer =
-      optimizer_json(settings, model.compiled() ? before.at("optimizer_config") : Json());
-  Json loss = model.compiled() ? before.at("loss") : Json("sparse_categorical_crossentropy");
-  if (settings.loss) loss = *settings.loss;
-  Json metrics = model.compiled() ? before.at("metrics") : Json::array({"accuracy"});
-  if (settings.metrics) metrics = split_names(*settings.metrics);
+namespace {
+
+/// What to compile a network by, of the settings and of its file.
+struct Parts {
+  const TrainSettings& settings;
+  const Sequential& model;
+  Problems problems;
+  std::string fresh_optimizer;
+
+  Json optimizer(const TrainingConfig& config);
+  Json loss(const TrainingConfig& config);
+  Json metrics(const TrainingConfig& config, const Json& loss);
+
+ private:
+  void add(const char* part, const std::exception& error, const char* option) {
+    problems.add(fmt::format("training config: {}", part),
+                 fmt::format("{}; {} replaces it", without_where(error), option));
+  }
+  void add(const Problems& others, const char* option) {
+    try {
+      others.raise(ExitCode::kBadData);
+    } catch (const Error& error) {
+      problems.add(error.what(), fmt::format("{} replaces it", option));
+    }
+  }
+};
+
+/// Of the file if it is known and not told otherwise; else a fresh one.
+Json Parts::optimizer(const TrainingConfig& config) {
+  constexpr const char* kOption = "--optimizer adam (a fresh one)";
+  Json known;
+  try {
+    config.optimizer_problems.raise(ExitCode::kBadData);
+    known = make_optimizer(config.optimizer)->to_json();
+  } catch (const Error& error) {
+    if (!settings.optimizer) {
+      add("optimizer", error, kOption);
+      return {};
+    }
+    fresh_optimizer = fmt::format("a fresh {}: the file's optimizer cannot be used ({})",
+                                  *settings.optimizer, without_where(error));
+    return optimizer_json(settings, Json());
+  }
+  if (!keeps_optimizer(settings, known))
+    fresh_optimizer = fmt::format("a fresh {} instead of the file's {}", *settings.optimizer,
+                                  known.at("class_name").get<std::string>());
+  return optimizer_json(settings, known);
+}
+
+Json Parts::loss(const TrainingConfig& config) {
+  if (settings.loss) return *settings.loss;
+  add(config.loss_problems, "--loss NAME");
+  if (config.loss.is_null()) return {};
+  try {
+    make_loss(config.loss);
+    return config.loss;
+  } catch (const Error& error) {
+    add("loss", error, "--loss NAME");
+  }
+  return {};
+}
+
+Json Parts::metrics(const TrainingConfig& config, const Json& loss) {
+  if (settings.metrics) return split_names(*settings.metrics);
+  add(config.metrics_problems, "--metrics NAMES");
+  // Targets of an unknown loss: metrics that exist at all are known, too.
+  std::vector<TargetKind> kinds = {TargetKind::kClasses, TargetKind::kValues};
+  if (!loss.is_null()) kinds = {make_loss(loss)->target_kind()};
+  Json fitting = Json::array();
+  for (const Json& metric : config.metrics) {
+    const Json wanted = settings.loss && is_named_accuracy(metric) ? Json("accuracy") : metric;
+    std::optional<Error> problem;
+    for (const TargetKind kind : kinds) {
+      try {
+        fitting.push_back(fitting_metric(wanted, model.output_columns(), kind));
+        problem.reset();
+        break;
+      } catch (const Error& error) {
+        problem = error;
+      }
+    }
+    if (problem) add("metrics", *problem, "--metrics NAMES");
+  }
+  return fitting;
+}
+
+}  // namespace
+
+std::string compile_by(const TrainSettings& settings, const Json& saved, Sequential& model,
+                       CompileFor purpose) {
+  if (saved.is_null()) {
+    Json metrics = Json::array({"accuracy"});
+    if (settings.metrics) metrics = split_names(*settings.metrics);
+    model.compile(optimizer_json(settings, Json()),
+                  Json(settings.loss.value_or("sparse_categorical_crossentropy")), metrics);
+    return "";
+  }
+  const TrainingConfig config = read_training_config(saved);
+  Parts parts{settings, model, {}, ""};
+  const Json optimizer = purpose == CompileFor::kTraining ? parts.optimizer(config) : Json("sgd");
+  const Json loss = parts.loss(config);
+  const Json metrics = parts.metrics(config, loss);
+  parts.problems.raise(ExitCode::kBadData);
   model.compile(optimizer, loss, metrics);
+  return parts.fresh_optimizer;
 }
 
 }  // namespace lockstep
