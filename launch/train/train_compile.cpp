@@ -227,17 +227,17 @@ struct Parts {
                  fmt::format("{}; {} replaces it", without_where(error), option));
   }
   void add(const Problems& others, const char* option) {
-    try {
-      others.raise(ExitCode::kBadData);
-    } catch (const Error& error) {
-      problems.add(error.what(), fmt::format("{} replaces it", option));
-    }
+    if (!others.empty()) problems.add(others.text(), fmt::format("{} replaces it", option));
   }
 };
 
 /// Of the file if it is known and not told otherwise; else a fresh one.
 Json Parts::optimizer(const TrainingConfig& config) {
   constexpr const char* kOption = "--optimizer adam (a fresh one)";
+  if (!config.optimizer_problems.empty() && !settings.optimizer) {
+    add(config.optimizer_problems, kOption);
+    return {};
+  }
   Json known;
   try {
     config.optimizer_problems.raise(ExitCode::kBadData);
