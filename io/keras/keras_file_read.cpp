@@ -118,8 +118,9 @@ FileKind expect_kind(const std::filesystem::path& path, const std::string& expec
   for (const FileKind readable :
        {kHdf5, kTruncatedHdf5, kKerasArchive, kUnknown, kMissing, kDirectory, kZip})
     if (kind == readable) return kind == kZip ? kKerasArchive : kind;
-  fail(ExitCode::kBadData, "[{}] expected {}, got {}", path.string(), expected,
-       why_not_hdf5(path, FileUse::kModel));
+  const std::string cure = how_to_use(kind, path, FileUse::kModel);
+  fail(ExitCode::kBadData, "[{}] expected {}, got {}{}{}", path.string(), expected,
+       what_kind_is(kind), cure.empty() ? "" : "; ", cure);
 }
 
 void compile_as_saved(Sequential& model, const std::string& training_config) {

@@ -14,7 +14,7 @@ using nlohmann::ordered_json;
 
 constexpr std::int64_t kMaxExtent = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kMaxRank = 32;
-constexpr std::size_t kMaxName = 1000;
+constexpr std::size_t kMaxName = 10000;
 
 /// Nothing unless the value is an integer of 63 bits and a sign.
 std::optional<std::int64_t> as_integer(const ordered_json& value) {

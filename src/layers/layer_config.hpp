@@ -44,7 +44,7 @@ class LayerConfig {
   bool boolean(const std::string& key, bool fallback);
   /// The key's value if it is text; empty if it is missing.
   std::string text(const std::string& key);
-  /// A name that files can hold: not empty, of at most 1000 bytes, without control characters, no
+  /// A name that files can hold: not empty, of at most 10000 bytes, without control characters, no
   /// component between slashes empty or ".". `fallback` if missing.
   std::string name(const std::string& key, const std::string& fallback);
   /// A list of positive extents (Reshape: -1 is allowed too).

@@ -50,9 +50,8 @@ Regularizer read_regularizer(LayerConfig& config, const std::string& key) {
 std::unique_ptr<Layer> make_input_layer(LayerConfig& config) {
   auto shape = config.batch_shape("batch_input_shape");
   if (!shape) shape = config.batch_shape("batch_shape");
-  if (!shape)
-    config.object_to("batch_input_shape", "a shape such as [null, 784]",
-                     config.find("batch_input_shape") ? "another" : "nothing");
+  if (!shape && !config.find("batch_input_shape") && !config.find("batch_shape"))
+    config.object_to("batch_input_shape", "a shape such as [null, 784]", "nothing");
   config.expect("sparse", false);
   config.expect("ragged", false);
   config.ignore({"optional", "dtype"});  // rows of any type become float32

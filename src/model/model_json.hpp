@@ -12,6 +12,11 @@ namespace lockstep {
 /// with an explicit InputLayer in front, which Keras 2 and 3 both read. The model must be built.
 nlohmann::ordered_json model_to_json(const Sequential& model);
 
+/// The version of Keras that a file of the model names: the one that means by "hard_sigmoid" what
+/// the model does, else Keras 2's last one. model_to_json() says it where the default would be
+/// wrong.
+std::string keras_version(const Sequential& model);
+
 /// Reads what model.to_json() of Keras 1, 2 or 3 writes (tuples or lists, `batch_input_shape` or
 /// `batch_shape`, `module`/`registered_name`/`build_config`, DTypePolicy objects): a Sequential or
 /// a functional model that is one chain, with models as layers, which become one Sequential. Builds

@@ -24,17 +24,17 @@ Sequential read_model(const ordered_json& json, const std::string& keras_version
   check_nesting(json, kWhat);
   Problems problems;
   LayerChain chain = layer_chain(json, find_keras(json, keras_version), problems, remarks);
+  std::optional<Sequential> model;
   try {
-    if (chain.layers.empty()) problems.raise(ExitCode::kBadData);
-    Sequential model = model_from_sources(chain.name, std::move(chain.layers), chain.built_for,
-                                          ExitCode::kBadData, remarks);
-    problems.raise(ExitCode::kBadData);
-    return model;
+    if (!chain.layers.empty())
+      model = model_from_sources(chain.name, std::move(chain.layers), chain.built_for,
+                                 ExitCode::kBadData, remarks);
   } catch (const ProblemsError& error) {
-    if (problems.empty()) throw;
     problems.add(error.problems());
-    throw ProblemsError(ExitCode::kBadData, problems);
   }
+  problems.raise(ExitCode::kBadData);
+  check(model.has_value(), ExitCode::kBadData, "{}: expected layers, got none", kWhat);
+  return std::move(*model);
 }
 
 }  // namespace

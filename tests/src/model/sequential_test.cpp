@@ -134,8 +134,8 @@ TEST(Sequential, NamesLayersAsKerasDoes) {
   const Sequential model = small_network();
   std::vector<std::string> names;
   for (const auto& layer : model.layers()) names.push_back(layer->name());
-  EXPECT_EQ(names, (std::vector<std::string>{"rescaling", "flatten", "dense", "dropout",
-                                             "dense_1"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"rescaling", "flatten", "dense", "dropout", "dense_1"}));
 }
 
 TEST(Sequential, RefusesTwoLayersOfOneName) {
@@ -159,7 +159,9 @@ TEST(Sequential, TensorsStartOn64ByteBoundariesAndGapsStayZero) {
       used[static_cast<std::size_t>(parameter->offset) + i] = true;
   }
   for (std::size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) { EXPECT_EQ(model.arena().values()[i], 0.0f); }
+    if (!used[i]) {
+      EXPECT_EQ(model.arena().values()[i], 0.0f);
+    }
   EXPECT_EQ(model.parameter_count(), 6 * 5 + 5 + 5 * 4 + 4);
 }
 
