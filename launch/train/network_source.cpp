@@ -31,6 +31,12 @@ std::string compile_by_options(const TrainSettings& settings, const Json& saved,
   }
 }
 
+void check_trainable(const NetworkRemarks& remarks, const std::string& source) {
+  check(remarks.training.empty(), ExitCode::kBadData,
+        "[{}] cannot be trained here, only evaluated and applied: {}", printable(source),
+        remarks.training.text());
+}
+
 Network from_file(const TrainSettings& settings) {
   std::string fresh;
   LoadedModel loaded =
@@ -53,7 +59,7 @@ Network from_file(const TrainSettings& settings) {
   if (!fresh.empty()) network.notes.push_back(fresh);
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.from), note);
-  loaded.remarks.training.raise(ExitCode::kBadData);
+  check_trainable(loaded.remarks, settings.from);
   return network;
 }
 
@@ -64,7 +70,7 @@ Network from_words(const TrainSettings& settings, const Shape& row_shape) {
   for (std::string& note : read.remarks.saving_notes) network.notes.push_back(std::move(note));
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.model), note);
-  read.remarks.training.raise(ExitCode::kBadData);
+  check_trainable(read.remarks, settings.model);
   compile_by_options(settings, Json(), network.model);
   return network;
 }

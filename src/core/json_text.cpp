@@ -14,7 +14,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kMaxDepth = 64;
-constexpr std::size_t kMaxKeys = 1000;  // of one object: look-ups in ordered_json are linear
+constexpr std::size_t kMaxKeys = 200;  // of one object: look-ups in ordered_json are linear
 constexpr ExitCode kCode = ExitCode::kBadData;
 
 /// "line 3, column 14" of a byte; columns are bytes from 1.

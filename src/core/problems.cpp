@@ -10,19 +10,38 @@ namespace {
 constexpr std::size_t kPlacesShown = 4;
 constexpr std::size_t kTextsShown = 20;
 
+/// Problems of one expectation: what was found, and where.
 struct Group {
-  std::string text;
-  std::vector<std::string> places;
+  struct Found {
+    std::string what;
+    std::vector<std::string> places;
+  };
+  std::string expected;
+  std::vector<Found> found;
 };
 
+std::string joined(const std::vector<std::string>& places) {
+  const std::size_t shown = std::min(places.size(), kPlacesShown);
+  const auto end = places.begin() + static_cast<std::ptrdiff_t>(shown);
+  std::string text = fmt::format("{}", fmt::join(places.begin(), end, "; "));
+  if (places.size() > shown) text += fmt::format("; and {} more", places.size() - shown);
+  return text;
+}
+
 std::string sentence(const Group& group) {
-  const std::size_t shown = std::min(group.places.size(), kPlacesShown);
-  std::string places =
-      fmt::format("{}", fmt::join(group.places.begin(),
-                                  group.places.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
-  if (group.places.size() > shown)
-    places += fmt::format("; and {} more", group.places.size() - shown);
-  return fmt::format("{}: {}", places, group.text);
+  if (group.found.size() == 1)
+    return fmt::format("{}: {}{}", joined(group.found[0].places), group.expected,
+                       group.found[0].what);
+  std::string text = group.expected;
+  for (const auto& [what, places] : group.found)
+    text += fmt::format("{} at {}", what, joined(places));
+  return text;
+}
+
+/// "expected a number" and ", got 'x'" of "expected a number, got 'x'".
+std::pair<std::string, std::string> cut(const std::string& text) {
+  const std::size_t at = std::min(text.rfind(", got "), text.size());
+  return {text.substr(0, at), text.substr(at)};
 }
 
 }  // namespace
@@ -38,20 +57,27 @@ void Problems::add(const Problems& others) {
 std::string Problems::text() const {
   std::vector<Group> groups;
   std::size_t left_out = 0;
-  for (const auto& [place, what] : list_) {
-    const auto known = std::ranges::find(groups, what, &Group::text);
-    if (known != groups.end()) {
-      known->places.push_back(place);
-    } else if (groups.size() < kTextsShown) {
-      groups.push_back({what, {place}});
-    } else {
+  for (const auto& [place, problem] : list_) {
+    const auto [expected, found] = cut(problem);
+    auto group = std::ranges::find(groups, expected, &Group::expected);
+    if (group == groups.end() && groups.size() == kTextsShown) {
       ++left_out;
+      continue;
+    }
+    if (group == groups.end()) group = groups.insert(groups.end(), Group{expected, {}});
+    const auto known = std::ranges::find(group->found, found, &Group::Found::what);
+    if (known != group->found.end()) {
+      known->places.push_back(place);
+    } else {
+      group->found.push_back({found, {place}});
     }
   }
-  if (groups.size() == 1) return sentence(groups.front());
+  if (list_.size() == 1) return sentence(groups.front());
   std::string all = fmt::format("{} problems", list_.size());
   for (std::size_t i = 0; i < groups.size(); ++i)
-    all += fmt::format("{} ({}) {}", i == 0 ? ":" : ";", i + 1, sentence(groups[i]));
+    all += groups.size() == 1
+               ? ": " + sentence(groups[i])
+               : fmt::format("{} ({}) {}", i == 0 ? ":" : ";", i + 1, sentence(groups[i]));
   return left_out == 0 ? all : fmt::format("{}; and {} more", all, left_out);
 }
 

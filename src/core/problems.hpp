@@ -16,7 +16,7 @@ class Problems {
   void add(const Problems& others);
 
   bool empty() const { return list_.empty(); }
-  /// One problem as "place: text", several counted and with numbers in front; equal texts once,
+  /// One problem as "place: text", several counted and with numbers in front; equal expectations once,
   /// with all their places.
   std::string text() const;
   /// Throws ProblemsError unless there is none.

@@ -72,20 +72,25 @@ std::vector<LayerSource> with_split_activations(std::vector<LayerSource> sources
 
 // --- Making and building ---
 
-/// Adds what the config notes about the layer.
-void note(const LayerConfig& config, const LayerSource& source, NetworkRemarks* remarks,
-          Problems& problems) {
+void add_once(std::vector<std::string>& lines, std::string line) {
+  if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+}
+
+/// Adds what there is to say about the layer and its config.
+void note(const Layer& layer, const LayerConfig& config, const LayerSource& source,
+          NetworkRemarks* remarks, Problems& problems) {
   if (remarks == nullptr) {
     problems.add(config.training_problems());
     return;
   }
   remarks->training.add(config.training_problems());
   remarks->stores.push_back(source.store);
+  if (is_only_of_keras(layer.final_activation(), KerasMajor::k2))
+    add_once(remarks->saving_notes,
+             "hard_sigmoid is the function of Keras 1 and 2; Keras 3 means another by that name");
   if (config.foreign_dtype().empty()) return;
-  std::string line = fmt::format("computed in float32: the network asks for {}",
-                                 printable(config.foreign_dtype(), 80));
-  if (std::ranges::find(remarks->notes, line) == remarks->notes.end())
-    remarks->notes.push_back(std::move(line));
+  add_once(remarks->notes, fmt::format("computed in float32: the network asks for {}",
+                                       printable(config.foreign_dtype(), 80)));
 }
 
 /// The layers, each with a name of its own.
@@ -98,7 +103,7 @@ std::vector<std::unique_ptr<Layer>> make_layers(const std::vector<LayerSource>& 
     try {
       LayerConfig config = config_of(sources[i], code);
       auto layer = make_layer(sources[i].class_name, config);
-      note(config, sources[i], remarks, problems);
+      note(*layer, config, sources[i], remarks, problems);
       if (i > 0 && dynamic_cast<const InputLayer*>(layer.get()))
         config.refuse("", "InputLayer in front of all layers only",
                       fmt::format("it as layer {}", i + 1));

@@ -327,8 +327,12 @@ def check(lockstep, directory):
                     ours = file["predictions"][:]
                 theirs = keras.models.load_model(final, compile=False).predict(rows()[entry["x"]], verbose=0)
             difference = float(np.abs(ours - theirs).max())
-            failed += difference > 1e-5
-            print(f"{listing.stem} {shape}, trained on, in Keras {version}: largest difference {difference:.1e}")
+            # Keras 3 reads other functions out of Keras 1's and 2's files as well.
+            foreign = version[0] == "3" and (files["version"][0] == "1" or
+                                             files["version"][0] == "2" and shape == "names")
+            failed += difference > 1e-5 and not foreign
+            print(f"{listing.stem} {shape}, trained on, in Keras {version}: largest difference {difference:.1e}"
+                  f"{' (another hard_sigmoid)' if foreign else ''}")
     return failed
 
 
