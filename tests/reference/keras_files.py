@@ -216,6 +216,14 @@ class Shapes:
         return self.entry(self.fit(model, x="flat", y="binary", loss="binary_crossentropy"),
                           self.file("constrained"), x="flat", y="binary", train=None)
 
+    def partly_frozen(self):
+        """Keras lists the weights of an inner model's trainable layers first."""
+        base = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(6, activation="relu"),
+                                      self.layers.Dense(6, activation="tanh")])
+        base.layers[0].trainable = False
+        model = self.keras.Sequential([self.inputs((16,)), base, self.layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model, x="flat"), self.file("partly_frozen"), x="flat")
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
