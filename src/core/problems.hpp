@@ -16,8 +16,8 @@ class Problems {
   void add(const Problems& others);
 
   bool empty() const { return list_.empty(); }
-  /// One problem as "place: text", several counted and with numbers in front; equal expectations once,
-  /// with all their places.
+  /// One problem as "place: text", several counted and with numbers in front; equal expectations
+  /// once, with all that was found and where.
   std::string text() const;
   /// Throws ProblemsError unless there is none.
   void raise(ExitCode code) const;
