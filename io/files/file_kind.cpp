@@ -149,6 +149,22 @@ bool is_pickle(const Ends& ends) {
          ends.head[1] <= 5 && (ends.tail.empty() || ends.tail.back() == '.');
 }
 
+/// A protobuf that begins with its version (1) and its producer (2) or graph (7), which names
+/// ONNX's domain or operators before long.
+bool is_onnx(const Ends& ends) {
+  const std::string_view head = ends.head;
+  return head.size() > 3 && head[0] == '\x08' && head[1] > 0 && head[1] < 0x20 &&
+         (head[2] == '\x12' || head[2] == '\x3a' || head[2] == '\x42') &&
+         (head.find("onnx") != head.npos || head.find("pytorch") != head.npos ||
+          head.find("Gemm") != head.npos || head.find("MatMul") != head.npos);
+}
+
+/// saved_model.pb, or the index of a checkpoint (a table of LevelDB).
+bool is_tf_graph(const Ends& ends) {
+  return ends.head.starts_with("\x08\x01\x12") ||
+         ends.tail.ends_with("\x57\xfb\x80\x8b\x24\x75\x47\xdb");
+}
+
 bool is_safetensors(const Ends& ends) {
   return ends.head.size() > 9 && ends.head.substr(8).starts_with("{\"") &&
          little_endian(ends.head.substr(0, 8)) < ends.size;
@@ -170,6 +186,8 @@ FileKind kind_of(const Ends& ends) {
   if (is_idx(ends)) return kIdx;
   if (is_pickle(ends)) return kPickle;
   if (is_safetensors(ends)) return kSafetensors;
+  if (is_tf_graph(ends)) return kTfGraph;
+  if (is_onnx(ends)) return kOnnx;
   const auto zero = [](char byte) { return byte == 0; };
   return std::ranges::all_of(head, zero) && std::ranges::all_of(ends.tail, zero) ? kZeros
                                                                                  : kUnknown;

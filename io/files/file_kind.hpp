@@ -68,6 +68,8 @@ enum class FileKind {
   kSafetensors,
   kTfLite,
   kGguf,
+  kOnnx,
+  kTfGraph,
   // Pictures, sound, documents, programs
   kPng,
   kJpeg,

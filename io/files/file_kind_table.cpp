@@ -68,7 +68,8 @@ constexpr std::string_view kPandas =
     "to make one, write it by pandas .to_csv('NEW.csv', index=False), then lockstep import csv "
     "--train NEW.csv --label COLUMN --out NEW.h5";
 constexpr std::string_view kOtherModel =
-    "expected a network: an .h5 or .keras file of Keras or Lockstep, or --model FILE.json";
+    "expected a network: an .h5 or .keras file of Keras or Lockstep, or --model MODEL.json with "
+    "--weights";
 constexpr std::string_view kResave = "in Python: keras.models.load_model('FILE').save('NEW.h5')";
 constexpr std::string_view kWeights =
     "this holds tensors for another program; in Keras build the network, set its weights, and "
@@ -122,7 +123,8 @@ constexpr auto kTexts = std::to_array<FileKindText>({
     {kHtml, "an HTML page", kDownload, kDownload},
     {kXml, "an XML document", kDownload, kDownload},
     {kKerasJson, "a Keras network as JSON, without weights",
-     "that is a network: give it as --model FILE", "lockstep train takes it as --model FILE"},
+     "that is a network: give it as --model FILE",
+     "give it as --model FILE, and its weights as --weights"},
     {kJson, "JSON",
      "to make one, write it by pandas.read_json('FILE').to_csv('NEW.csv', index=False), then "
      "lockstep import csv --train NEW.csv --label COLUMN --out NEW.h5",
@@ -174,6 +176,10 @@ constexpr auto kTexts = std::to_array<FileKindText>({
     {kPickle, "a Python pickle (Lockstep runs no Python)", kNumpy, kWeights},
     {kSafetensors, "a safetensors file", kNumpy, kWeights},
     {kTfLite, "a TensorFlow Lite network", "that is a network, not data", kWeights},
+    {kOnnx, "an ONNX network", "that is a network, not data", kWeights},
+    {kTfGraph, "a TensorFlow graph or checkpoint", "that is a network, not data",
+     "expected a network: in Python, load it with TensorFlow into the Keras model and "
+     "model.save('NEW.h5')"},
     {kGguf, "a GGUF file", "that is a network, not data", kWeights},
     {kPng, "a PNG picture", kNumpy, kOtherModel},
     {kJpeg, "a JPEG picture", kNumpy, kOtherModel},

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "src/model/network_remarks.hpp"
 #include "src/model/sequential.hpp"
 
 namespace lockstep {
@@ -22,6 +24,9 @@ struct LoadedModel {
   std::optional<OptimizerSlots> slots;  ///< if the file has state that fits the optimizer
   std::int64_t iterations = 0;
   std::string training_state;  ///< JSON text of group /lockstep; empty if there is none
+  NetworkRemarks remarks = {};
+  bool has_training_config = false;
+  bool has_optimizer_state = false;  ///< whether or not it fits
 };
 
 /// The bytes of an HDF5 file in Keras 2's layout (keras-semantics 6.1; Keras 3 reads it too):
@@ -41,12 +46,25 @@ std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots*
 void save_model(const std::filesystem::path& path, const Sequential& model,
                 const OptimizerSlots* slots, const std::string& training_state);
 
-/// Reads a file of ours or of Keras 2 or 3 (whole-model .h5). A file that ends in our trailer, or
-/// that has a /lockstep group, must match its SHA-256. Shapes are compared before anything is read.
-/// Links out of the file and virtual datasets are refused. Optimizer state is read in Keras 2's
-/// legacy order, in tf_keras' and Keras 3's interleaved one, told apart by the names and shapes of
-/// its weights. Throws Error: 66, 77, 65 (damaged, not a Keras file, what Lockstep lacks).
+/// Reads a file of ours or of Keras 1, 2 or 3: a whole-model .h5 or a .keras archive. A file that
+/// ends in our trailer, or that has a /lockstep group, must match its SHA-256. Shapes are compared
+/// before anything is read. Links out of the file and virtual datasets are refused. Optimizer state
+/// is read in Keras 2's legacy order, in tf_keras' and Keras 3's interleaved one, told apart by the
+/// names and shapes of its weights. Throws Error: 66, 77, 65 (damaged, not a Keras file, what
+/// Lockstep lacks: all of it).
 LoadedModel load_model(const std::filesystem::path& path);
+
+/// What load_model makes of the network and the text of the file's training config (empty if it has
+/// none). If it compiles the network, the optimizer's state is read.
+using CompileLoaded = std::function<void(Sequential& model, const std::string& training_config)>;
+/// The same, compiled in another way; what only training lacks is left in `remarks`.
+LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile);
+
+/// Reads the weights alone of a file of Keras 1, 2 or 3 (save_weights(), or a whole model) into the
+/// built model: by their order in Keras 2's layout; in Keras 3's by `remarks.stores`, or if there
+/// are none by the layers' classes. Throws Error: 66, 77, 65.
+void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
+                  Sequential& model);
 
 /// Copies the weights of `from` into `to`; the layers' shapes must agree (65, both shapes
 /// otherwise).

@@ -2,20 +2,21 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files/atomic_file.hpp"
+#include "io/files/file_kind.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_optimizer_state.hpp"
 #include "io/keras/keras_trailer.hpp"
+#include "io/keras/keras_weights.hpp"
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
+#include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
-
-const std::string kWeights = "/model_weights";
-constexpr int kMaxDepth = 64;  // of JSON: its users recurse
 
 /// Runs `function`, and puts the file's name in front of the message of an Error.
 template <class Function>
@@ -27,126 +28,143 @@ auto naming(const std::string& file_name, Function&& function) {
   }
 }
 
-Sequential read_architecture(const hdf5::File& file) {
+Sequential built(Sequential model, const std::string& file_name) {
+  check(model.built(), ExitCode::kBadData,
+        "[{}] expected a model_config that says the input's shape, got none", file_name);
+  return model;
+}
+
+Sequential read_architecture(const hdf5::File& file, NetworkRemarks& remarks) {
   if (!file.has_attribute("/", "model_config")) {
+    check(!has_keras_weights(file), ExitCode::kBadData,
+          "[{}] expected a Keras model (attribute model_config), got the weights of one without "
+          "the model: give it as --weights, and the network as --model MODEL.json or --layers TEXT",
+          file.name());
     fail(ExitCode::kBadData,
          "[{}] expected a Keras model (attribute model_config), got an HDF5 file without one; its "
          "datasets: {}",
          file.name(), printable(fmt::format("{}", fmt::join(file.datasets(), ", "))));
   }
   const std::string config = file.read_string("/", "model_config");
-  Sequential model = naming(file.name(), [&] { return model_from_json_text(config); });
-  check(model.built(), ExitCode::kBadData,
-        "[{}] expected a model_config that says the input's shape, got none", file.name());
-  return model;
+  const std::string version =
+      file.has_attribute("/", "keras_version") ? file.read_string("/", "keras_version") : "";
+  return built(naming(file.name(), [&] { return model_from_json_text(config, version, remarks); }),
+               file.name());
 }
 
-/// A layer's weights in the file, by the full paths of their datasets.
-struct StoredLayer {
-  std::string name;
-  std::vector<std::string> weights;
-};
-
-std::vector<StoredLayer> read_stored_layers(const hdf5::File& file) {
-  std::vector<StoredLayer> layers;
-  for (const std::string& name : file.read_strings(kWeights, "layer_names")) {
-    const std::string group = kWeights + "/" + name;
-    StoredLayer layer{name, file.read_strings(group, "weight_names")};
-    for (std::string& weight : layer.weights) weight = group + "/" + weight;
-    if (!layer.weights.empty()) layers.push_back(std::move(layer));
-  }
-  return layers;
+void read_state(std::optional<OptimizerState> state, LoadedModel& loaded) {
+  if (!state) return;
+  loaded.slots = std::move(state->slots);
+  loaded.iterations = state->iterations;
+  loaded.model.optimizer().set_iterations(state->iterations);
 }
 
-std::vector<Layer*> layers_with_weights(const Sequential& model) {
-  std::vector<Layer*> layers;
-  for (const auto& layer : model.layers()) {
-    if (!layer->parameters().empty()) layers.push_back(layer.get());
-  }
-  return layers;
-}
-
-/// Compares every count and shape; as Keras does, by position and not by name.
-void check_weights(const hdf5::File& file, const std::vector<StoredLayer>& stored,
-                   const std::vector<Layer*>& layers) {
-  check(stored.size() == layers.size(), ExitCode::kBadData,
-        "[{}] expected weights for {} layers, got {}", file.name(), layers.size(), stored.size());
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::vector<Parameter>& parameters = layers[i]->parameters();
-    check(stored[i].weights.size() == parameters.size(), ExitCode::kBadData,
-          "[{}] expected {} weights for layer {}, got {}", file.name(), parameters.size(),
-          printable(layers[i]->name()), stored[i].weights.size());
-    for (std::size_t j = 0; j < parameters.size(); ++j) {
-      const std::string& path = stored[i].weights[j];
-      const Shape extents = file.dataset_info(path).extents;
-      check(extents == parameters[j].shape, ExitCode::kBadData,
-            "[{}:{}] expected shape {} for {} of layer {}, got {}", file.name(), printable(path),
-            to_string(parameters[j].shape), parameters[j].name, printable(layers[i]->name()),
-            to_string(extents));
-    }
-  }
-}
-
-void read_weights(const hdf5::File& file, Sequential& model) {
-  const std::vector<StoredLayer> stored = read_stored_layers(file);
-  const std::vector<Layer*> layers = layers_with_weights(model);
-  check_weights(file, stored, layers);
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    for (std::size_t j = 0; j < layers[i]->parameters().size(); ++j) {
-      const Parameter& parameter = layers[i]->parameters()[j];
-      std::ranges::copy(file.read_floats(stored[i].weights[j], parameter.shape),
-                        parameter.value.begin());
-    }
-  }
-}
-
-void read_training_config(const hdf5::File& file, Sequential& model) {
-  if (!file.has_attribute("/", "training_config")) return;
-  const std::string text = file.read_string("/", "training_config");
-  const auto check_depth = [&](int depth, nlohmann::ordered_json::parse_event_t,
-                               nlohmann::ordered_json&) {
-    check(depth <= kMaxDepth, ExitCode::kBadData,
-          "[{}] expected at most {} levels of nesting in the attribute training_config, got more",
-          file.name(), kMaxDepth);
-    return true;
-  };
-  const auto config = nlohmann::ordered_json::parse(text, check_depth, false);
-  check(!config.is_discarded(), ExitCode::kBadData,
-        "[{}] expected JSON in the attribute training_config, got text that is not", file.name());
-  if (!config.is_null()) naming(file.name(), [&] { compile_from_json(model, config); });
+void compile_loaded(const std::string& file_name, const std::string& training_config,
+                    const CompileLoaded& compile, LoadedModel& loaded) {
+  loaded.has_training_config = !training_config.empty();
+  naming(file_name, [&] { compile(loaded.model, training_config); });
 }
 
 /// HDF5 keeps its own copy of the bytes.
-hdf5::File open_verified(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
-  const CheckedImage checked =
-      check_trailer(std::as_bytes(std::span(bytes.data(), bytes.size())), path.string());
-  hdf5::File file = hdf5::File::open_image(checked.image, path.string());
+hdf5::File open_verified(std::span<const std::byte> bytes, const std::string& name) {
+  const CheckedImage checked = check_trailer(bytes, name);
+  hdf5::File file = hdf5::File::open_image(checked.image, name);
   check(checked.has_trailer || !file.exists("/lockstep"), ExitCode::kBadData,
-        "[{}] damaged: expected Lockstep's trailer at the end of the file, got none",
-        path.string());
+        "[{}] damaged: expected Lockstep's trailer at the end of the file, got none", name);
   return file;
+}
+
+LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
+                      const CompileLoaded& compile) {
+  const hdf5::File file = open_verified(bytes, name);
+  NetworkRemarks remarks;
+  Sequential model = read_architecture(file, remarks);
+  LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
+  read_weights(file, loaded.remarks, loaded.model);
+  const bool compiled = file.has_attribute("/", "training_config");
+  compile_loaded(file.name(), compiled ? file.read_string("/", "training_config") : "", compile,
+                 loaded);
+  loaded.has_optimizer_state = file.exists("/optimizer_weights");
+  if (loaded.model.compiled()) read_state(read_optimizer_state(file, loaded.model), loaded);
+  if (file.exists("/lockstep"))
+    loaded.training_state = file.read_string("/lockstep", "training_state");
+  return loaded;
+}
+
+LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& name,
+                         const CompileLoaded& compile) {
+  const KerasArchive archive = read_keras_archive(bytes, name);
+  NetworkRemarks remarks;
+  const nlohmann::ordered_json config =
+      naming(name, [&] { return parse_json(archive.config, "config.json"); });
+  Sequential model = built(
+      naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }), name);
+  LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
+  const hdf5::File weights = hdf5::File::open_image(archive.weights, name + ":model.weights.h5");
+  read_weights(weights, loaded.remarks, loaded.model);
+  const auto compiled = config.find("compile_config");
+  const bool has_config = compiled != config.end() && compiled->is_object() && !compiled->empty();
+  compile_loaded(name, has_config ? compiled->dump() : "", compile, loaded);
+  loaded.has_optimizer_state = weights.exists("/optimizer/vars/0");
+  if (loaded.model.compiled())
+    read_state(read_keras3_optimizer_state(weights, loaded.model), loaded);
+  return loaded;
+}
+
+/// Of a file that is another thing altogether, what it is and how it becomes usable. What is
+/// damaged, missing or unknown is left to who reads it.
+FileKind expect_kind(const std::filesystem::path& path, const std::string& expected) {
+  const FileKind kind = file_kind(path);
+  using enum FileKind;
+  for (const FileKind readable :
+       {kHdf5, kTruncatedHdf5, kKerasArchive, kUnknown, kMissing, kDirectory, kZip})
+    if (kind == readable) return kind == kZip ? kKerasArchive : kind;
+  const std::string cure = how_to_use(kind, path, FileUse::kModel);
+  fail(ExitCode::kBadData, "[{}] expected {}, got {}{}{}", path.string(), expected,
+       what_kind_is(kind), cure.empty() ? "" : "; ", cure);
+}
+
+void compile_as_saved(Sequential& model, const std::string& training_config) {
+  if (training_config.empty()) return;
+  const nlohmann::ordered_json json = parse_json(training_config, "the attribute training_config");
+  if (!json.is_null()) compile_from_json(model, json);
 }
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path) {
+LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
-  const hdf5::File file = open_verified(path);
-  LoadedModel loaded{read_architecture(file), std::nullopt, 0, ""};
-  read_weights(file, loaded.model);
-  read_training_config(file, loaded.model);
-  if (loaded.model.compiled()) {
-    if (auto state = read_optimizer_state(file, loaded.model)) {
-      loaded.slots = std::move(state->slots);
-      loaded.iterations = state->iterations;
-      loaded.model.optimizer().set_iterations(state->iterations);
-    }
-  }
-  if (file.exists("/lockstep")) {
-    loaded.training_state = file.read_string("/lockstep", "training_state");
-  }
+  const FileKind kind = expect_kind(path, "a Keras model (.h5, .keras)");
+  const std::string text = read_file(path);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
+  return kind == FileKind::kKerasArchive ? load_archive(bytes, path.string(), compile)
+                                         : load_hdf5(bytes, path.string(), compile);
+}
+
+LoadedModel load_model(const std::filesystem::path& path) {
+  LoadedModel loaded = load_model(path, compile_as_saved);
+  naming(path.string(), [&] { loaded.remarks.training.raise(ExitCode::kBadData); });
   return loaded;
+}
+
+void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
+                  Sequential& model) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  const FileKind kind = expect_kind(path, "weights of Keras (.h5, .weights.h5, .keras)");
+  const std::string text = read_file(path);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
+  if (kind == FileKind::kKerasArchive) {
+    const KerasArchive archive = read_keras_archive(bytes, path.string());
+    return read_weights(
+        hdf5::File::open_image(archive.weights, path.string() + ":model.weights.h5"), remarks,
+        model);
+  }
+  const hdf5::File file = open_verified(bytes, path.string());
+  check(has_keras_weights(file), ExitCode::kBadData,
+        "[{}] expected weights as Keras's save_weights() writes them, got an HDF5 file without; "
+        "its datasets: {}",
+        path.string(), printable(fmt::format("{}", fmt::join(file.datasets(), ", "))));
+  read_weights(file, remarks, model);
 }
 
 void copy_weights(const Sequential& from, Sequential& to) {

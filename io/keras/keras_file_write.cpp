@@ -12,11 +12,10 @@
 namespace lockstep {
 namespace {
 
-constexpr const char* kKerasVersion = "2.15.0";
 constexpr const char* kBackend = "tensorflow";
 
-void write_origin(hdf5::Writer& writer, const std::string& group) {
-  writer.write_string(group, "keras_version", kKerasVersion);
+void write_origin(hdf5::Writer& writer, const std::string& group, const Sequential& model) {
+  writer.write_string(group, "keras_version", keras_version(model));
   writer.write_string(group, "backend", kBackend);
 }
 
@@ -44,7 +43,7 @@ void write_weights(hdf5::Writer& writer, const Sequential& model) {
   writer.create_group(top_level);
   writer.write_strings(top_level, "weight_names", {});
   writer.write_strings(root, "layer_names", layer_names);
-  write_origin(writer, root);
+  write_origin(writer, root, model);
 }
 
 /// Keras 2's legacy order: iter, slot 0 of all weights, slot 1 of all weights.
@@ -85,7 +84,7 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
   check(slots == nullptr || model.compiled(), ExitCode::kUsage,
         "[{}] expected a compiled model to save with its optimizer's state", model.name());
   hdf5::Writer writer = hdf5::Writer::in_memory();
-  write_origin(writer, "/");
+  write_origin(writer, "/", model);
   writer.write_string("/", "model_config", model_to_json(model).dump());
   if (model.compiled()) {
     writer.write_string("/", "training_config", training_config_to_json(model).dump());

@@ -101,4 +101,35 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file,
   return state;
 }
 
+std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
+                                                          const Sequential& model) {
+  const auto path_of = [](std::size_t i) { return "/optimizer/vars/" + std::to_string(i); };
+  if (!file.exists(path_of(0)) || !file.dataset_info(path_of(0)).extents.empty())
+    return std::nullopt;
+  OptimizerState state;
+  state.iterations = file.read_integer(path_of(0));
+  if (state.iterations < 0) return std::nullopt;
+  const std::vector<const Parameter*> parameters = trainable_parameters(model);
+  const std::size_t slots = model.optimizer().slot_names().size();
+  const std::size_t together = std::min<std::size_t>(slots, 2);  // a third follows behind all
+  // Keras 2.15 has no learning rate between.
+  const bool has_rate = file.exists(path_of(1)) && file.dataset_info(path_of(1)).extents.empty();
+  const std::size_t first = has_rate ? 2 : 1;
+  if (slots > 0 && file.exists(path_of(first + slots * parameters.size()))) return std::nullopt;
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    std::vector<float>& values =
+        state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const std::size_t number =
+          slot < together ? i * together + slot : together * parameters.size() + i;
+      const std::string path = path_of(first + number);
+      if (!file.exists(path) || file.dataset_info(path).extents != parameters[i]->shape)
+        return std::nullopt;
+      std::ranges::copy(file.read_floats(path, parameters[i]->shape),
+                        values.begin() + parameters[i]->offset);
+    }
+  }
+  return state;
+}
+
 }  // namespace lockstep

@@ -20,4 +20,9 @@ struct OptimizerState {
 /// has no state, or one that does not fit the optimizer: Keras then starts it afresh as well.
 std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Sequential& model);
 
+/// The group /optimizer of Keras 3's model.weights.h5: numbered, in the order `iteration,
+/// learning_rate, m1, v1, m2, ...`, after these amsgrad's maxima.
+std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
+                                                          const Sequential& model);
+
 }  // namespace lockstep

@@ -9,23 +9,29 @@
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/data_source.hpp"
+#include "launch/cli/model_source.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/screen.hpp"
 #include "launch/train/progress.hpp"
 #include "launch/train/train_compile.hpp"
+#include "src/core/json_text.hpp"
 #include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
 
 namespace lockstep {
 namespace {
 
-constexpr const char* kHelp = R"(Usage: lockstep evaluate MODEL.h5 --data FILE.h5 [options]
+constexpr const char* kHelp = R"help(Usage: lockstep evaluate MODEL --data FILE.h5 [options]
 
-Prints loss and metrics of a saved network (of Lockstep or Keras) on x_test, y_test.
+Prints loss and metrics of a saved network (.h5 of Lockstep or Keras, .keras) on x_test
+and y_test.
 
 Options:
   --data FILE.h5           HDF5 file with the datasets
+  --model FILE.json        instead of MODEL: the network as Keras's model.to_json() writes it
+  --layers TEXT            or in Keras's words: "Flatten(), Dense(64, relu), Dense(10, softmax)"
+  --weights FILE           its weights, as Keras's save_weights() writes them
   --x-test DATASET         inputs; a path in --data, or FILE.h5:/path (default x_test)
   --y-test DATASET         targets (default y_test)
   --batch-size N           rows at a time (default 32)
@@ -37,10 +43,10 @@ Options:
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
   --json                   full precision, for programs
-)";
+)help";
 
 struct EvaluateOptions {
-  std::string model;
+  ModelSource model;
   DatasetPlace place;
   std::int64_t batch_size = 32;
   std::int64_t threads = 1;
@@ -53,7 +59,8 @@ struct EvaluateOptions {
 
 EvaluateOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
-  known.add_options()("model", po::value<std::string>(), "")("data", po::value<std::string>(), "")(
+  add_model_source(known);
+  known.add_options()("data", po::value<std::string>(), "")(
       "x-test", po::value<std::string>()->default_value("x_test"), "")(
       "y-test", po::value<std::string>()->default_value("y_test"), "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")(
@@ -61,13 +68,12 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
       "trust-data", "")("transpose", "")("numerics", po::value<std::string>(), "")(
       "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
   po::positional_options_description positional;
-  positional.add("model", 1);
+  positional.add("model-file", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
-  check(given.contains("model"), ExitCode::kUsage, "[options] expected MODEL.h5, got none");
   check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
 
   EvaluateOptions options;
-  options.model = given["model"].as<std::string>();
+  options.model = model_source_from(given);
   const std::string data = given["data"].as<std::string>();
   const bool transpose = given.contains("transpose");
   options.place = {array_place(data, given["x-test"].as<std::string>(), transpose),
@@ -83,18 +89,22 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   return options;
 }
 
-Sequential load(const EvaluateOptions& options) {
-  Sequential model = load_model(options.model).model;
-  check(model.compiled() || options.loss, ExitCode::kUsage,
-        "[options] expected --loss for {}, which was saved without one, got none",
-        printable(options.model));
-  if (options.loss || options.metrics) {
-    TrainSettings settings;
-    settings.loss = options.loss;
-    settings.metrics = options.metrics;
-    compile_by(settings, model);
-  }
-  return model;
+/// By the file's training config and the options, which replace parts of it.
+LoadedModel load(const EvaluateOptions& options) {
+  const DatasetFile x(options.place.x.file, options.place.x.dataset, options.trust);
+  TrainSettings settings;
+  settings.loss = options.loss;
+  settings.metrics = options.metrics;
+  const auto compile = [&](Sequential& model, const std::string& training_config) {
+    nlohmann::ordered_json saved;
+    if (!training_config.empty())
+      saved = parse_json(training_config, "the attribute training_config");
+    check(!saved.is_null() || options.loss, ExitCode::kUsage,
+          "[options] expected --loss for {}, which was saved without one, got none",
+          printable(options.model.name()));
+    compile_by(settings, saved, model, CompileFor::kEvaluation);
+  };
+  return load_network(options.model, x.row_shape(), compile);
 }
 
 std::string to_text(const Evaluation& evaluation, bool json) {
@@ -118,12 +128,12 @@ void check_evaluation(const Evaluation& evaluation, const Sequential& model,
   check_collectively(weights.empty(), ExitCode::kNumerical,
                      "[{}] expected finite weights, but {}: what it computes means nothing; train "
                      "again with a smaller learning rate, or take an earlier checkpoint",
-                     printable(options.model), weights);
+                     printable(options.model.name()), weights);
   const std::string result = describe_not_finite(evaluation);
   check_collectively(result.empty(), ExitCode::kNumerical,
                      "[{}] expected finite results of {}, but {}: look for extreme values in the "
                      "rows, which the weights (all finite) were not trained for",
-                     printable(options.model), printable(options.place.x.dataset), result);
+                     printable(options.model.name()), printable(options.place.x.dataset), result);
 }
 
 }  // namespace
@@ -135,11 +145,13 @@ ExitCode run_evaluate(const CommandContext& context) {
   }
   const Communicator& world = *context.world;
   EvaluateOptions options;
-  std::optional<Sequential> model;
+  std::optional<LoadedModel> loaded;
   together(world, [&] {
     options = parse(context.arguments);
-    model.emplace(load(options));
+    loaded.emplace(load(options));
   });
+  if (context.is_root()) print_notes(options.model, loaded->remarks);
+  Sequential* model = &loaded->model;
   model->set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));

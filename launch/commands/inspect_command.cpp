@@ -8,12 +8,13 @@
 namespace lockstep {
 namespace {
 
-constexpr const char* kHelp = R"(Usage: lockstep inspect FILE.h5 [--json]
+constexpr const char* kHelp = R"(Usage: lockstep inspect FILE [--json]
 
-Says what an HDF5 file holds:
+Says what a file holds:
   a dataset file            its datasets: shape, type, chunks, filters, size; of label vectors the
                             range and the rows of each class
-  a Keras model             the table of layers, optimizer, loss, metrics, SHA-256 of the weights
+  a Keras model (.h5,       the table of layers, optimizer, loss, metrics, SHA-256 of the weights;
+  .keras, .json)            of a network that Lockstep lacks, the list of its layers
   a checkpoint of Lockstep  the same, how training stands, and whether the file is whole
   a Keras weights file      its tensors and their SHA-256
 

@@ -9,12 +9,17 @@
 
 #include "io/data/dataset_file.hpp"
 #include "io/files/atomic_file.hpp"
+#include "io/files/file_kind.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_trailer.hpp"
+#include "launch/commands/inspect_layers.hpp"
 #include "src/core/error.hpp"
 #include "src/core/hash.hpp"
+#include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
 #include "src/model/summary.hpp"
 
 namespace lockstep {
@@ -172,6 +177,43 @@ void describe_compiled(const LoadedModel& loaded, ordered_json& report) {
   for (const auto& metric : model.metrics()) report["metrics"].push_back(metric->name());
 }
 
+/// As the file says; what keeps training from going on is no reason not to describe the rest.
+LoadedModel load_for_report(const std::filesystem::path& path, ordered_json& report) {
+  const auto compile = [&](Sequential& model, const std::string& training_config) {
+    if (training_config.empty()) return;
+    try {
+      compile_from_json(model, parse_json(training_config, "the attribute training_config"));
+    } catch (const Error& error) {
+      report["not_trainable"] = error.what();
+    }
+  };
+  LoadedModel loaded = load_model(path, compile);
+  if (!loaded.remarks.training.empty()) report["not_trainable"] = loaded.remarks.training.text();
+  return loaded;
+}
+
+/// The network of a file, or what Lockstep lacks of it and its list of layers.
+void describe_network(const std::filesystem::path& path, const std::string& config,
+                      const hdf5::File* weights, ordered_json& report) {
+  try {
+    const LoadedModel loaded = load_for_report(path, report);
+    report["weights_sha256"] = loaded.model.weights_sha256();
+    report["parameters"] = loaded.model.parameter_count();
+    describe_compiled(loaded, report);
+    if (!loaded.training_state.empty())
+      report["training_state"] = parse_shallow(loaded.training_state);
+    for (const std::string& note : loaded.remarks.notes) report["notes"].push_back(note);
+    report["summary"] = summary(loaded.model);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kBadData) throw;
+    report["problem"] = error.what();
+    try {
+      report["layers"] = list_layers(parse_json(config, "model JSON"), weights);
+    } catch (const Error&) {  // the problem says it
+    }
+  }
+}
+
 void describe_model(const hdf5::File& file, const std::filesystem::path& path,
                     ordered_json& report) {
   report["kind"] = file.exists("/lockstep") ? "checkpoint" : "model";
@@ -181,16 +223,49 @@ void describe_model(const hdf5::File& file, const std::filesystem::path& path,
       check_trailer(std::as_bytes(std::span(bytes.data(), bytes.size())), path.string())
           .has_trailer;
   describe_weights(file, "/model_weights", report);
+  describe_network(path, file.read_string("/", "model_config"), &file, report);
+}
+
+/// Of Keras 3's weights, in the order of their paths.
+void describe_numbered_weights(const hdf5::File& file, ordered_json& report) {
+  report["weights"] = ordered_json::array();
+  std::int64_t parameters = 0;
+  for (const std::string& path : file.datasets()) {
+    if (path.find("layer") == std::string::npos ||
+        path.find("/seed_generator/") != std::string::npos)
+      continue;
+    const Shape extents = file.dataset_info(path).extents;
+    parameters += element_count(extents);
+    report["weights"].push_back({{"layer", ""}, {"name", path.substr(1)}, {"shape", extents}});
+  }
+  report["parameters"] = parameters;
+}
+
+void describe_archive(const std::filesystem::path& path, ordered_json& report) {
+  const std::string bytes = read_file(path);
+  const KerasArchive archive =
+      read_keras_archive(std::as_bytes(std::span(bytes.data(), bytes.size())), path.string());
+  const hdf5::File weights = hdf5::File::open_image(archive.weights, path.string());
+  report["kind"] = "model";
+  if (!archive.keras_version.empty()) report["keras_version"] = archive.keras_version;
+  describe_numbered_weights(weights, report);
+  describe_network(path, archive.config, &weights, report);
+}
+
+/// A network as model.to_json() writes it.
+void describe_json(const std::filesystem::path& path, ordered_json& report) {
+  report["kind"] = "network";
+  const std::string text = read_file(path);
+  ordered_json json = parse_json(text, "model JSON");
+  if (json.is_string()) json = parse_json(json.get<std::string>(), "model JSON");
+  report["layers"] = list_layers(json, nullptr);
   try {
-    const LoadedModel loaded = load_model(path);
-    report["weights_sha256"] = loaded.model.weights_sha256();
-    describe_compiled(loaded, report);
-    if (!loaded.training_state.empty())
-      report["training_state"] = parse_shallow(loaded.training_state);
-    report["summary"] = summary(loaded.model);
+    NetworkRemarks remarks;
+    const Sequential model = model_from_json(json, "", remarks);
+    if (!remarks.training.empty()) report["not_trainable"] = remarks.training.text();
+    if (model.built()) report["summary"] = summary(model);
   } catch (const Error& error) {
-    if (error.code() != ExitCode::kBadData) throw;
-    report["problem"] = error.what();
+    report["problem"] = fmt::format("[{}] {}", path.string(), error.what());
   }
 }
 
@@ -204,13 +279,16 @@ bool is_keras3_weights(const std::vector<std::string>& paths) {
 }  // namespace
 
 ordered_json inspect_file(const std::filesystem::path& path) {
-  const hdf5::File file = hdf5::File::open(path);
-  const std::vector<std::string> paths = file.datasets();
   std::error_code ignored;
   ordered_json report = {
       {"file", path.string()},
       {"kind", ""},
       {"bytes", static_cast<std::int64_t>(std::filesystem::file_size(path, ignored))}};
+  const FileKind kind = file_kind(path);
+  if (kind == FileKind::kKerasArchive) return describe_archive(path, report), report;
+  if (kind == FileKind::kKerasJson) return describe_json(path, report), report;
+  const hdf5::File file = hdf5::File::open(path);
+  const std::vector<std::string> paths = file.datasets();
   if (file.has_attribute("/", "model_config")) {
     describe_model(file, path, report);
   } else if (file.has_attribute("/", "layer_names") || file.has_attribute("/", "layer_names0")) {

@@ -47,6 +47,7 @@ std::string kind_text(const std::string& kind) {
       {"dataset", "dataset file"},
       {"model", "Keras model"},
       {"checkpoint", "Keras model with Lockstep's training state (checkpoint)"},
+      {"network", "Keras network as JSON, without weights"},
       {"weights", "weights of a Keras model, without the model"},
       {"keras3_weights", "weights in Keras 3's form, without the model"}};
   return kTexts.at(kind);
@@ -105,11 +106,13 @@ std::string weights_text(const ordered_json& report) {
     text += fmt::format("    {:<30} {}\n", plain(weight["name"]),
                         to_string(weight["shape"].get<Shape>()));
   }
-  return text + item("weights SHA-256", plain(report["weights_sha256"]));
+  return report.contains("weights_sha256")
+             ? text + item("weights SHA-256", plain(report["weights_sha256"]))
+             : text;
 }
 
 std::string compiled_text(const ordered_json& report) {
-  if (!report.contains("compiled")) return "";
+  if (!report.contains("compiled") || report.contains("not_trainable")) return "";
   if (!report["compiled"].get<bool>()) return item("compiled", "no: without optimizer and loss");
   std::string metrics;
   for (const ordered_json& metric : report["metrics"])
@@ -137,6 +140,19 @@ std::string training_text(const ordered_json& report) {
   return item("training state", text);
 }
 
+/// Of a network that Lockstep cannot make.
+std::string layers_text(const ordered_json& layers) {
+  std::string text = item("layers", std::to_string(layers.size()));
+  for (const ordered_json& layer : layers) {
+    text += fmt::format("    {:<40}",
+                        fmt::format("{} ({})", plain(layer["name"]), plain(layer["class"])));
+    if (layer.contains("parameters"))
+      text += fmt::format(" {} parameters", layer["parameters"].get<std::int64_t>());
+    text += "\n";
+  }
+  return text;
+}
+
 std::string model_text(const ordered_json& report) {
   std::string text;
   if (report.contains("keras_version")) {
@@ -149,7 +165,14 @@ std::string model_text(const ordered_json& report) {
                                      ? "matches the trailer: the file is whole"
                                      : "not in the file (Lockstep's own files have a trailer)");
   }
-  text += weights_text(report) + compiled_text(report) + training_text(report);
+  if (report.contains("weights")) text += weights_text(report);
+  text += compiled_text(report) + training_text(report);
+  if (report.contains("notes"))
+    for (const ordered_json& note : report["notes"]) text += item("note", plain(note));
+  if (report.contains("not_trainable"))
+    text += item("training", "cannot go on from it: " + plain(report["not_trainable"]));
+  if (report.contains("layers") && !report.contains("summary"))
+    text += layers_text(report["layers"]);
   if (report.contains("summary")) text += safe_lines(report["summary"].get<std::string>());
   return text;
 }
@@ -160,7 +183,7 @@ std::string inspection_text(const ordered_json& report) {
   std::string text = fmt::format("{}: {}, {}\n", safe(report["file"].get<std::string>()),
                                  kind_text(report["kind"].get<std::string>()),
                                  size_text(report["bytes"].get<std::int64_t>()));
-  if (report.contains("weights")) return text + model_text(report);
+  if (report.contains("weights") || report["kind"] == "network") return text + model_text(report);
   std::size_t width = 0;
   for (const ordered_json& entry : report["datasets"])
     width = std::max(width, safe(entry["name"].get<std::string>()).size());

@@ -9,6 +9,7 @@
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/data_source.hpp"
+#include "launch/cli/model_source.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/output_place.hpp"
@@ -20,13 +21,16 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kHelp =
-    R"(Usage: lockstep predict MODEL.h5 --data FILE.h5 --out PREDICTIONS.csv [options]
+    R"help(Usage: lockstep predict MODEL --data FILE.h5 --out PREDICTIONS.csv [options]
 
-Writes the output of a saved network (of Lockstep or Keras) for every row of x_test, in order, as
-float32.
+Writes the output of a saved network (.h5 of Lockstep or Keras, .keras) for every row of
+x_test, in order, as float32.
 
 Options:
   --data FILE.h5           HDF5 file with the inputs
+  --model FILE.json        instead of MODEL: the network as Keras's model.to_json() writes it
+  --layers TEXT            or in Keras's words: "Flatten(), Dense(64, relu), Dense(10, softmax)"
+  --weights FILE           its weights, as Keras's save_weights() writes them
   --x DATASET              inputs; a path in --data, or FILE.h5:/path (default x_test)
   --out FILE               the file to write, by its name's ending:
                              .csv .tsv   a table with a header; a number has the fewest digits from
@@ -40,10 +44,10 @@ Options:
   --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
-)";
+)help";
 
 struct PredictOptions {
-  std::string model;
+  ModelSource model;
   ArrayPlace x;
   std::filesystem::path data;
   std::filesystem::path out;
@@ -56,22 +60,22 @@ struct PredictOptions {
 
 PredictOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
-  known.add_options()("model", po::value<std::string>(), "")("data", po::value<std::string>(), "")(
+  add_model_source(known);
+  known.add_options()("data", po::value<std::string>(), "")(
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
       "batch-size", po::value<std::int64_t>()->default_value(32), "")("trust-data", "")(
       "transpose", "")("numerics", po::value<std::string>(), "")(
       "threads", po::value<std::int64_t>()->default_value(1), "");
   po::positional_options_description positional;
-  positional.add("model", 1);
+  positional.add("model-file", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
-  check(given.contains("model"), ExitCode::kUsage, "[options] expected MODEL.h5, got none");
   check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
   check(given.contains("out"), ExitCode::kUsage,
         "[options] expected --out FILE.csv (or .tsv, .npy, .h5), got none");
 
   PredictOptions options;
-  options.model = given["model"].as<std::string>();
+  options.model = model_source_from(given);
   options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>(),
                           given.contains("transpose"));
   options.data = given["data"].as<std::string>();
@@ -86,9 +90,12 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
 }
 
 TableFormat check_output(const PredictOptions& options) {
-  check_output_file(
-      options.out, options.overwrite,
-      {{"MODEL.h5", options.model}, {"--data", options.data}, {"--x", options.x.file}});
+  check_output_file(options.out, options.overwrite,
+                    {{"MODEL", options.model.file},
+                     {"--model", options.model.model},
+                     {"--weights", options.model.weights},
+                     {"--data", options.data},
+                     {"--x", options.x.file}});
   return table_format(options.out);
 }
 
@@ -121,11 +128,17 @@ ExitCode run_predict(const CommandContext& context) {
   }
   const Communicator& world = *context.world;
   PredictOptions options;
-  std::optional<Sequential> model;
+  std::optional<LoadedModel> loaded;
   together(world, [&] { options = parse(context.arguments); });
   TableFormat format = TableFormat::kCsv;
   on_root(world, [&] { format = check_output(options); });
-  together(world, [&] { model.emplace(load_model(options.model).model); });
+  together(world, [&] {
+    const DatasetFile rows(options.x.file, options.x.dataset, options.trust);
+    const auto leave_uncompiled = [](Sequential&, const std::string&) {};
+    loaded.emplace(load_network(options.model, rows.row_shape(), leave_uncompiled));
+  });
+  if (context.is_root()) print_notes(options.model, loaded->remarks);
+  Sequential* model = &loaded->model;
   model->set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));
@@ -153,7 +166,7 @@ ExitCode run_predict(const CommandContext& context) {
     print_now(
         fmt::format("{} predictions in {}\n", x.view().rows, printable(options.out.string())));
   });
-  if (context.is_root()) warn_of_not_finite(finite, *model, options.model);
+  if (context.is_root()) warn_of_not_finite(finite, *model, options.model.name());
   return ExitCode::kDone;
 }
 

@@ -2,71 +2,83 @@
 
 #include <nlohmann/json.hpp>
 
-#include "io/files/atomic_file.hpp"
 #include "io/keras/keras_file.hpp"
+#include "launch/cli/model_source.hpp"
 #include "launch/train/train_compile.hpp"
-#include "launch/train/training_facts.hpp"
 #include "src/core/error.hpp"
+#include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
-#include "src/model/layers_text.hpp"
-#include "src/model/model_json.hpp"
+#include "src/core/problems.hpp"
 
 namespace lockstep {
 namespace {
 
-Network read_network(const TrainSettings& settings) {
-  if (!settings.layers.empty()) return {model_from_layers_text(settings.layers), {}};
-  if (settings.from.empty()) {
-    const std::string text = read_file(settings.model);
-    try {
-      return {model_from_json_text(text), {}};
-    } catch (const Error& error) {
-      fail(error.code(), "[{}] {}", printable(settings.model), error.what());
-    }
+using Json = nlohmann::ordered_json;
+
+Json parse_training_config(const std::string& text) {
+  return text.empty() ? Json() : parse_json(text, "the attribute training_config");
+}
+
+/// What does not fit are the options' words, unless it is the file's.
+std::string compile_by_options(const TrainSettings& settings, const Json& saved,
+                               Sequential& model) {
+  try {
+    return compile_by(settings, saved, model);
+  } catch (const ProblemsError&) {
+    throw;
+  } catch (const Error& error) {
+    fail(ExitCode::kUsage, "{}", error.what());
   }
-  LoadedModel loaded = load_model(settings.from);
-  const bool goes_on = loaded.model.compiled() && loaded.slots &&
-                       keeps_optimizer(settings, loaded.model.optimizer().to_json());
-  Network network{std::move(loaded.model), {}};
-  if (goes_on) {
+}
+
+void check_trainable(const NetworkRemarks& remarks, const std::string& source) {
+  check(remarks.training.empty(), ExitCode::kBadData,
+        "[{}] cannot be trained here, only evaluated and applied: {}", printable(source),
+        remarks.training.text());
+}
+
+Network from_file(const TrainSettings& settings) {
+  std::string fresh;
+  LoadedModel loaded =
+      load_model(settings.from, [&](Sequential& model, const std::string& training_config) {
+        fresh = compile_by_options(settings, parse_training_config(training_config), model);
+      });
+  Network network{std::move(loaded.model), {}, std::move(loaded.remarks.notes)};
+  for (std::string& note : loaded.remarks.saving_notes) network.notes.push_back(std::move(note));
+  if (fresh.empty() && loaded.slots && loaded.has_training_config) {
     network.start.emplace();
     network.start->seed = static_cast<std::uint64_t>(settings.seed);
     network.start->iterations = loaded.iterations;
     network.start->slots = std::move(*loaded.slots);
+  } else {
+    network.model.optimizer().set_iterations(0);
+    if (fresh.empty() && loaded.has_optimizer_state)
+      fresh = fmt::format("a fresh {}: the optimizer's state in the file does not fit it",
+                          network.model.optimizer().class_name());
   }
+  if (!fresh.empty()) network.notes.push_back(fresh);
+  for (std::string& note : network.notes)
+    note = fmt::format("{}: {}", printable(settings.from), note);
+  check_trainable(loaded.remarks, settings.from);
   return network;
 }
 
-/// For rows of this shape, where the network itself does not say its input.
-void build_for(const Shape& row_shape, const TrainSettings& settings, Sequential& model) {
-  const std::string source = settings.layers.empty() ? settings.model : "--layers";
-  try {
-    model.build(row_shape.empty() ? Shape{1} : row_shape);
-  } catch (const Error& error) {
-    fail(error.code(), "{}: {}", printable(source), error.what());
-  }
-}
-
-/// Before compile(), which knows less: an error of a metric would hide the mistake.
-void refuse_senseless(const NetworkFacts& network) {
-  for (const Advice& advice : advice_on(network))
-    if (advice.refusal) throw Error(*advice.refusal, advice.text);
+Network from_words(const TrainSettings& settings, const Shape& row_shape) {
+  LoadedModel read =
+      read_network({"", settings.model, settings.layers, settings.weights}, row_shape);
+  Network network{std::move(read.model), {}, std::move(read.remarks.notes)};
+  for (std::string& note : read.remarks.saving_notes) network.notes.push_back(std::move(note));
+  for (std::string& note : network.notes)
+    note = fmt::format("{}: {}", printable(settings.model), note);
+  check_trainable(read.remarks, settings.model);
+  compile_by_options(settings, Json(), network.model);
+  return network;
 }
 
 }  // namespace
 
 Network make_network(const TrainSettings& settings, const Shape& row_shape) {
-  Network network = read_network(settings);
-  if (!network.model.built()) build_for(row_shape, settings, network.model);
-  try {
-    refuse_senseless(facts_of(network.model, *make_loss(loss_by(settings, network.model))));
-    compile_by(settings, network.model);
-  } catch (const Error& error) {
-    fail(ExitCode::kUsage, "{}", error.what());  // what does not fit are the options' words
-  }
-  const std::size_t slots = network.model.optimizer().slot_names().size();
-  if (network.start && network.start->slots.size() != slots) network.start.reset();
-  return network;
+  return settings.from.empty() ? from_words(settings, row_shape) : from_file(settings);
 }
 
 }  // namespace lockstep

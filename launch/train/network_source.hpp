@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "distributed/training/training_state.hpp"
 #include "launch/train/train_options.hpp"
@@ -12,10 +14,11 @@ namespace lockstep {
 struct Network {
   Sequential model;
   std::optional<TrainingState> start;
+  std::vector<std::string> notes = {};  ///< what the user should know of it: one line each
 };
 
-/// From --model, --layers or --from; `row_shape` is the data's, for a network that does not say its
-/// input shape. Throws Error: 64, 65, 66, 77.
+/// From --model or --layers, with --weights, or --from; `row_shape` is the data's, for a network
+/// that does not say its input shape. Throws Error: 64, 65, 66, 77.
 Network make_network(const TrainSettings& settings, const Shape& row_shape);
 
 }  // namespace lockstep

@@ -306,6 +306,8 @@ ExitCode run_train(const CommandContext& context) {
   set_threads(static_cast<int>(plan.settings.threads));
   set_blas_threads(static_cast<int>(plan.settings.threads));
   warn_about_machine(world, plan.settings);
+  for (const std::string& note : plan.network.notes)
+    if (world.is_root()) print_error("note: " + note);
   follow(world, advice_on(facts_of(plan.network.model)));
   if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));
   if (plan.settings.dry_run) {

@@ -6,11 +6,14 @@
 #include <charconv>
 
 #include "launch/train/training_advice.hpp"
+#include "launch/train/training_facts.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/problems.hpp"
+#include "src/layers/layer_config.hpp"
 #include "src/losses/loss.hpp"
-#include "src/model/model_json.hpp"
 #include "src/model/python_call.hpp"
+#include "src/model/training_config.hpp"
 
 namespace lockstep {
 namespace {
@@ -200,12 +203,6 @@ std::string default_metrics_of(const std::string& loss) {
   }
 }
 
-Json loss_by(const TrainSettings& settings, const Sequential& model) {
-  if (settings.loss) return loss_json(*settings.loss);
-  return model.compiled() ? training_config_to_json(model).at("loss")
-                          : Json("sparse_categorical_crossentropy");
-}
-
 double default_learning_rate(const std::string& optimizer) {
   return choose(kOptimizers, optimizer, "optimizer").learning_rate;
 }
@@ -238,15 +235,120 @@ Json optimizer_json(const TrainSettings& settings, const Json& base) {
   return {{"class_name", choice.keras_class}, {"config", config}};
 }
 
-void compile_by(const TrainSettings& settings, Sequential& model) {
-  const Json before = model.compiled() ? training_config_to_json(model) : Json();
-  const Json optimizer =
-      optimizer_json(settings, model.compiled() ? before.at("optimizer_config") : Json());
-  const Json loss = loss_by(settings, model);
-  Json metrics =
-      model.compiled() ? before.at("metrics") : Json(default_metrics(make_loss(loss)->name()));
-  if (settings.metrics) metrics = split_names(*settings.metrics);
+namespace {
+
+/// What to compile a network by, of the settings and of its file.
+struct Parts {
+  const TrainSettings& settings;
+  const Sequential& model;
+  Problems problems;
+  std::string fresh_optimizer;
+
+  Json optimizer(const TrainingConfig& config);
+  Json loss(const TrainingConfig& config);
+  Json metrics(const TrainingConfig& config, const Json& loss);
+
+ private:
+  void add(const char* part, const std::exception& error, const char* option) {
+    problems.add(fmt::format("training config: {}", part),
+                 fmt::format("{}; {} replaces it", without_where(error), option));
+  }
+  void add(const Problems& others, const char* option) {
+    if (!others.empty()) problems.add(others.text(), fmt::format("{} replaces it", option));
+  }
+};
+
+/// Of the file if it is known and not told otherwise; else a fresh one.
+Json Parts::optimizer(const TrainingConfig& config) {
+  constexpr const char* kOption = "--optimizer adam (a fresh one)";
+  if (!config.optimizer_problems.empty() && !settings.optimizer) {
+    add(config.optimizer_problems, kOption);
+    return {};
+  }
+  Json known;
+  try {
+    config.optimizer_problems.raise(ExitCode::kBadData);
+    known = make_optimizer(config.optimizer)->to_json();
+  } catch (const Error& error) {
+    if (!settings.optimizer) {
+      add("optimizer", error, kOption);
+      return {};
+    }
+    fresh_optimizer = fmt::format("a fresh {}: the file's optimizer cannot be used ({})",
+                                  *settings.optimizer, without_where(error));
+    return optimizer_json(settings, Json());
+  }
+  if (!keeps_optimizer(settings, known))
+    fresh_optimizer = fmt::format("a fresh {} instead of the file's {}", *settings.optimizer,
+                                  known.at("class_name").get<std::string>());
+  return optimizer_json(settings, known);
+}
+
+Json Parts::loss(const TrainingConfig& config) {
+  if (settings.loss) return loss_json(*settings.loss);
+  add(config.loss_problems, "--loss NAME");
+  if (config.loss.is_null()) return {};
+  try {
+    make_loss(config.loss);
+    return config.loss;
+  } catch (const Error& error) {
+    add("loss", error, "--loss NAME");
+  }
+  return {};
+}
+
+Json Parts::metrics(const TrainingConfig& config, const Json& loss) {
+  if (settings.metrics) return split_names(*settings.metrics);
+  add(config.metrics_problems, "--metrics NAMES");
+  // Targets of an unknown loss: metrics that exist at all are known, too.
+  std::vector<TargetKind> kinds = {TargetKind::kClasses, TargetKind::kValues};
+  if (!loss.is_null()) kinds = {make_loss(loss)->target_kind()};
+  Json fitting = Json::array();
+  for (const Json& metric : config.metrics) {
+    const Json wanted = settings.loss && is_named_accuracy(metric) ? Json("accuracy") : metric;
+    std::optional<Error> problem;
+    for (const TargetKind kind : kinds) {
+      try {
+        fitting.push_back(fitting_metric(wanted, model.output_columns(), kind));
+        problem.reset();
+        break;
+      } catch (const Error& error) {
+        problem = error;
+      }
+    }
+    if (problem) add("metrics", *problem, "--metrics NAMES");
+  }
+  return fitting;
+}
+
+/// Before compile(), which knows less: an error of a metric would hide the mistake.
+void refuse_senseless(const Sequential& model, const Json& loss) {
+  for (const Advice& advice : advice_on(facts_of(model, *make_loss(loss))))
+    if (advice.refusal) throw Error(*advice.refusal, advice.text);
+}
+
+}  // namespace
+
+std::string compile_by(const TrainSettings& settings, const Json& saved, Sequential& model,
+                       CompileFor purpose) {
+  if (saved.is_null()) {
+    const Json loss = loss_json(settings.loss.value_or("sparse_categorical_crossentropy"));
+    const Json optimizer = optimizer_json(settings, Json());
+    if (purpose == CompileFor::kTraining) refuse_senseless(model, loss);
+    Json metrics = default_metrics(make_loss(loss)->name());
+    if (settings.metrics) metrics = split_names(*settings.metrics);
+    model.compile(optimizer, loss, metrics);
+    return "";
+  }
+  const TrainingConfig config = read_training_config(saved);
+  Parts parts{settings, model, {}, ""};
+  const Json optimizer = purpose == CompileFor::kTraining ? parts.optimizer(config) : Json("sgd");
+  const Json loss = parts.loss(config);
+  if (purpose == CompileFor::kTraining && !loss.is_null()) refuse_senseless(model, loss);
+  const Json metrics = parts.metrics(config, loss);
+  parts.problems.raise(ExitCode::kBadData);
   model.compile(optimizer, loss, metrics);
+  return parts.fresh_optimizer;
 }
 
 }  // namespace lockstep

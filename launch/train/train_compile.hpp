@@ -22,11 +22,16 @@ bool keeps_optimizer(const TrainSettings& settings, const nlohmann::ordered_json
 /// lacks, which is refused later, any.
 std::string default_metrics_of(const std::string& loss);
 
-/// The loss that compile_by() takes.
-nlohmann::ordered_json loss_by(const TrainSettings& settings, const Sequential& model);
+/// What compile_by is for: evaluate needs no optimizer.
+enum class CompileFor { kTraining, kEvaluation };
 
-/// compile()s the built model by the settings, over what it was compiled with already.
-void compile_by(const TrainSettings& settings, Sequential& model);
+/// compile()s the built model by the settings, over `saved`: the training config of the network's
+/// file (null if it has none), of which only what the settings do not replace need be known. Where
+/// the settings replace the loss, the file's "accuracy" is resolved anew. Throws Error: 65 that
+/// names all that is unknown and the options that replace it; 64 for the settings. Returns what was
+/// made of the file's optimizer in one line, empty if it is kept.
+std::string compile_by(const TrainSettings& settings, const nlohmann::ordered_json& saved,
+                       Sequential& model, CompileFor purpose = CompileFor::kTraining);
 
 /// "accuracy, mse" as a list.
 std::vector<std::string> split_names(const std::string& text);

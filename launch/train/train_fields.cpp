@@ -216,9 +216,11 @@ void add_network(FieldList& list) {
             "the network as Keras's model.to_json() writes it");
   list.text("layers", Use::kResult, &S::layers, "TEXT",
             "the network in Keras's words: \"Flatten(), Dense(64, relu), Dense(10, softmax)\"");
-  list.text("from", Use::kResult, &S::from, "FILE.h5",
+  list.text("from", Use::kResult, &S::from, "FILE",
             "train a saved network on, with its weights and, unless set below, the optimizer, "
             "loss and metrics that it was compiled with");
+  list.text("weights", Use::kResult, &S::weights, "FILE",
+            "first weights for --model or --layers, as Keras's save_weights() writes them");
   list.text("loss", Use::kResult, &S::loss, "NAME",
             "Keras's name of the loss, with settings if need be: \"huber(delta=2)\", "
             "\"sparse_categorical_crossentropy(from_logits=True)\" [default: "

@@ -130,6 +130,9 @@ void check_together(const TrainSettings& s) {
   const int networks = !s.model.empty() + !s.layers.empty() + !s.from.empty();
   expect(networks > 0, "expected one of --model, --layers and --from, got none");
   expect(networks < 2, "expected one of --model, --layers and --from, got more");
+  expect(
+      s.weights.empty() || s.from.empty(),
+      "--weights: expected --model or --layers with it, got --from, which has weights of its own");
   expect(!s.data.empty(), "expected --data FILE.h5, got none");
   expect(!s.x.empty() && !s.y.empty(), "expected names for --x and --y, got an empty one");
   expect(s.x_val.empty() == s.y_val.empty(), "expected --x-val and --y-val together, got one");
@@ -248,7 +251,7 @@ TrainOptions trainer_options(const TrainSettings& settings) {
   options.shuffle = settings.shuffle;
   options.steps_per_epoch = settings.steps_per_epoch;
   options.seed = static_cast<std::uint64_t>(settings.seed);
-  options.initialize = settings.from.empty();
+  options.initialize = settings.from.empty() && settings.weights.empty();
   options.bucket_floats = static_cast<std::int64_t>(std::ceil(settings.bucket_mib * kFloatsPerMib));
   options.check_replicas_every = settings.check_replicas_every;
   options.grain = settings.grain;

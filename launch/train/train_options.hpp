@@ -31,6 +31,7 @@ struct TrainSettings {
   std::string model;
   std::string layers;
   std::string from;
+  std::string weights;
   std::optional<std::string> optimizer;
   std::optional<double> learning_rate;
   std::optional<double> momentum;

@@ -28,39 +28,40 @@ constexpr auto kNames = std::to_array<Named>({
     {Activation::kSilu, "silu"},
     {Activation::kSoftplus, "softplus"},
     {Activation::kLeakyRelu, "leaky_relu"},
+    {Activation::kElu, "celu"},  // with Keras's alpha of 1 they are the same
+    {Activation::kRelu6, "relu6"},
+    {Activation::kSoftsign, "softsign"},
+    {Activation::kExponential, "exponential"},
+    {Activation::kMish, "mish"},
+    {Activation::kHardSigmoid, "hard_sigmoid"},
+    {Activation::kHardSilu, "hard_silu"},
+    {Activation::kHardSilu, "hard_swish"},
+    {Activation::kHardTanh, "hard_tanh"},
+    {Activation::kLogSigmoid, "log_sigmoid"},
+    {Activation::kLogSoftmax, "log_softmax"},
+    {Activation::kSquareplus, "squareplus"},
+    {Activation::kSparsePlus, "sparse_plus"},
+    {Activation::kSparseSigmoid, "sparse_sigmoid"},
+    {Activation::kTanhShrink, "tanh_shrink"},
+    {Activation::kSoftShrink, "soft_shrink"},
+    {Activation::kHardShrink, "hard_shrink"},
 });
 
-/// The kernels of the activations that are one function of each element; null for the others.
-const ElementWise* element_wise(Activation activation) {
-  const Kernels& k = kernels();
-  switch (activation) {
-    case Activation::kSigmoid:
-      return &k.sigmoid;
-    case Activation::kTanh:
-      return &k.tanh;
-    case Activation::kElu:
-      return &k.elu;
-    case Activation::kSelu:
-      return &k.selu;
-    case Activation::kGelu:
-      return &k.gelu;
-    case Activation::kSilu:
-      return &k.silu;
-    case Activation::kSoftplus:
-      return &k.softplus;
-    case Activation::kLeakyRelu:
-      return &k.leaky_relu;
-    case Activation::kLinear:
-    case Activation::kRelu:
-    case Activation::kSoftmax:
-      break;
-  }
-  return nullptr;
+/// The activations that are one function of each element.
+const ElementWise& element_wise(Activation activation) {
+  return kernels().activations[static_cast<std::size_t>(activation)];
 }
 
 }  // namespace
 
-Activation activation_from_name(const std::string& name) {
+ActivationConstants default_constants(Activation activation) {
+  if (activation == Activation::kElu) return {.alpha = 1.0f};
+  if (activation == Activation::kLeakyRelu) return {.alpha = 0.2f};
+  return {};
+}
+
+Activation activation_from_name(const std::string& name, KerasMajor keras) {
+  if (name == "hard_sigmoid" && keras == KerasMajor::k2) return Activation::kHardSigmoidKeras2;
   std::string known;
   for (const Named& entry : kNames) {
     if (entry.name == name) return entry.activation;
@@ -71,28 +72,41 @@ Activation activation_from_name(const std::string& name) {
 }
 
 std::string activation_name(Activation activation) {
+  if (activation == Activation::kHardSigmoidKeras2) activation = Activation::kHardSigmoid;
   const auto entry = std::ranges::find(kNames, activation, &Named::activation);
   return std::string(entry->name);
 }
 
+bool is_only_of_keras(Activation activation, KerasMajor keras) {
+  return activation ==
+         (keras == KerasMajor::k2 ? Activation::kHardSigmoidKeras2 : Activation::kHardSigmoid);
+}
+
 bool needs_input(Activation activation) {
-  return activation == Activation::kGelu || activation == Activation::kSilu;
+  return element_wise(activation).by_input;
 }
 
-void activate(Activation activation, Matrix z) {
-  if (activation == Activation::kLinear || z.size() == 0) return;
-  if (activation == Activation::kRelu) return kernels().relu(z.data, z.size());
-  if (activation == Activation::kSoftmax)
+void activate(const ActivationFunction& activation, Matrix z) {
+  if (activation.kind == Activation::kLinear || z.size() == 0) return;
+  if (activation.kind == Activation::kRelu) return kernels().relu(z.data, z.size());
+  if (activation.kind == Activation::kSoftmax)
     return kernels().softmax(z.data, z.data, nullptr, z.rows, z.columns);
-  element_wise(activation)->forward(z.data, z.size());
+  if (activation.kind == Activation::kLogSoftmax)
+    return kernels().log_softmax(z.data, z.rows, z.columns);
+  element_wise(activation.kind).forward(z.data, z.size(), activation.constants);
 }
 
-void activation_backward(Activation activation, ConstMatrix y, ConstMatrix z, Matrix dy) {
-  if (activation == Activation::kLinear) return;
-  if (activation == Activation::kRelu) return kernels().relu_backward(y.data, dy.data, dy.size());
-  if (activation == Activation::kSoftmax)
+void activation_backward(const ActivationFunction& activation, ConstMatrix y, ConstMatrix z,
+                         Matrix dy) {
+  if (activation.kind == Activation::kLinear) return;
+  if (activation.kind == Activation::kRelu)
+    return kernels().relu_backward(y.data, dy.data, dy.size());
+  if (activation.kind == Activation::kSoftmax)
     return kernels().softmax_backward(y.data, dy.data, dy.rows, dy.columns);
-  element_wise(activation)->backward((needs_input(activation) ? z : y).data, dy.data, dy.size());
+  if (activation.kind == Activation::kLogSoftmax)
+    return kernels().log_softmax_backward(y.data, dy.data, dy.rows, dy.columns);
+  const ElementWise& functions = element_wise(activation.kind);
+  functions.backward((functions.by_input ? z : y).data, dy.data, dy.size(), activation.constants);
 }
 
 }  // namespace lockstep

@@ -3,36 +3,42 @@
 #include <string>
 
 #include "src/core/matrix.hpp"
+#include "src/kernels/activation_kind.hpp"
 
 namespace lockstep {
 
-/// Keras's activation functions with their default constants (keras.activations).
-enum class Activation {
-  kLinear,
-  kRelu,
-  kSigmoid,
-  kTanh,
-  kSoftmax,  ///< over the last axis
-  kElu,      ///< alpha 1
-  kSelu,
-  kGelu,  ///< exact: x/2 (1 + erf(x / sqrt 2))
-  kSilu,
-  kSoftplus,
-  kLeakyRelu,  ///< slope 0.2, as Keras's function (the layer LeakyReLU has 0.3)
+/// The constants that Keras's name of an activation means: elu's alpha is 1, leaky_relu's slope 0.2
+/// (the layer LeakyReLU has 0.3).
+ActivationConstants default_constants(Activation activation);
+
+/// An activation with its constants.
+struct ActivationFunction {
+  ActivationFunction(Activation which) : kind(which), constants(default_constants(which)) {}
+  ActivationFunction(Activation which, ActivationConstants its) : kind(which), constants(its) {}
+
+  Activation kind;
+  ActivationConstants constants;
+  bool operator==(const ActivationFunction&) const = default;
 };
 
+/// Which Keras a name is of: hard_sigmoid is another function since Keras 3.
+enum class KerasMajor { k2 = 2, k3 = 3 };
+
 /// From Keras's name (both "silu" and "swish"). Throws Error (65), naming it, for others.
-Activation activation_from_name(const std::string& name);
+Activation activation_from_name(const std::string& name, KerasMajor keras = KerasMajor::k3);
 /// Keras 2's name: "silu" is written as "swish", which Keras 2 and 3 both read.
 std::string activation_name(Activation activation);
+/// Whether Keras 2, or else Keras 3, means another function by the activation's name.
+bool is_only_of_keras(Activation activation, KerasMajor keras);
 
 /// Whether the derivative needs the value before the activation, not only the one after it.
 bool needs_input(Activation activation);
 
-/// z becomes activation(z), in place; rows of the last axis' length for softmax.
-void activate(Activation activation, Matrix z);
+/// z becomes activation(z), in place; rows of the last axis' length for softmax and log_softmax.
+void activate(const ActivationFunction& activation, Matrix z);
 
 /// dy becomes dy * activation'(z), in place. y = activation(z); z is read only if needs_input().
-void activation_backward(Activation activation, ConstMatrix y, ConstMatrix z, Matrix dy);
+void activation_backward(const ActivationFunction& activation, ConstMatrix y, ConstMatrix z,
+                         Matrix dy);
 
 }  // namespace lockstep

@@ -14,7 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string without_package(const std::string& name) {
-  return printable(name.substr(name.rfind('>') + 1));
+  const std::size_t end = name.rfind('>') + 1;
+  return printable(end == name.size() ? name : name.substr(end));  // "<lambda>" has none
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "src/kernels/activation_kind.hpp"
 
 namespace lockstep {
 
@@ -20,10 +23,12 @@ struct SgdScalars {
 };
 
 /// An activation function: forward turns x into y in place; backward turns dy into
-/// dy * derivative(s), where s is y, or x for gelu and silu.
+/// dy * derivative(s), where s is x if `by_input`, else y.
 struct ElementWise {
-  void (*forward)(float* x, std::int64_t n);
-  void (*backward)(const float* s, float* dy, std::int64_t n);
+  void (*forward)(float* x, std::int64_t n, ActivationConstants constants) = nullptr;
+  void (*backward)(const float* s, float* dy, std::int64_t n,
+                   ActivationConstants constants) = nullptr;
+  bool by_input = false;
 };
 
 /// Sums of |w| and of w^2.
@@ -66,15 +71,9 @@ struct Kernels {
   /// y = a + b; y may be a or b
   void (*sum)(const float* a, const float* b, float* y, std::int64_t n);
 
-  // --- Activations: elementary.hpp's functions of each element (activation_functions.hpp) ---
-  ElementWise sigmoid;
-  ElementWise tanh;
-  ElementWise elu;
-  ElementWise selu;
-  ElementWise gelu;
-  ElementWise silu;
-  ElementWise softplus;
-  ElementWise leaky_relu;
+  /// By Activation: those that are one function of each element (activation_functions.hpp) and
+  /// have no kernel of their own here; null pointers for the others.
+  std::array<ElementWise, kActivations> activations;
 
   // --- Softmax and losses; (rows, columns), columns >= 1 ---
   /// p = exp(z - max z) / sum of them, by rows. p may be z, or null for the sums alone.
@@ -83,6 +82,10 @@ struct Kernels {
                   std::int64_t columns);
   /// dy = y (dy - sum of dy y), by rows; y = softmax(z)
   void (*softmax_backward)(const float* y, float* dy, std::int64_t rows, std::int64_t columns);
+  /// y = z - log(sum exp z), by rows, in place
+  void (*log_softmax)(float* z, std::int64_t rows, std::int64_t columns);
+  /// dy = dy - exp(y) (sum of dy), by rows; y = log_softmax(z)
+  void (*log_softmax_backward)(const float* y, float* dy, std::int64_t rows, std::int64_t columns);
   /// p and losses[i] = log_sums[i] - z.row(i)[classes[i]] as by softmax, and the gradient
   /// g = scale (p - onehot(classes[i])) unless g is null. p may be z, g or null (then so must g
   /// be). Classes are in [0, columns).

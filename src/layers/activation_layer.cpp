@@ -1,17 +1,37 @@
 #include "src/layers/activation_layer.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
 
 namespace lockstep {
+namespace {
 
-ActivationLayer::ActivationLayer(Activation activation) : activation_(activation) {}
+/// The double with the float's shortest decimal digits: 0.3, not 0.300000011920929.
+double shortest(float x) {
+  const std::string text = fmt::format("{}", x);
+  double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+ActivationLayer::ActivationLayer(std::string class_name, const ActivationFunction& function,
+                                 std::int64_t axis)
+    : class_name_(std::move(class_name)), function_(function), axis_(axis) {}
 
 Shape ActivationLayer::build(const Shape& input) {
-  check(activation_ != Activation::kSoftmax || !input.empty(), ExitCode::kBadData,
-        "[{}] softmax expected an input with an axis to sum over, got {}", name(),
+  const bool by_rows =
+      function_.kind == Activation::kSoftmax || function_.kind == Activation::kLogSoftmax;
+  check(!by_rows || !input.empty(), ExitCode::kBadData,
+        "[{}] {} expected an input with an axis to sum over, got {}", name(),
+        activation_name(function_.kind), to_string_batched(input));
+  check(axis_ == -1 || axis_ == static_cast<std::int64_t>(input.size()), ExitCode::kBadData,
+        "[{}] expected the last axis (-1), got axis {} of {}", name(), axis_,
         to_string_batched(input));
   last_axis_ = input.empty() ? 1 : input.back();
   return input;
@@ -19,20 +39,28 @@ Shape ActivationLayer::build(const Shape& input) {
 
 void ActivationLayer::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const {
   std::copy_n(x.data, x.size(), y.data);
-  if (!left_out_) activate(activation_, y.with_columns(last_axis_));
+  if (!left_out_) activate(function_, y.with_columns(last_axis_));
 }
 
 void ActivationLayer::backward(const Pass&, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                                std::span<const float>) const {
   if (dx.empty()) return;
   if (!left_out_)
-    activation_backward(activation_, y.with_columns(last_axis_), x.with_columns(last_axis_),
+    activation_backward(function_, y.with_columns(last_axis_), x.with_columns(last_axis_),
                         dy.with_columns(last_axis_));
   std::copy_n(dy.data, dy.size(), dx.data);
 }
 
 nlohmann::ordered_json ActivationLayer::config() const {
-  return {{"activation", activation_name(activation_)}};
+  const auto& [alpha, max_value, threshold] = function_.constants;
+  if (class_name_ == "Softmax") return {{"axis", -1}};
+  if (class_name_ == "LeakyReLU" || class_name_ == "ELU") return {{"alpha", shortest(alpha)}};
+  if (class_name_ != "ReLU") return {{"activation", activation_name(function_.kind)}};
+  nlohmann::ordered_json config = {{"max_value", nullptr}};
+  if (std::isfinite(max_value)) config["max_value"] = shortest(max_value);
+  config["negative_slope"] = shortest(alpha);
+  config["threshold"] = shortest(threshold);
+  return config;
 }
 
 }  // namespace lockstep

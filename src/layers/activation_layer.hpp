@@ -6,22 +6,31 @@
 
 namespace lockstep {
 
-/// Keras's Activation(name): an activation as a layer of its own.
+/// An activation as a layer of its own: Keras's Activation(name), and its layers ReLU, LeakyReLU,
+/// ELU and Softmax with their settings.
 class ActivationLayer final : public Layer {
  public:
-  explicit ActivationLayer(Activation activation);
+  explicit ActivationLayer(Activation activation) : ActivationLayer("Activation", activation) {}
+  /// `class_name`: Keras's; `axis`: Softmax's, which must be the last one: -1, or its number with
+  /// the batch axis counted.
+  ActivationLayer(std::string class_name, const ActivationFunction& function,
+                  std::int64_t axis = -1);
 
-  std::string class_name() const override { return "Activation"; }
+  std::string class_name() const override { return class_name_; }
   Shape build(const Shape& input) override;
   void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
   void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
                 std::span<const float> kept) const override;
   nlohmann::ordered_json config() const override;
-  Activation final_activation() const override { return activation_; }
+  Activation final_activation() const override { return function_.kind; }
   void leave_activation_to_loss(bool leave) override { left_out_ = leave; }
 
+  const ActivationFunction& function() const { return function_; }
+
  private:
-  Activation activation_;
+  std::string class_name_;
+  ActivationFunction function_;
+  std::int64_t axis_;
   std::int64_t last_axis_ = 0;
   bool left_out_ = false;
 };

@@ -1,6 +1,7 @@
 #include "src/layers/layer_config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -13,6 +14,7 @@ using nlohmann::ordered_json;
 
 constexpr std::int64_t kMaxExtent = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kMaxRank = 32;
+constexpr std::size_t kMaxName = 10000;
 
 /// Nothing unless the value is an integer of 63 bits and a sign.
 std::optional<std::int64_t> as_integer(const ordered_json& value) {
@@ -26,6 +28,23 @@ bool has_control_characters(const std::string& text) {
   return std::ranges::any_of(text, [](char letter) {
     return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f;
   });
+}
+
+bool is_storable(const std::string& name) {
+  for (std::size_t first = 0; first <= name.size();) {
+    const std::size_t end = std::min(name.find('/', first), name.size());
+    const std::string component = name.substr(first, end - first);
+    if (component.empty() || component == ".") return false;
+    first = end + 1;
+  }
+  // The group in which Keras keeps the weights that belong to no layer.
+  return name != "top_level_model_weights";
+}
+
+bool is_float_policy(const ordered_json& name) {
+  static constexpr std::array kPolicies = {"float32",  "float64",       "float16",
+                                           "bfloat16", "mixed_float16", "mixed_bfloat16"};
+  return std::ranges::any_of(kPolicies, [&](const char* known) { return name == known; });
 }
 
 }  // namespace
@@ -66,9 +85,20 @@ std::string LayerConfig::place(const std::string& key) const {
   return locate_(printable(key, 80));
 }
 
+bool LayerConfig::is_about_values(const std::exception& error) {
+  return dynamic_cast<const Error*>(&error) != nullptr ||
+         dynamic_cast<const nlohmann::json::exception*>(&error) != nullptr;
+}
+
+void LayerConfig::object_to(const std::string& key, const std::string& expected,
+                            const std::string& found) {
+  problems_.add(place(key), fmt::format("expected {}, got {}", expected, found));
+}
+
 void LayerConfig::refuse(const std::string& key, const std::string& expected,
-                         const std::string& found) const {
-  fail(code_, "{}: expected {}, got {}", place(key), expected, found);
+                         const std::string& found) {
+  object_to(key, expected, found);
+  throw ProblemsError(code_, problems_);
 }
 
 const ordered_json* LayerConfig::find(const std::string& key) {
@@ -80,17 +110,18 @@ const ordered_json* LayerConfig::find(const std::string& key) {
 std::int64_t LayerConfig::integer(const std::string& key, std::int64_t low, std::int64_t high) {
   const ordered_json* value = find(key);
   const auto number = value ? as_integer(*value) : std::nullopt;
-  if (!number || *number < low || *number > high)
-    refuse(key, fmt::format("an integer from {} to {}", low, high),
-           value ? describe(*value) : "nothing");
-  return *number;
+  if (number && *number >= low && *number <= high) return *number;
+  object_to(key, fmt::format("an integer from {} to {}", low, high),
+            value ? describe(*value) : "nothing");
+  return low;
 }
 
 double LayerConfig::number(const std::string& key) {
   const ordered_json* value = find(key);
-  if (!value || !value->is_number() || !std::isfinite(value->get<double>()))
-    refuse(key, "a number", value ? describe(*value) : "nothing");
-  return value->get<double>();
+  if (value && value->is_number() && std::isfinite(value->get<double>()))
+    return value->get<double>();
+  object_to(key, "a number", value ? describe(*value) : "nothing");
+  return 0;
 }
 
 double LayerConfig::number(const std::string& key, double fallback) {
@@ -99,56 +130,83 @@ double LayerConfig::number(const std::string& key, double fallback) {
 
 bool LayerConfig::boolean(const std::string& key, bool fallback) {
   const ordered_json* value = find(key);
-  if (value && !value->is_boolean()) refuse(key, "true or false", describe(*value));
-  return value ? value->get<bool>() : fallback;
+  if (value && !value->is_boolean()) object_to(key, "true or false", describe(*value));
+  return value && value->is_boolean() ? value->get<bool>() : fallback;
+}
+
+std::string LayerConfig::text(const std::string& key) {
+  const ordered_json* value = find(key);
+  if (value && !value->is_string()) object_to(key, "text", describe(*value));
+  return value && value->is_string() ? value->get<std::string>() : "";
 }
 
 std::string LayerConfig::name(const std::string& key, const std::string& fallback) {
   const ordered_json* value = find(key);
   if (!value) return fallback;
-  if (!value->is_string() || value->get_ref<const std::string&>().empty() ||
-      has_control_characters(*value))
-    refuse(key, "a name without control characters", describe(*value));
-  return value->get<std::string>();
+  const std::string text = value->is_string() ? value->get<std::string>() : "";
+  if (text.empty() || has_control_characters(text)) {
+    object_to(key, "a name without control characters", describe(*value));
+  } else if (text.size() > kMaxName) {
+    object_to(key, fmt::format("a name of at most {} bytes", kMaxName), describe(*value));
+  } else if (!is_storable(text)) {
+    object_to(key, "a name that can stand in a path of HDF5 (no empty or '.' component)",
+              describe(*value));
+  } else {
+    return text;
+  }
+  return fallback;
 }
 
-std::vector<ordered_json> LayerConfig::list(const std::string& key) {
+std::optional<std::vector<ordered_json>> LayerConfig::list(const std::string& key) {
   const ordered_json* value = find(key);
-  if (!value) refuse(key, "a list of integers", "nothing");
   const ordered_json* items = value;
   // How Keras writes a tuple where JSON has only lists.
-  if (value->is_object() && value->contains("items")) items = &value->at("items");
-  if (!items->is_array()) refuse(key, "a list of integers", describe(*value));
-  if (items->size() > kMaxRank)
-    refuse(key, fmt::format("at most {} axes", kMaxRank), std::to_string(items->size()));
-  return {items->begin(), items->end()};
+  if (value && value->is_object() && value->contains("items")) items = &value->at("items");
+  if (!items || !items->is_array()) {
+    object_to(key, "a list of integers", value ? describe(*value) : "nothing");
+    return {};
+  }
+  if (items->size() > kMaxRank) {
+    object_to(key, fmt::format("at most {} axes", kMaxRank), std::to_string(items->size()));
+    return {};
+  }
+  return std::vector<ordered_json>(items->begin(), items->end());
 }
 
-std::int64_t LayerConfig::extent(const std::string& key, const ordered_json& value,
-                                 bool with_unknown) const {
+std::optional<std::int64_t> LayerConfig::extent(const std::string& key, const ordered_json& value,
+                                                bool with_unknown) {
   const auto number = as_integer(value);
   if (number && with_unknown && *number == -1) return -1;
-  if (!number || *number < 1 || *number > kMaxExtent)
-    refuse(key, fmt::format("extents from 1 to {}{}", kMaxExtent, with_unknown ? ", or -1" : ""),
-           describe(value));
-  return *number;
+  if (number && *number >= 1 && *number <= kMaxExtent) return number;
+  object_to(key, fmt::format("extents from 1 to {}{}", kMaxExtent, with_unknown ? ", or -1" : ""),
+            describe(value));
+  return {};
 }
 
 Shape LayerConfig::shape(const std::string& key, bool with_unknown) {
   Shape shape;
-  for (const ordered_json& value : list(key)) shape.push_back(extent(key, value, with_unknown));
+  for (const ordered_json& value : list(key).value_or(std::vector<ordered_json>()))
+    if (const auto number = extent(key, value, with_unknown)) shape.push_back(*number);
   return shape;
 }
 
 std::optional<Shape> LayerConfig::batch_shape(const std::string& key) {
   if (!find(key)) return {};
-  const std::vector<ordered_json> values = list(key);
-  if (values.empty()) refuse(key, "a shape with a batch axis in front", "[]");
-  if (!values.front().is_null()) extent(key, values.front(), false);
+  const auto values = list(key);
+  if (!values) return {};
+  if (values->empty()) {
+    object_to(key, "a shape with a batch axis in front", "[]");
+    return {};
+  }
+  if (!values->front().is_null() && !extent(key, values->front(), false)) return {};
   Shape shape;
-  for (std::size_t i = 1; i < values.size(); ++i) shape.push_back(extent(key, values[i], false));
-  convert(key, [&] { return element_count(shape); });
-  return shape;
+  for (std::size_t i = 1; i < values->size(); ++i) {
+    const auto number = extent(key, (*values)[i], false);
+    if (!number) return {};
+    shape.push_back(*number);
+  }
+  if (convert(key, [&] { return std::optional(element_count(shape)); })) return shape;
+  return {};
 }
 
 void LayerConfig::ignore(std::initializer_list<const char*> keys) {
@@ -157,26 +215,39 @@ void LayerConfig::ignore(std::initializer_list<const char*> keys) {
 
 void LayerConfig::expect(const std::string& key, const ordered_json& only) {
   const ordered_json* value = find(key);
-  if (value && *value != only) refuse(key, describe(only), describe(*value));
+  if (value && *value != only) object_to(key, describe(only), describe(*value));
 }
 
-void LayerConfig::expect_float32() {
+void LayerConfig::expect_for_training(const std::string& key, const ordered_json& only) {
+  const ordered_json* value = find(key);
+  if (value && *value != only)
+    training_problems_.add(place(key),
+                           fmt::format("expected {}, got {}", describe(only), describe(*value)));
+}
+
+void LayerConfig::expect_float() {
   const ordered_json* value = find("dtype");
   if (!value) return;
   const ordered_json* name = value;
   if (value->is_object() && value->contains("config") && value->at("config").is_object() &&
       value->at("config").contains("name"))
     name = &value->at("config").at("name");
-  if (*name != "float32") refuse("dtype", "float32", describe(*name));
+  if (!is_float_policy(*name)) {
+    object_to("dtype", "a floating type or policy (float32, float64, mixed_float16, ...)",
+              describe(*name));
+  } else if (*name != "float32") {
+    foreign_dtype_ = name->get<std::string>();
+  }
 }
 
-void LayerConfig::finish() const {
+void LayerConfig::finish() {
   for (const auto& [key, value] : config_->items()) {
     if (std::ranges::find(asked_, key) != asked_.end()) continue;
     if (value.is_null() || value == false) continue;
-    fail(code_, "{}: expected no such key, got {}{}", place(key), describe(value),
-         did_you_mean(key, asked_));
+    problems_.add(place(key), fmt::format("expected no such key, got {}{}", describe(value),
+                                          did_you_mean(key, asked_)));
   }
+  problems_.raise(code_);
 }
 
 }  // namespace lockstep

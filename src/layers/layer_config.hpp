@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "src/activations/activation.hpp"
 #include "src/core/error.hpp"
+#include "src/core/problems.hpp"
 #include "src/core/shape.hpp"
 
 namespace lockstep {
@@ -21,8 +23,9 @@ std::string describe(const nlohmann::ordered_json& value);
 std::string without_where(const std::exception& error);
 
 /// A layer's config as Keras writes it, read key by key; finish() then refuses what nobody asked
-/// for, so that nothing in a config is dropped. Errors name the place of the key, be it a path in
-/// JSON or a column of a text, what was expected and what was found.
+/// for, so that nothing in a config is dropped, and throws all that was wrong as one ProblemsError:
+/// until then a wrong value counts as the fallback. Problems name the place of the key, be it a
+/// path in JSON or a column of a text, what was expected and what was found.
 class LayerConfig {
  public:
   /// The place of a key in words: "model JSON: config.layers[2] (dense_1): units". An empty key
@@ -39,7 +42,10 @@ class LayerConfig {
   double number(const std::string& key);
   double number(const std::string& key, double fallback);
   bool boolean(const std::string& key, bool fallback);
-  /// Without control characters, not empty; `fallback` if missing.
+  /// The key's value if it is text; empty if it is missing.
+  std::string text(const std::string& key);
+  /// A name that files can hold: not empty, of at most 10000 bytes, without control characters, no
+  /// component between slashes empty or ".". `fallback` if missing.
   std::string name(const std::string& key, const std::string& fallback);
   /// A list of positive extents (Reshape: -1 is allowed too).
   Shape shape(const std::string& key, bool with_unknown);
@@ -51,36 +57,58 @@ class LayerConfig {
   void ignore(std::initializer_list<const char*> keys);
   /// Lets a key pass if it is missing, null or equal to `only`.
   void expect(const std::string& key, const nlohmann::ordered_json& only);
-  /// The dtype must be float32, as a name or as Keras's policy object.
-  void expect_float32();
+  /// The same, where another value changes nothing but training: see training_problems().
+  void expect_for_training(const std::string& key, const nlohmann::ordered_json& only);
+  /// The dtype, by name or by Keras's policy object, must be a floating one; if it is another than
+  /// float32, that is noted: the network computes in float32.
+  void expect_float();
 
-  /// Calls `make`; an error in it gets the place of the key and this config's exit code.
+  /// What `make` returns; an error in it becomes a problem of the key, and the result is empty.
   template <class Make>
-  auto convert(const std::string& key, const Make& make) const {
+  auto convert(const std::string& key, const Make& make) -> decltype(make()) {
     try {
       return make();
-    } catch (const Error& error) {
-      fail(code_, "{}: {}", place(key), without_where(error));
-    } catch (const nlohmann::json::exception& error) {
-      fail(code_, "{}: {}", place(key), without_where(error));
+    } catch (const std::exception& error) {
+      if (!is_about_values(error)) throw;
+      problems_.add(place(key), without_where(error));
     }
+    return decltype(make())();
   }
 
-  /// Throws for a key that was never asked for, unless its value is null or false.
-  void finish() const;
+  /// Throws all problems, among them each key that was never asked for, unless its value is null or
+  /// false.
+  void finish();
+  /// Throws the problems that there are so far.
+  void raise() const { problems_.raise(code_); }
 
+  /// Adds a problem.
+  void object_to(const std::string& key, const std::string& expected, const std::string& found);
+  /// The same, and throws all problems now.
   [[noreturn]] void refuse(const std::string& key, const std::string& expected,
-                           const std::string& found) const;
+                           const std::string& found);
   std::string place(const std::string& key) const;
 
+  /// What only training needs, and Lockstep lacks.
+  const Problems& training_problems() const { return training_problems_; }
+  /// Which Keras wrote the config.
+  KerasMajor keras() const { return keras_; }
+  void set_keras(KerasMajor keras) { keras_ = keras; }
+  /// The name of a dtype that is not float32, if there is one.
+  const std::string& foreign_dtype() const { return foreign_dtype_; }
+
  private:
-  std::vector<nlohmann::ordered_json> list(const std::string& key);
-  std::int64_t extent(const std::string& key, const nlohmann::ordered_json& value,
-                      bool with_unknown) const;
+  static bool is_about_values(const std::exception& error);
+  std::optional<std::vector<nlohmann::ordered_json>> list(const std::string& key);
+  std::optional<std::int64_t> extent(const std::string& key, const nlohmann::ordered_json& value,
+                                     bool with_unknown);
 
   const nlohmann::ordered_json* config_;
   Locate locate_;
   ExitCode code_;
+  KerasMajor keras_ = KerasMajor::k3;
+  Problems problems_;
+  Problems training_problems_;
+  std::string foreign_dtype_;
   std::vector<std::string> asked_;
 };
 

@@ -15,19 +15,22 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// A name, or Keras 3's {"class_name": "function", "config": "relu"}.
+/// A name, or Keras 3's {"class_name": "function", "config": "relu"}. (An activation that is a
+/// layer has become one: see model_from_sources.)
 Activation read_activation(LayerConfig& config, bool required) {
   const ordered_json* value = config.find("activation");
-  if (!value && required) config.refuse("activation", "the name of an activation", "nothing");
+  if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
   if (!value) return Activation::kLinear;
   const ordered_json* name = value;
   if (value->is_object() && value->value("class_name", ordered_json()) == "function" &&
       value->contains("config"))
     name = &value->at("config");
-  if (!name->is_string())
-    config.refuse("activation", "the name of an activation", describe(*value));
+  if (!name->is_string()) {
+    config.object_to("activation", "the name of an activation", describe(*value));
+    return Activation::kLinear;
+  }
   return config.convert("activation", [&] {
-    return activation_from_name(printable(name->get_ref<const std::string&>(), 80));
+    return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
   });
 }
 
@@ -47,11 +50,12 @@ Regularizer read_regularizer(LayerConfig& config, const std::string& key) {
 std::unique_ptr<Layer> make_input_layer(LayerConfig& config) {
   auto shape = config.batch_shape("batch_input_shape");
   if (!shape) shape = config.batch_shape("batch_shape");
-  if (!shape) config.refuse("batch_input_shape", "a shape such as [null, 784]", "nothing");
+  if (!shape && !config.find("batch_input_shape") && !config.find("batch_shape"))
+    config.object_to("batch_input_shape", "a shape such as [null, 784]", "nothing");
   config.expect("sparse", false);
   config.expect("ragged", false);
-  config.ignore({"optional"});
-  return std::make_unique<InputLayer>(std::move(*shape));
+  config.ignore({"optional", "dtype"});  // rows of any type become float32
+  return std::make_unique<InputLayer>(shape.value_or(Shape()));
 }
 
 std::unique_ptr<Layer> make_dense(LayerConfig& config) {
@@ -64,14 +68,50 @@ std::unique_ptr<Layer> make_dense(LayerConfig& config) {
   options.bias_initializer = read_initializer(config, "bias_initializer", options.bias_initializer);
   options.kernel_regularizer = read_regularizer(config, "kernel_regularizer");
   options.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  for (const char* key :
-       {"activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank"})
-    config.expect(key, nullptr);
+  config.expect("lora_rank", nullptr);
+  for (const char* key : {"kernel_constraint", "bias_constraint"})
+    config.expect_for_training(key, nullptr);
   return std::make_unique<Dense>(units, activation, std::move(options));
 }
 
 std::unique_ptr<Layer> make_activation(LayerConfig& config) {
   return std::make_unique<ActivationLayer>(read_activation(config, true));
+}
+
+/// A constant that Keras 2 and 3 call differently; both must be at least 0.
+float read_constant(LayerConfig& config, const char* key, const char* other_key, double fallback) {
+  const double value =
+      config.number(key, other_key ? config.number(other_key, fallback) : fallback);
+  if (value < 0) config.object_to(key, "a number of at least 0", fmt::format("{}", value));
+  return static_cast<float>(value);
+}
+
+std::unique_ptr<Layer> make_relu(LayerConfig& config) {
+  ActivationConstants constants;
+  constants.alpha = read_constant(config, "negative_slope", nullptr, 0);
+  constants.threshold = read_constant(config, "threshold", nullptr, 0);
+  if (config.find("max_value"))
+    constants.max_value = read_constant(config, "max_value", nullptr, 0);
+  const bool plain = constants == ActivationConstants();
+  return std::make_unique<ActivationLayer>(
+      "ReLU", ActivationFunction(plain ? Activation::kRelu : Activation::kClippedRelu, constants));
+}
+
+std::unique_ptr<Layer> make_leaky_relu(LayerConfig& config) {
+  const float slope = read_constant(config, "negative_slope", "alpha", 0.3);
+  return std::make_unique<ActivationLayer>(
+      "LeakyReLU", ActivationFunction(Activation::kLeakyRelu, {.alpha = slope}));
+}
+
+std::unique_ptr<Layer> make_elu(LayerConfig& config) {
+  const float alpha = read_constant(config, "alpha", nullptr, 1);
+  return std::make_unique<ActivationLayer>("ELU",
+                                           ActivationFunction(Activation::kElu, {.alpha = alpha}));
+}
+
+std::unique_ptr<Layer> make_softmax(LayerConfig& config) {
+  const std::int64_t axis = config.find("axis") ? config.integer("axis", -1, 32) : -1;
+  return std::make_unique<ActivationLayer>("Softmax", Activation::kSoftmax, axis);
 }
 
 std::unique_ptr<Layer> make_flatten(LayerConfig& config) {
@@ -82,7 +122,7 @@ std::unique_ptr<Layer> make_flatten(LayerConfig& config) {
 std::unique_ptr<Layer> make_reshape(LayerConfig& config) {
   Shape target = config.shape("target_shape", true);
   if (std::ranges::count(target, -1) > 1)
-    config.refuse("target_shape", "at most one -1", to_string(target));
+    config.object_to("target_shape", "at most one -1", to_string(target));
   return std::make_unique<Reshape>(std::move(target));
 }
 
@@ -97,7 +137,8 @@ std::unique_ptr<Layer> make_dropout(LayerConfig& config) {
   if (config.find("seed"))
     config.integer("seed", std::numeric_limits<std::int64_t>::min(),
                    std::numeric_limits<std::int64_t>::max());
-  return config.convert("rate", [&] { return std::make_unique<Dropout>(rate); });
+  return config.convert(
+      "rate", [&]() -> std::unique_ptr<Layer> { return std::make_unique<Dropout>(rate); });
 }
 
 using Make = std::unique_ptr<Layer> (*)(LayerConfig&);
@@ -106,9 +147,12 @@ struct Known {
   Make make;
 };
 constexpr Known kLayers[] = {
-    {"InputLayer", make_input_layer}, {"Dense", make_dense},     {"Activation", make_activation},
-    {"Flatten", make_flatten},        {"Reshape", make_reshape}, {"Rescaling", make_rescaling},
-    {"Dropout", make_dropout},
+    {"InputLayer", make_input_layer}, {"Dense", make_dense},
+    {"Activation", make_activation},  {"Flatten", make_flatten},
+    {"Reshape", make_reshape},        {"Rescaling", make_rescaling},
+    {"Dropout", make_dropout},        {"ReLU", make_relu},
+    {"LeakyReLU", make_leaky_relu},   {"ELU", make_elu},
+    {"Softmax", make_softmax},
 };
 
 }  // namespace
@@ -129,13 +173,15 @@ std::unique_ptr<Layer> make_layer(const std::string& class_name, LayerConfig& co
         "class_name", fmt::format("one of {}", fmt::join(layer_class_names(), ", ")),
         "'" + printable(class_name, 80) + "'" + did_you_mean(class_name, layer_class_names()));
   std::unique_ptr<Layer> layer = known->make(config);
-  layer->set_name(config.name("name", ""));
-  layer->set_trainable(config.boolean("trainable", true));
-  config.expect_float32();
+  const std::string name = config.name("name", "");
+  const bool trainable = config.boolean("trainable", true);
+  config.expect_float();
   config.ignore({"batch_input_shape", "build_config", "module", "registered_name"});
-  for (const char* key : {"activity_regularizer", "quantization_config"})
-    config.expect(key, nullptr);
+  config.expect_for_training("activity_regularizer", nullptr);
+  config.expect("quantization_config", nullptr);
   config.finish();
+  layer->set_name(name);
+  layer->set_trainable(trainable);
   return layer;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/layers/layer_config.hpp"
+#include "src/model/network_remarks.hpp"
 #include "src/model/sequential.hpp"
 
 namespace lockstep {
@@ -15,12 +16,18 @@ struct LayerSource {
   std::string class_name;
   nlohmann::ordered_json config;
   LayerConfig::Locate locate;
+  KerasMajor keras = KerasMajor::k3;  ///< whose words the config is in
+  std::string store = {};             ///< see NetworkRemarks
+  bool nested = false;                ///< in a model that is a layer of another
 };
 
 /// Makes the layers and builds the model if an InputLayer in front, the first layer's
-/// `batch_input_shape` or else `input` gives the input shape. What cannot be built, or is too
-/// large, throws an error of this code with the place of the layer, before memory is allocated.
-Sequential model_from_sources(const std::string& name, const std::vector<LayerSource>& sources,
-                              const std::optional<Shape>& input, ExitCode code);
+/// `batch_input_shape` or else `input` gives the input shape. A Dense whose activation is a layer
+/// with settings (LeakyReLU) becomes two layers. What cannot be made, built, or is too large,
+/// throws one error of this code with the places of all such layers, before memory is allocated; so
+/// does, without `remarks`, what only training lacks.
+Sequential model_from_sources(const std::string& name, std::vector<LayerSource> sources,
+                              const std::optional<Shape>& input, ExitCode code,
+                              NetworkRemarks* remarks = nullptr);
 
 }  // namespace lockstep

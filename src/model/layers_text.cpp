@@ -22,6 +22,16 @@ struct Signature {
   std::vector<std::string> arguments;
 };
 
+/// Activations with settings, which stand as layers or as a Dense's activation.
+const std::vector<Signature>& activation_signatures() {
+  static const std::vector<Signature> signatures = {
+      {"ReLU", "ReLU", {"max_value", "negative_slope", "threshold"}},
+      {"LeakyReLU", "LeakyReLU", {"negative_slope", "alpha"}},
+      {"ELU", "ELU", {"alpha"}},
+      {"Softmax", "Softmax", {"axis"}}};
+  return signatures;
+}
+
 const std::vector<Signature>& layer_signatures() {
   static const std::vector<std::string> dense = {"units",
                                                  "activation",
@@ -42,10 +52,15 @@ const std::vector<Signature>& layer_signatures() {
       {"Reshape", "Reshape", {"target_shape"}},
       {"Rescaling", "Rescaling", {"scale", "offset"}},
       {"Dropout", "Dropout", {"rate", "noise_shape", "seed"}}};
-  return signatures;
+  static const std::vector<Signature> all = [] {
+    std::vector<Signature> joined = signatures;
+    joined.insert(joined.end(), activation_signatures().begin(), activation_signatures().end());
+    return joined;
+  }();
+  return all;
 }
 
-/// Initializers and regularizers, which stand as arguments.
+/// Activations, initializers and regularizers, which stand as arguments.
 const std::vector<Signature>& object_signatures() {
   static const std::vector<Signature> signatures = [] {
     std::vector<Signature> all = {
@@ -67,6 +82,7 @@ const std::vector<Signature>& object_signatures() {
     for (const char* name :
          {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"})
       all.push_back({name, name, {"seed"}});
+    all.insert(all.end(), activation_signatures().begin(), activation_signatures().end());
     return all;
   }();
   return signatures;
@@ -106,7 +122,7 @@ ordered_json to_json(const PythonValue& value);
 /// {"class_name", "config"} of an initializer or a regularizer.
 ordered_json object_to_json(const PythonCall& call) {
   const Signature& signature =
-      find_signature(call, object_signatures(), "an initializer or a regularizer");
+      find_signature(call, object_signatures(), "an activation, an initializer or a regularizer");
   ordered_json config = ordered_json::object();
   for (std::size_t i = 0; i < call.arguments.size(); ++i)
     config[argument_name(signature, call.arguments[i], i, {})] = to_json(call.arguments[i].value);

@@ -45,7 +45,18 @@ std::string implied_input_name(const Sequential& model) {
   return name;
 }
 
+/// Whether an activation means another function in the other Keras.
+bool uses_only(const Sequential& model, KerasMajor keras) {
+  return std::ranges::any_of(model.layers(), [&](const auto& layer) {
+    return is_only_of_keras(layer->final_activation(), keras);
+  });
+}
+
 }  // namespace
+
+std::string keras_version(const Sequential& model) {
+  return uses_only(model, KerasMajor::k3) ? "3.0.0" : "2.15.0";
+}
 
 ordered_json model_to_json(const Sequential& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
@@ -59,8 +70,10 @@ ordered_json model_to_json(const Sequential& model) {
       input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
   for (std::size_t i = first; i < model.layers().size(); ++i)
     layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr));
-  return {{"class_name", "Sequential"},
-          {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
+  ordered_json json = {{"class_name", "Sequential"},
+                       {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
+  if (uses_only(model, KerasMajor::k2)) json["keras_version"] = keras_version(model);
+  return json;
 }
 
 }  // namespace lockstep

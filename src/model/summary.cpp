@@ -5,6 +5,7 @@
 #include <array>
 
 #include "src/core/error.hpp"
+#include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
@@ -17,18 +18,39 @@ std::string line_of(char letter) {
   return std::string(kWidth, letter) + "\n";
 }
 
+bool continues_letter(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
+
+/// The bytes of at most so many letters of UTF-8 text.
+std::size_t whole_letters(const std::string& text, std::size_t letters) {
+  std::size_t end = 0;
+  while (end < text.size() && (continues_letter(text[end]) || letters-- > 0)) ++end;
+  return end;
+}
+
+/// The letters in the first bytes of a text.
+std::size_t columns(const std::string& text, std::size_t bytes) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < bytes; ++i) count += continues_letter(text[i]) ? 0 : 1;
+  return count;
+}
+
 /// One row; fields that are too long go on in the next line.
 std::string row(std::array<std::string, 3> fields) {
   std::string text;
   while (!(fields[0].empty() && fields[1].empty() && fields[2].empty())) {
     std::string line = " ";
+    std::size_t width = 1;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const std::size_t start = i == 0 ? 0 : kEnds[i - 1];
       const std::size_t gap = i + 1 < fields.size() ? 3 : 0;
       const std::size_t room = kEnds[i] - start - gap;
-      line += fields[i].substr(0, room);
-      line.resize(kEnds[i], ' ');
-      fields[i].erase(0, room);
+      const std::size_t cut = whole_letters(fields[i], room);
+      width += columns(fields[i], cut);
+      line += fields[i].substr(0, cut) + std::string(kEnds[i] - width, ' ');
+      width = kEnds[i];
+      fields[i].erase(0, cut);
     }
     text += line + "\n";
   }
@@ -52,7 +74,7 @@ std::string total(const char* what, std::int64_t parameters) {
 
 std::string summary(const Sequential& model) {
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before summary()", model.name());
-  std::string text = fmt::format("Model: \"{}\"\n", model.name()) + line_of('_') +
+  std::string text = fmt::format("Model: \"{}\"\n", printable(model.name())) + line_of('_') +
                      row({"Layer (type)", "Output Shape", "Param #"}) + line_of('=');
   std::int64_t trained = 0;
   std::int64_t frozen = 0;
@@ -65,7 +87,7 @@ std::string summary(const Sequential& model) {
       count += elements;
       (parameter.trainable ? trained : frozen) += elements;
     }
-    text += row({fmt::format("{} ({})", layer.name(), layer.class_name()),
+    text += row({fmt::format("{} ({})", printable(layer.name()), layer.class_name()),
                  to_string_batched(model.shapes()[i + 1]), std::to_string(count)});
     text += line_of(' ');
   }

@@ -49,7 +49,7 @@ class Result:
     def errors(self):
         """The program's own error lines, without warnings and without what mpirun says."""
         return [line for line in self.stderr.splitlines()
-                if line.startswith("lockstep:") and not line.startswith("lockstep: warning:")]
+                if line.startswith("lockstep:") and not line.startswith(("lockstep: warning:", "lockstep: note:"))]
 
     def __str__(self):
         return (f"exit code {self.code} after {self.seconds:.1f} s, orphans {self.orphans}\n"

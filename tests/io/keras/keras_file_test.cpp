@@ -473,7 +473,7 @@ TEST(KerasFile, WhatIsNoModelIsRefused) {
 
   for (const std::string& content : {std::string(), std::string("x"), std::string(5000, 'x')}) {
     write_bytes(directory / "m.h5", content);
-    expect_error(kBad, {"m.h5", "expected an HDF5 file"}, load);
+    expect_error(kBad, {"m.h5", "expected"}, load);
   }
   Writer dataset = Writer::in_memory();
   dataset.write_floats("/x_train", {1}, std::vector<float>(1));
@@ -496,7 +496,7 @@ TEST(KerasFile, WhatIsNoModelIsRefused) {
 TEST(KerasFile, ADamagedTrainingConfigIsRefused) {
   TemporaryDirectory directory;
   const std::vector<std::pair<std::string, std::string>> configs = {
-      {"{\"loss\":", "expected JSON"},
+      {"{\"loss\":", "training_config: line 1, column 9: syntax error"},
       {std::string(1'000'000, '['), "64 levels"},
       {"{\"loss\":\"mse\",\"optimizer_config\":{\"class_name\":\"Lion\",\"config\":{}}}", "Lion"}};
   for (const auto& [config, word] : configs) {

@@ -1,5 +1,6 @@
 #include "src/kernels/kernels.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "src/activations/activation.hpp"
 #include "src/core/elementary.hpp"
 #include "src/core/random.hpp"
 #include "src/kernels/activation_functions.hpp"
@@ -162,11 +164,31 @@ T sum_in_lanes(const std::vector<T>& values) {
   return lane[0];
 }
 
-TEST_P(KernelSizes, ActivationsAreTheFunctionsOfEachElementInEveryVariant) {
-  namespace functions = activation_functions;
+TEST_P(KernelSizes, ActivationsHaveTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam();
+  const Floats x = wide_floats(n, 1);
+  const Floats dy = random_floats(n, 2);
+  const ActivationConstants constants{.alpha = 0.3f, .max_value = 1.5f, .threshold = 0.25f};
+  for (std::size_t i = 0; i < kActivations; ++i) {
+    if (kernels().activations[i].forward == nullptr) continue;
+    Floats expected_y, expected_dx;
+    for (const Kernels* variant : all_variants()) {
+      const ElementWise& kernel = variant->activations[i];
+      Floats y = x, dx = dy;
+      kernel.forward(y.data(), n, constants);
+      kernel.backward(x.data(), dx.data(), n, constants);
+      if (expected_y.empty()) expected_y = y, expected_dx = dx;
+      const std::string where = fmt::format("{} {}", variant->name, i);
+      expect_bits(y, expected_y, where);
+      expect_bits(dx, expected_dx, where + " backward");
+    }
+  }
+}
+
+TEST_P(KernelSizes, ActivationsAreTheFunctionsOfEachElement) {
+  namespace f = activation_functions;
   struct Case {
-    const char* name;
-    ElementWise Kernels::*kernel;
+    Activation activation;
     float (*function)(float);
     float (*derivative)(float);
   };
@@ -174,31 +196,26 @@ TEST_P(KernelSizes, ActivationsAreTheFunctionsOfEachElementInEveryVariant) {
   const Floats x = wide_floats(n, 1);
   const Floats dy = random_floats(n, 2);
   for (const Case& tested : {
-           Case{"sigmoid", &Kernels::sigmoid, functions::sigmoid, functions::sigmoid_derivative},
-           Case{"tanh", &Kernels::tanh, functions::tanh, functions::tanh_derivative},
-           Case{"elu", &Kernels::elu, functions::elu, functions::elu_derivative},
-           Case{"selu", &Kernels::selu, functions::selu, functions::selu_derivative},
-           Case{"gelu", &Kernels::gelu, functions::gelu, functions::gelu_derivative},
-           Case{"silu", &Kernels::silu, functions::silu, functions::silu_derivative},
-           Case{"softplus", &Kernels::softplus, functions::softplus,
-                functions::softplus_derivative},
-           Case{"leaky_relu", &Kernels::leaky_relu, functions::leaky_relu,
-                functions::leaky_relu_derivative},
+           Case{Activation::kSigmoid, f::sigmoid, f::sigmoid_derivative},
+           Case{Activation::kTanh, f::tanh, f::tanh_derivative},
+           Case{Activation::kSelu, f::selu, f::selu_derivative},
+           Case{Activation::kGelu, f::gelu, f::gelu_derivative},
+           Case{Activation::kSilu, f::silu, f::silu_derivative},
+           Case{Activation::kSoftplus, f::softplus, f::softplus_derivative},
+           Case{Activation::kMish, f::mish, f::mish_derivative},
+           Case{Activation::kSoftsign, f::softsign, f::softsign_derivative},
        }) {
+    const ElementWise& kernel = kernels().activations[static_cast<std::size_t>(tested.activation)];
     Floats expected_y(x.size()), expected_dx(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
       expected_y[i] = tested.function(x[i]);
       expected_dx[i] = dy[i] * tested.derivative(x[i]);
     }
-    for (const Kernels* variant : all_variants()) {
-      const std::string where = std::string(variant->name) + " " + tested.name;
-      const ElementWise& kernel = variant->*tested.kernel;
-      Floats y = x, dx = dy;
-      kernel.forward(y.data(), n);
-      kernel.backward(x.data(), dx.data(), n);
-      expect_bits(y, expected_y, where);
-      expect_bits(dx, expected_dx, where + " backward");
-    }
+    Floats y = x, dx = dy;
+    kernel.forward(y.data(), n, {});
+    kernel.backward(x.data(), dx.data(), n, {});
+    expect_bits(y, expected_y, activation_name(tested.activation));
+    expect_bits(dx, expected_dx, activation_name(tested.activation) + " backward");
   }
 }
 
@@ -266,6 +283,28 @@ TEST_P(SoftmaxSizes, SoftmaxBackwardIsThatOfEachRowInEveryVariant) {
     Floats dx = dy;
     k->softmax_backward(p_.data(), dx.data(), rows_, columns_);
     expect_bits(dx, expected, k->name);
+  }
+}
+
+TEST_P(SoftmaxSizes, LogSoftmaxIsThatOfEachRowInEveryVariant) {
+  const Floats dy = random_floats(rows_ * columns_, 2);
+  Floats expected_y(z_.size()), expected_dx(z_.size());
+  for (std::int64_t i = 0; i < rows_; ++i) {
+    Floats row;
+    for (std::int64_t j = 0; j < columns_; ++j) row.push_back(dy[at(i, j)]);
+    const float sum = sum_in_lanes(row);
+    for (std::int64_t j = 0; j < columns_; ++j) {
+      expected_y[at(i, j)] = static_cast<float>(static_cast<double>(z_[at(i, j)]) -
+                                                log_sums_[static_cast<std::size_t>(i)]);
+      expected_dx[at(i, j)] = dy[at(i, j)] - elementary::exp(expected_y[at(i, j)]) * sum;
+    }
+  }
+  for (const Kernels* k : all_variants()) {
+    Floats y = z_, dx = dy;
+    k->log_softmax(y.data(), rows_, columns_);
+    k->log_softmax_backward(y.data(), dx.data(), rows_, columns_);
+    expect_bits(y, expected_y, k->name);
+    expect_bits(dx, expected_dx, std::string(k->name) + " backward");
   }
 }
 

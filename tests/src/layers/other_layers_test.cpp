@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "src/core/error.hpp"
@@ -30,6 +33,59 @@ TEST(Activation, HasKerasValues) {
   EXPECT_NEAR(activated(Activation::kLeakyRelu, -2), -0.4, 1e-6);
   EXPECT_NEAR(activated(Activation::kTanh, 0.5f), 0.4621171573, 1e-6);
   EXPECT_EQ(activated(Activation::kRelu, -3), 0.0f);
+}
+
+// Keras 3.15, at -3, -1.2, -0.3, 0.4, 2 and 7.
+TEST(Activation, HasTheValuesOfKeras3ByEveryName) {
+  const std::map<std::string, std::vector<double>> expected = {
+      {"celu", {-0.950213, -0.698806, -0.259182, 0.4, 2, 7}},
+      {"exponential", {0.049787, 0.301194, 0.740818, 1.491825, 7.389056, 1096.633179}},
+      {"hard_shrink", {-3, -1.2, 0, 0, 2, 7}},
+      {"hard_sigmoid", {0, 0.3, 0.45, 0.566667, 0.833333, 1}},
+      {"hard_silu", {0, -0.36, -0.135, 0.226667, 1.666667, 7}},
+      {"hard_swish", {0, -0.36, -0.135, 0.226667, 1.666667, 7}},
+      {"hard_tanh", {-1, -1, -0.3, 0.4, 1, 1}},
+      {"log_sigmoid", {-3.048587, -1.463282, -0.854355, -0.513015, -0.126928, -0.000911}},
+      {"mish", {-0.145647, -0.308836, -0.151133, 0.289031, 1.943959, 6.999989}},
+      {"relu6", {0, 0, 0, 0.4, 2, 6}},
+      {"soft_shrink", {-2.5, -0.7, 0, 0, 1.5, 6.5}},
+      {"softsign", {-0.75, -0.545455, -0.230769, 0.285714, 0.666667, 0.875}},
+      {"sparse_plus", {0, 0, 0.1225, 0.49, 2, 7}},
+      {"sparse_sigmoid", {0, 0, 0.35, 0.7, 1, 1}},
+      {"squareplus", {0.302776, 0.56619, 0.861187, 1.219804, 2.414214, 7.140054}},
+      {"tanh_shrink", {-2.004945, -0.366345, -0.008687, 0.020051, 1.035972, 6.000002}},
+  };
+  const std::array inputs{-3.0f, -1.2f, -0.3f, 0.4f, 2.0f, 7.0f};
+  for (const auto& [name, values] : expected)
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      EXPECT_NEAR(activated(activation_from_name(name), inputs[i]), values[i],
+                  1e-6 * std::max(1.0, values[i]))
+          << name << " of " << inputs[i];
+}
+
+TEST(Activation, HardSigmoidIsAnotherFunctionInKeras2) {
+  const Activation of_keras2 = activation_from_name("hard_sigmoid", KerasMajor::k2);
+  EXPECT_NEAR(activated(of_keras2, 1), 0.7, 1e-6);
+  EXPECT_NEAR(activated(activation_from_name("hard_sigmoid"), 1), 2.0 / 3, 1e-6);
+  EXPECT_EQ(activation_name(of_keras2), "hard_sigmoid");
+}
+
+TEST(Activation, LogSoftmaxIsTheLogarithmOfSoftmax) {
+  std::array z{1000.f, 1001.f, 999.f};
+  activate(Activation::kLogSoftmax, {z.data(), 1, 3});
+  EXPECT_NEAR(z[1], std::log(0.66524096), 1e-6);
+  EXPECT_NEAR(z[0], z[1] - 1, 1e-4);
+}
+
+/// Every activation, with constants that are not the default ones where it has some.
+std::vector<ActivationFunction> all_functions() {
+  std::vector<ActivationFunction> all;
+  for (std::size_t i = 0; i < kActivations; ++i) all.emplace_back(static_cast<Activation>(i));
+  all.push_back(
+      {Activation::kClippedRelu, {.alpha = 0.25f, .max_value = 0.75f, .threshold = 0.25f}});
+  all.push_back({Activation::kLeakyRelu, {.alpha = 0.3f}});
+  all.push_back({Activation::kElu, {.alpha = 0.5f}});
+  return all;
 }
 
 TEST(Activation, IsFiniteAtBothEnds) {
@@ -63,10 +119,30 @@ TEST(Activation, RefusesAnUnknownNameAndListsTheKnownOnes) {
 }
 
 TEST(ActivationLayer, BackwardMatchesFiniteDifferences) {
-  for (const Activation activation : {Activation::kSilu, Activation::kSoftmax, Activation::kRelu}) {
-    ActivationLayer layer(activation);
+  for (const ActivationFunction& function : all_functions()) {
+    SCOPED_TRACE(static_cast<int>(function.kind));
+    ActivationLayer layer("Activation", function);
     test::expect_gradients_match_finite_differences(layer, {3, 5}, 2);
   }
+}
+
+TEST(ActivationLayer, ReluHasKerasSettings) {
+  ActivationLayer layer(
+      "ReLU", {Activation::kClippedRelu, {.alpha = 0.1f, .max_value = 1.5f, .threshold = 0.2f}});
+  layer.build({5});
+  std::array x{-1.f, 0.1f, 0.2f, 1.f, 7.f};
+  std::array<float, 5> y{};
+  layer.forward({}, {x.data(), 1, 5}, {y.data(), 1, 5}, {});
+  const std::array expected{-0.12f, -0.01f, 0.f, 1.f, 1.5f};
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-6f);
+  EXPECT_EQ(layer.config().dump(), R"({"max_value":1.5,"negative_slope":0.1,"threshold":0.2})");
+}
+
+TEST(ActivationLayer, SoftmaxHasTheLastAxisOnly) {
+  ActivationLayer last("Softmax", Activation::kSoftmax, 2);
+  EXPECT_EQ(last.build({4, 3}), (Shape{4, 3}));
+  ActivationLayer other("Softmax", Activation::kSoftmax, 1);
+  EXPECT_THROW(other.build({4, 3}), Error);
 }
 
 TEST(Rescaling, BackwardMatchesFiniteDifferences) {

@@ -45,6 +45,22 @@ TEST(LayersText, KnowsEveryLayer) {
   EXPECT_EQ(config(model, 6)["activation"], "tanh");
 }
 
+TEST(LayersText, ActivationsWithSettingsAreLayersOrArguments) {
+  const Sequential model = model_from_layers_text(
+      "Input(4), ReLU(6), LeakyReLU(alpha=0.1), LeakyReLU(), ELU(0.5), Dense(3, LeakyReLU(0.2)), "
+      "Dense(3, activation=ReLU(max_value=1)), Softmax()");
+
+  EXPECT_EQ(config(model, 1)["max_value"], 6.0);
+  EXPECT_EQ(config(model, 2)["alpha"], 0.1);
+  EXPECT_EQ(config(model, 3)["alpha"], 0.3);
+  EXPECT_EQ(config(model, 4)["alpha"], 0.5);
+  EXPECT_EQ(config(model, 5)["activation"], "leaky_relu");
+  EXPECT_EQ(config(model, 6)["activation"], "linear");
+  EXPECT_EQ(model.layers()[7]->name(), "re_lu_1");
+  EXPECT_EQ(config(model, 7)["max_value"], 1.0);
+  EXPECT_EQ(model.layers()[8]->class_name(), "Softmax");
+}
+
 TEST(LayersText, IsUnbuiltWithoutAnInputShape) {
   EXPECT_FALSE(model_from_layers_text("Flatten(), Dense(10)").built());
   EXPECT_TRUE(model_from_layers_text("Dense(10, input_dim=5)").built());
@@ -95,7 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
               "text"},
         Wrong{"Desne(64)",
               "[layers] column 1: expected a layer (Input, InputLayer, Dense, Activation, Flatten, "
-              "Reshape, Rescaling, Dropout), got 'Desne'; did you mean 'Dense'?"},
+              "Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax), got 'Desne'; did you "
+              "mean 'Dense'?"},
         Wrong{"Flatten(), Conv2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
         Wrong{"Flatten", "[layers] column 8: expected '(' after Flatten, got the end of the text"},
         Wrong{"Dense(64, relu", "[layers] column 15: expected ',' or ')', got the end of the text"},
@@ -142,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"Input(784), Dense(1000000000)",
               "[layers] column 13: Dense: expected at most 2147483647 parameters in all"},
         Wrong{"Dense(3, kernel_regularizer=max_norm(2))",
-              "[layers] column 29: expected an initializer or a regularizer (l1, l2, "},
+              "[layers] column 29: expected an activation, an initializer or a regularizer (l1, "
+              "l2, "},
         Wrong{"Dense(3, kernel_constraint=max_norm)",
               "[layers] column 10: Dense: kernel_constraint: expected null, got 'max_norm'"},
         Wrong{"Dense(3, name='a'), Dense(3, name='a')",

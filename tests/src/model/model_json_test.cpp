@@ -177,11 +177,13 @@ TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
                  "MaxNorm");
   expect_refused(changed("/config/layers/2/config/activity_regularizer", "l2"),
                  "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
-  expect_refused(changed("/config/layers/1/class_name", "Conv2D"),
-                 "config.layers[1] (dense): class_name: expected one of InputLayer, Dense, "
-                 "Activation, Flatten, Reshape, Rescaling, Dropout, got 'Conv2D'");
+  expect_refused(
+      changed("/config/layers/1/class_name", "Conv2D"),
+      "config.layers[1] (dense): class_name: expected one of InputLayer, Dense, "
+      "Activation, Flatten, Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax, got "
+      "'Conv2D'");
   expect_refused(changed("/config/layers/1/class_name", "dense"), "did you mean 'Dense'?");
-  expect_refused(changed("/config/layers/3/config/activation", "hard_sigmoid"),
+  expect_refused(changed("/config/layers/3/config/activation", "sparsemax"),
                  "config.layers[3] (dense_2): activation: expected one of linear, relu");
   expect_refused(changed("/config/layers/3/config/activation", max_norm),
                  "activation: expected the name of an activation, got MaxNorm");
@@ -192,15 +194,14 @@ TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
                  "config.layers[1] (dense): kernel_initializer: expected one of");
   expect_refused(changed("/config/layers/1/config/kernel_regularizer", "orthogonal_regularizer"),
                  "config.layers[1] (dense): kernel_regularizer: expected one of");
-  expect_refused(changed("/config/layers/1/config/dtype", "float16"),
-                 "dtype: expected float32, got 'float16'");
-  expect_refused(changed("/config/layers/1/config/dtype",
-                         {{"class_name", "DTypePolicy"}, {"config", {{"name", "mixed_bfloat16"}}}}),
-                 "dtype: expected float32, got 'mixed_bfloat16'");
+  expect_refused(changed("/config/layers/1/config/dtype", "int8"),
+                 "dtype: expected a floating type or policy (float32, float64, mixed_float16, "
+                 "...), got 'int8'");
   expect_refused(changed("/config/layers/0/config/sparse", true),
                  "config.layers[0] (dense_input): sparse: expected false, got true");
-  expect_refused(changed("/class_name", "Functional"),
-                 "model JSON: class_name: expected 'Sequential', got Functional");
+  expect_refused(changed("/class_name", "MyModel"),
+                 "model JSON: class_name: expected 'Sequential', 'Functional' or 'Model', got "
+                 "MyModel");
   expect_refused(changed("/config/layers/1/registered_name", "my_package>Dense"),
                  "config.layers[1].registered_name: expected null");
   expect_refused(changed("/config/layers/1/module", "my_package"),
@@ -233,7 +234,8 @@ TEST(ModelJson, RefusesWrongValuesByPlace) {
                  "expected (None, 783) as the model was built for, got (None, 784)");
   expect_refused(changed("/config/layers/2", 1), "config.layers[2]: expected an object, got 1");
   expect_text_refused("[]", "model JSON: expected an object, got []");
-  expect_text_refused("{}", "model JSON: class_name: expected 'Sequential', got nothing");
+  expect_text_refused(
+      "{}", "model JSON: class_name: expected 'Sequential', 'Functional' or 'Model', got nothing");
 }
 
 TEST(ModelJson, RefusesAnInputLayerBehindOthers) {
@@ -303,17 +305,216 @@ TEST(ModelJson, RefusesDeepNesting) {
 
 TEST(ModelJson, BracketsInStringsAreNoNesting) {
   const std::string name = "\"" + std::string(100, '[') + "\\\"\"";
-  expect_text_refused("{\"class_name\": " + name + "}", "expected 'Sequential', got [[[");
+  expect_text_refused("{\"class_name\": " + name + "}", "or 'Model', got [[[");
 }
 
 TEST(ModelJson, RefusesHugeObjectsAndLists) {
   std::string keys = "{\"k\": 0";
   for (int i = 0; i < 2000; ++i) keys += fmt::format(", \"k{}\": 0", i);
-  expect_text_refused(keys + "}", "expected at most 1000 keys in an object");
+  expect_text_refused(keys + "}", "expected at most 200 keys in an object");
 
   ordered_json json = ordered_json::parse(kReference);
   json["config"]["layers"] = std::vector<int>(20000, 1);
   expect_refused(json, "config.layers: expected at most 10000 layers, got 20000");
+}
+
+TEST(ModelJson, NamesAllThatIsMissingInOneMessage) {
+  ordered_json json = changed("/config/layers/1/class_name", "Conv2D");
+  json["config"]["layers"][2]["config"]["units"] = "many";
+  json["config"]["layers"][2]["config"]["activation"] = "my_activation";
+  json["config"]["layers"][3]["class_name"] = "Conv2D";
+  expect_error(
+      ExitCode::kBadData, [&] { model_from_json(json); },
+      AllOf(HasSubstr("4 problems: (1) model JSON: config.layers[1] (dense): class_name; model "
+                      "JSON: config.layers[3] (dense_2): class_name: expected one of"),
+            HasSubstr("(2) model JSON: config.layers[2] (dense_1): units: expected an integer"),
+            HasSubstr("(3) model JSON: config.layers[2] (dense_1): activation: expected"),
+            HasSubstr("got 'my_activation'")));
+}
+
+TEST(ModelJson, RefusesNamesThatNoFileCanHold) {
+  for (const char* name : {".", "a/./b", "/a", "a//b", "a/", "top_level_model_weights"})
+    expect_refused(changed("/config/layers/1/config/name", name), "can stand in a path of HDF5");
+  expect_refused(changed("/config/layers/1/config/name", std::string(20000, 'n')),
+                 "name: expected a name of at most 10000 bytes");
+  expect_refused(changed("/config/layers/1/config/name", std::string("a\0b", 3)),
+                 "name: expected a name without control characters");
+  EXPECT_TRUE(model_from_json(changed("/config/layers/1/config/name", "a/..")).built());
+}
+
+TEST(ModelJson, TenThousandLayersWithoutNamesAreReadInNoTime) {
+  ordered_json json = ordered_json::parse(kReference);
+  ordered_json& layers = json["config"]["layers"];
+  while (layers.size() < 10000)
+    layers.push_back({{"class_name", "Dropout"}, {"config", {{"rate", 0.5}}}});
+  EXPECT_EQ(model_from_json_text(json.dump()).layers().back()->name(), "dropout_9995");
+}
+
+TEST(ModelJson, RefusesMoreBytesThanItReads) {
+  expect_text_refused("[" + std::string(70 << 20, ' ') + "]",
+                      "expected at most 67108864 bytes of JSON");
+}
+
+// --- Functional models, and models as layers ---
+
+ordered_json dense(const std::string& name, int units) {
+  return {{"class_name", "Dense"}, {"config", {{"name", name}, {"units", units}}}, {"name", name}};
+}
+
+ordered_json input(const std::string& name) {
+  return {{"class_name", "InputLayer"},
+          {"config", {{"name", name}, {"batch_input_shape", {nullptr, 4}}}},
+          {"name", name},
+          {"inbound_nodes", ordered_json::array()}};
+}
+
+ordered_json after(ordered_json layer, const std::vector<std::string>& inputs) {
+  ordered_json node = ordered_json::array();
+  for (const std::string& name : inputs) node.push_back({name, 0, 0, ordered_json::object()});
+  layer["inbound_nodes"] = ordered_json::array({node});
+  return layer;
+}
+
+ordered_json functional(const ordered_json& layers, const std::string& output) {
+  return {{"class_name", "Functional"},
+          {"config",
+           {{"name", "model"},
+            {"layers", layers},
+            {"input_layers", {{"in", 0, 0}}},
+            {"output_layers", {{output, 0, 0}}}}}};
+}
+
+TEST(ModelJson, FunctionalChainIsReadInItsOwnOrder) {
+  const ordered_json json = functional({after(dense("c", 3), {"b"}), after(dense("b", 2), {"a"}),
+                                        input("in"), after(dense("a", 5), {"in"})},
+                                       "c");
+  const Sequential model = model_from_json(json);
+
+  ASSERT_EQ(model.layers().size(), 4u);
+  EXPECT_EQ(model.layers()[1]->name(), "a");
+  EXPECT_EQ(model.layers()[3]->name(), "c");
+  EXPECT_EQ(model.output_shape(), Shape{3});
+  EXPECT_EQ(model_to_json(model)["class_name"], "Sequential");
+}
+
+TEST(ModelJson, GraphsThatAreNoChainAreRefusedByTheLayersNames) {
+  const ordered_json merge = {
+      {"class_name", "Add"}, {"config", {{"name", "add"}}}, {"name", "add"}};
+  const ordered_json branches = functional({input("in"), after(dense("a", 4), {"in"}),
+                                            after(dense("b", 4), {"in"}), after(merge, {"a", "b"})},
+                                           "add");
+  expect_refused(branches,
+                 "(add): expected a layer with one input (the network must be one "
+                 "chain), got 2 (a, b)");
+  expect_refused(branches,
+                 "(in): expected one layer behind it (the network must be one chain), "
+                 "got 2 (a, b)");
+  expect_refused(branches, "got 'Add'");
+
+  ordered_json shared = functional({input("in"), after(dense("a", 4), {"in"})}, "a");
+  shared["config"]["layers"][1]["inbound_nodes"].push_back({{"a", 0, 0, ordered_json::object()}});
+  expect_refused(shared, "(a): expected a layer that is used once");
+
+  expect_refused(
+      functional({input("in"), after(dense("a", 4), {"in"}), after(dense("b", 4), {"a"})}, "a"),
+      "expected the last layer (b) as the one output, got a");
+  expect_refused(functional({input("in"), input("other"), after(dense("a", 4), {"in"})}, "a"),
+                 "expected one input of the network, got 2 (in, other)");
+  expect_refused(functional({input("in"), after(dense("a", 4), {"nobody"})}, "a"),
+                 "(a): expected the name of a layer as input, got nobody");
+  expect_refused(
+      functional({input("in"), after(dense("a", 4), {"b"}), after(dense("b", 4), {"a"})}, "b"),
+      "expected all layers in one chain, got 1 of 3");
+}
+
+TEST(ModelJson, ModelsAsLayersBecomeTheirLayers) {
+  ordered_json json = ordered_json::parse(kReference);
+  ordered_json inner = json;
+  inner["config"]["name"] = "base";
+  inner["config"]["trainable"] = false;
+  inner["config"]["layers"][0]["config"]["batch_input_shape"] = {nullptr, 10};
+  json["config"]["layers"].push_back(inner);
+  NetworkRemarks remarks;
+  const Sequential model = model_from_json(json, "2.15.0", remarks);
+
+  ASSERT_EQ(model.layers().size(), 7u);
+  EXPECT_EQ(model.layers()[4]->name(), "dense_3");  // "dense" is taken
+  EXPECT_FALSE(model.layers()[4]->trainable());
+  EXPECT_TRUE(model.layers()[3]->trainable());
+  EXPECT_EQ(remarks.stores[3], "layers/dense_2");
+  EXPECT_EQ(remarks.stores[4], "layers/sequential/layers/dense");
+  EXPECT_EQ(remarks.stores[6], "layers/sequential/layers/dense_2");
+  EXPECT_THAT(remarks.saving_notes, testing::SizeIs(1));
+}
+
+TEST(ModelJson, ActivationThatIsALayerBecomesOneOrAName) {
+  const auto with = [](const char* name, const ordered_json& config) {
+    return model_from_json(
+        changed("/config/layers/2/config/activation", {{"class_name", name}, {"config", config}}));
+  };
+  const Sequential split = with("LeakyReLU", {{"name", "leaky"}, {"alpha", 0.1}});
+  ASSERT_EQ(split.layers().size(), 5u);
+  EXPECT_EQ(split.layers()[3]->class_name(), "LeakyReLU");
+  EXPECT_EQ(split.layers()[3]->config().dump(), R"({"alpha":0.1})");
+  EXPECT_EQ(model_to_json(model_from_json(model_to_json(split))), model_to_json(split));
+
+  EXPECT_EQ(with("ReLU", ordered_json::object()).layers().size(), 4u);
+  EXPECT_EQ(with("ELU", {{"alpha", 1.0}}).layers()[2]->config()["activation"], "elu");
+  EXPECT_THAT([&] { with("LeakyReLU", {{"alpha", -1}}); }, testing::Throws<Error>());
+}
+
+TEST(ModelJson, HardSigmoidIsThatOfItsKeras) {
+  const ordered_json json = changed("/config/layers/2/config/activation", "hard_sigmoid");
+  NetworkRemarks remarks;
+  const auto activation = [](const Sequential& model) {
+    return model.layers()[2]->final_activation();
+  };
+  EXPECT_EQ(activation(model_from_json(json, "2.15.0", remarks)), Activation::kHardSigmoidKeras2);
+  EXPECT_EQ(activation(model_from_json(json, "3.3.3", remarks)), Activation::kHardSigmoid);
+
+  for (const char* version : {"2.15.0", "3.3.3"}) {  // written so that it is read as the same again
+    const Sequential model = model_from_json(json, version, remarks);
+    EXPECT_EQ(activation(model_from_json(model_to_json(model))), activation(model)) << version;
+  }
+}
+
+TEST(ModelJson, ReadsKeras1sWords) {
+  const Sequential model = model_from_json_text(
+      R"({"class_name": "Sequential", "keras_version": "1.2.2", "config": [
+          {"class_name": "Dense", "config": {"name": "d", "output_dim": 3, "input_dim": 5, "bias": false,
+           "init": "uniform", "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.5},
+           "b_regularizer": null, "W_constraint": null, "b_constraint": null, "input_dtype": "float32",
+           "activation": "hard_sigmoid", "activity_regularizer": null, "trainable": true}},
+          {"class_name": "Dropout", "config": {"name": "o", "p": 0.25, "trainable": true}}]})");
+
+  EXPECT_EQ(model.input_shape(), Shape{5});
+  EXPECT_EQ(model.parameter_count(), 15);
+  EXPECT_EQ(model.layers()[0]->parameters()[0].regularizer.l2, 0.5f);
+  EXPECT_EQ(model.layers()[0]->final_activation(), Activation::kHardSigmoidKeras2);
+  EXPECT_EQ(model.layers()[1]->config()["rate"], 0.25);
+}
+
+TEST(ModelJson, WhatOnlyTrainingNeedsIsNoReasonNotToRead) {
+  const ordered_json json = changed("/config/layers/2/config/kernel_constraint",
+                                    {{"class_name", "MaxNorm"}, {"config", {{"max_value", 2}}}});
+  NetworkRemarks remarks;
+  EXPECT_TRUE(model_from_json(json, "", remarks).built());
+  EXPECT_THAT(remarks.training.text(),
+              HasSubstr("(dense_1): kernel_constraint: expected null, got MaxNorm"));
+}
+
+TEST(ModelJson, OtherFloatingTypesAreNotedOnce) {
+  ordered_json json = changed("/config/layers/1/config/dtype", "mixed_float16");
+  json["config"]["layers"][2]["config"]["dtype"] = "mixed_float16";
+  NetworkRemarks remarks;
+  model_from_json(json, "", remarks);
+  EXPECT_THAT(remarks.notes,
+              testing::ElementsAre("computed in float32: the network asks for mixed_float16"));
+}
+
+TEST(ModelJson, ReadsJsonInAString) {
+  NetworkRemarks remarks;
+  EXPECT_TRUE(model_from_json_text(ordered_json(kReference).dump(), "", remarks).built());
 }
 
 TEST(ModelJson, MessagesHoldNoControlCharacters) {

@@ -36,6 +36,22 @@ TEST(Summary, OfTheReferenceNetworkIsKerasTable) {
             "_________________________________________________________________\n");
 }
 
+TEST(Summary, HoldsNoTerminalEscapesAndKeepsLettersWhole) {
+  Sequential model("a\x1b[2Jb");
+  auto dense = std::make_unique<Dense>(3);
+  dense->set_name(
+      "couche_numéro_un_très_longue\x9b"
+      "1m");
+  model.add(std::move(dense));
+  model.build({2});
+
+  const std::string text = summary(model);
+  EXPECT_THAT(text, testing::HasSubstr("Model: \"a\\x1b[2Jb\"\n"));
+  EXPECT_THAT(text,
+              testing::HasSubstr(" couche_numéro_un_très_long  (None, 3)                 9    "
+                                 "     \n ue\\x9b1m (Dense)                "));
+}
+
 TEST(Summary, WrapsLongFieldsCountsFrozenLayersAndHidesTheInputLayer) {
   Sequential model("wide");
   model.add(std::make_unique<InputLayer>(Shape{28, 28}));

@@ -120,5 +120,25 @@ TEST(TrainingConfig, NeedsACompiledModel) {
       ExitCode::kUsage, [&] { training_config_to_json(model); }, HasSubstr("expected compile()"));
 }
 
+TEST(TrainingConfig, NamesAllThatIsMissing) {
+  Sequential model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
+  expect_error(
+      ExitCode::kBadData,
+      [&] {
+        compile_from_json(model, ordered_json::parse(R"({"loss": "my_loss", "metrics": ["accuracy"],
+            "loss_weights": [2.0], "optimizer_config": {"class_name": "Lion", "config": {}}})"));
+      },
+      testing::AllOf(testing::HasSubstr("3 problems"), testing::HasSubstr("loss_weights: expected"),
+                     testing::HasSubstr("got 'Lion'"), testing::HasSubstr("got 'my_loss'")));
+}
+
+TEST(TrainingConfig, AccuracyThatDoesNotFitTheLossIsResolvedAnew) {
+  Sequential model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
+  compile_from_json(model, ordered_json::parse(R"({"loss": "sparse_categorical_crossentropy",
+      "metrics": [[{"class_name": "MeanMetricWrapper", "config": {"name": "accuracy", "dtype": "float32",
+      "fn": "categorical_accuracy"}}]], "optimizer_config": {"class_name": "Adam", "config": {}}})"));
+  EXPECT_EQ(model.metrics()[0]->to_json()["class_name"], "SparseCategoricalAccuracy");
+}
+
 }  // namespace
 }  // namespace lockstep

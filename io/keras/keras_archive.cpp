@@ -1,0 +1,116 @@
+#include "io/keras/keras_archive.hpp"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/core/json_text.hpp"
+#include "src/core/printable.hpp"
+
+namespace lockstep {
+namespace {
+
+constexpr std::uint64_t kMaxWeights = std::uint64_t{64} << 30;
+
+struct CloseArchive {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+using Archive = std::unique_ptr<zip_t, CloseArchive>;
+
+struct CloseMember {
+  void operator()(zip_file_t* member) const { zip_fclose(member); }
+};
+
+struct EndError {
+  zip_error_t error = {};
+  EndError() { zip_error_init(&error); }
+  ~EndError() { zip_error_fini(&error); }
+};
+
+Archive open_archive(std::span<const std::byte> bytes, const std::string& name) {
+  EndError failure;
+  zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &failure.error);
+  zip_t* archive =
+      source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &failure.error);
+  if (archive == nullptr) {
+    if (source != nullptr) zip_source_free(source);
+    fail(ExitCode::kBadData,
+         "[{}] damaged: expected a zip archive, got one of which libzip says: {}", name,
+         zip_error_strerror(&failure.error));
+  }
+  return Archive(archive);
+}
+
+std::string member_names(zip_t* archive) {
+  constexpr zip_int64_t kShown = 8;
+  const zip_int64_t count = zip_get_num_entries(archive, 0);
+  std::string names;
+  for (zip_int64_t i = 0; i < std::min(count, kShown); ++i) {
+    const char* name = zip_get_name(archive, static_cast<zip_uint64_t>(i), 0);
+    names += (i > 0 ? ", " : "") + printable(name == nullptr ? "?" : name, 80);
+  }
+  if (count > kShown) names += fmt::format(" and {} more", count - kShown);
+  return names.empty() ? "nothing" : names;
+}
+
+bool has_member(zip_t* archive, const char* name) {
+  return zip_name_locate(archive, name, 0) >= 0;
+}
+
+/// Text or bytes.
+template <class Bytes>
+Bytes read_member(zip_t* archive, const char* member, std::uint64_t most, const std::string& name) {
+  zip_stat_t status = {};
+  const bool found = zip_stat(archive, member, 0, &status) == 0 && (status.valid & ZIP_STAT_SIZE);
+  check(found, ExitCode::kBadData,
+        "[{}] expected a model of Keras 3 with {} in it, got a zip archive of {}", name, member,
+        member_names(archive));
+  check(status.size <= most, ExitCode::kBadData, "[{}] expected at most {} bytes in {}, got {}",
+        name, most, member, status.size);
+  const std::unique_ptr<zip_file_t, CloseMember> file(zip_fopen(archive, member, 0));
+  check(file != nullptr, ExitCode::kBadData, "[{}] cannot read {}: {}", name, member,
+        zip_strerror(archive));
+  Bytes bytes;
+  // By parts: the size that an archive declares may be a lie.
+  constexpr std::uint64_t kPart = std::uint64_t{16} << 20;
+  while (bytes.size() < status.size) {
+    const std::size_t done = bytes.size();
+    const std::uint64_t part = std::min<std::uint64_t>(kPart, status.size - done);
+    bytes.resize(done + part);
+    const zip_int64_t count = zip_fread(file.get(), bytes.data() + done, part);
+    check(count > 0, ExitCode::kBadData, "[{}] damaged: expected {} bytes in {}, got {}", name,
+          status.size, member, done);
+    bytes.resize(done + static_cast<std::size_t>(count));
+  }
+  char beyond = 0;  // reading to the end compares the checksum
+  check(zip_fread(file.get(), &beyond, 1) == 0, ExitCode::kBadData,
+        "[{}] damaged: {} does not match its checksum", name, member);
+  return bytes;
+}
+
+std::string version_in(const std::string& metadata) {
+  const auto json = parse_json(metadata, "metadata.json");
+  if (!json.is_object()) return "";
+  const auto version = json.find("keras_version");
+  return version != json.end() && version->is_string() ? version->get<std::string>() : "";
+}
+
+}  // namespace
+
+KerasArchive read_keras_archive(std::span<const std::byte> bytes, const std::string& file_name) {
+  const Archive archive = open_archive(bytes, file_name);
+  KerasArchive model;
+  model.config = read_member<std::string>(archive.get(), "config.json", kMaxJsonBytes, file_name);
+  if (has_member(archive.get(), "metadata.json"))
+    model.keras_version = version_in(
+        read_member<std::string>(archive.get(), "metadata.json", kMaxJsonBytes, file_name));
+  model.weights = read_member<std::vector<std::byte>>(archive.get(), "model.weights.h5",
+                                                      kMaxWeights, file_name);
+  return model;
+}
+
+}  // namespace lockstep

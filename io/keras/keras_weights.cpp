@@ -1,0 +1,196 @@
+#include "io/keras/keras_weights.hpp"
+
+#include <algorithm>
+
+#include "src/core/printable.hpp"
+#include "src/core/problems.hpp"
+#include "src/model/keras_names.hpp"
+
+namespace lockstep {
+namespace {
+
+/// A weight of the model, and where the file has it.
+struct Place {
+  const Layer* layer;
+  const Parameter* parameter;
+  std::string path;
+};
+
+// --- Keras 1 and 2: lists of names ---
+
+const std::string kWholeModel = "/model_weights";
+
+bool has_names(const hdf5::File& file, const std::string& group) {
+  return file.has_attribute(group, "layer_names") || file.has_attribute(group, "layer_names0");
+}
+
+/// A layer's weights in the file, by the full paths of their datasets.
+using StoredLayer = std::vector<std::string>;
+
+std::vector<StoredLayer> read_stored_layers(const hdf5::File& file) {
+  const std::string root = file.exists(kWholeModel) ? kWholeModel : "/";
+  const std::string prefix = root == "/" ? "/" : root + "/";
+  std::vector<StoredLayer> layers;
+  for (const std::string& name : file.read_strings(root, "layer_names")) {
+    StoredLayer layer = file.read_strings(prefix + name, "weight_names");
+    for (std::string& weight : layer) weight = prefix + name + "/" + weight;
+    if (!layer.empty()) layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+/// A layer of the network as Keras sees it: of a model that is one, all weights, those of trainable
+/// layers first.
+struct OuterLayer {
+  std::string name;
+  std::vector<Place> weights;
+};
+
+/// "layers/sequential" of "layers/sequential/layers/dense".
+std::string outer_store(const std::string& store) {
+  return store.substr(0, store.find('/', store.find('/') + 1));
+}
+
+std::vector<OuterLayer> outer_layers(const Sequential& model, const NetworkRemarks& remarks) {
+  std::vector<OuterLayer> outer;
+  std::string before;
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const Layer& layer = *model.layers()[i];
+    if (layer.parameters().empty()) continue;
+    const std::string store = remarks.stores.empty() ? "" : remarks.stores[i];
+    const std::string own = outer_store(store);
+    if (outer.empty() || own == store || own != before) outer.push_back({layer.name(), {}});
+    before = own;
+    for (const Parameter& parameter : layer.parameters())
+      outer.back().weights.push_back({&layer, &parameter, ""});
+  }
+  for (OuterLayer& layer : outer)
+    std::ranges::stable_partition(layer.weights,
+                                  [](const Place& place) { return place.layer->trainable(); });
+  return outer;
+}
+
+std::vector<Place> flat(const std::vector<OuterLayer>& layers) {
+  std::vector<Place> all;
+  for (const OuterLayer& layer : layers)
+    all.insert(all.end(), layer.weights.begin(), layer.weights.end());
+  return all;
+}
+
+/// Matches by position and not by name, as Keras does.
+std::vector<Place> find_by_order(const hdf5::File& file, const Sequential& model,
+                                 const NetworkRemarks& remarks) {
+  const std::vector<StoredLayer> stored = read_stored_layers(file);
+  const std::vector<OuterLayer> wanted = outer_layers(model, remarks);
+  std::vector<Place> places = flat(wanted);
+  StoredLayer paths;
+  for (const StoredLayer& layer : stored) paths.insert(paths.end(), layer.begin(), layer.end());
+  if (paths.size() != places.size()) {
+    check(stored.size() == wanted.size(), ExitCode::kBadData,
+          "[{}] expected weights for {} layers, got {}", file.name(), wanted.size(), stored.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      check(stored[i].size() == wanted[i].weights.size(), ExitCode::kBadData,
+            "[{}] expected {} weights for layer {}, got {}", file.name(), wanted[i].weights.size(),
+            printable(wanted[i].name), stored[i].size());
+  }
+  for (std::size_t i = 0; i < places.size(); ++i) places[i].path = paths[i];
+  return places;
+}
+
+// --- Keras 3: layers/dense_1/vars/0 ---
+
+// Of Keras 3 and 2.14 or newer; of Keras 2.12 and 2.13.
+const std::vector<std::string> kContainers = {"layers", "_layer_checkpoint_dependencies"};
+
+bool is_weight_path(const std::string& path) {
+  const bool of_layer = std::ranges::any_of(kContainers, [&](const std::string& container) {
+    return path.starts_with("/" + container + "/");
+  });
+  return of_layer && path.find("/vars/") != std::string::npos &&
+         path.find("/seed_generator/") == std::string::npos;
+}
+
+std::size_t count_weights(const hdf5::File& file) {
+  const std::vector<std::string> paths = file.datasets();
+  return static_cast<std::size_t>(std::ranges::count_if(paths, is_weight_path));
+}
+
+/// By classes, as Keras names the layers of a model that is no layer.
+std::vector<std::string> stores_of(const Sequential& model) {
+  std::vector<std::string> stores;
+  NameCounter counter;
+  for (const auto& layer : model.layers())
+    stores.push_back("layers/" + counter.next(keras_snake_case(layer->class_name())));
+  return stores;
+}
+
+std::string with_container(std::string store, const std::string& container) {
+  for (std::size_t at = 0; (at = store.find("layers/", at)) != std::string::npos;
+       at += container.size()) {
+    if (at == 0 || store[at - 1] == '/') store.replace(at, 6, container);
+  }
+  return store;
+}
+
+std::vector<Place> find_by_store(const hdf5::File& file, const Sequential& model,
+                                 const NetworkRemarks& remarks) {
+  const std::vector<std::string> stores =
+      remarks.stores.empty() ? stores_of(model) : remarks.stores;
+  const std::string container = file.exists("/" + kContainers[1]) ? kContainers[1] : kContainers[0];
+  std::vector<Place> places;
+  Problems problems;
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const Layer& layer = *model.layers()[i];
+    const std::string group = "/" + with_container(stores[i], container) + "/vars/";
+    for (std::size_t j = 0; j < layer.parameters().size(); ++j) {
+      places.push_back({&layer, &layer.parameters()[j], group + std::to_string(j)});
+      if (!file.exists(places.back().path))
+        problems.add(fmt::format("[{}:{}]", file.name(), places.back().path),
+                     fmt::format("expected the {} of layer {}, got nothing",
+                                 layer.parameters()[j].name, printable(layer.name())));
+    }
+  }
+  problems.raise(ExitCode::kBadData);
+  check(count_weights(file) == places.size(), ExitCode::kBadData,
+        "[{}] expected {} weights of layers, got {}", file.name(), places.size(),
+        count_weights(file));
+  return places;
+}
+
+void check_shapes(const hdf5::File& file, const std::vector<Place>& places) {
+  Problems problems;
+  for (const auto& [layer, parameter, path] : places) {
+    const Shape extents = file.dataset_info(path).extents;
+    if (extents != parameter->shape)
+      problems.add(
+          fmt::format("[{}:{}]", file.name(), printable(path)),
+          fmt::format("expected shape {} for {} of layer {}, got {}", to_string(parameter->shape),
+                      parameter->name, printable(layer->name()), to_string(extents)));
+  }
+  problems.raise(ExitCode::kBadData);
+}
+
+}  // namespace
+
+bool has_keras_weights(const hdf5::File& file) {
+  return has_names(file, "/") || file.exists(kWholeModel) || count_weights(file) > 0;
+}
+
+void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Sequential& model) {
+  const bool by_order = file.exists(kWholeModel) || has_names(file, "/");
+  const std::vector<Place> places =
+      by_order ? find_by_order(file, model, remarks) : find_by_store(file, model, remarks);
+  check_shapes(file, places);
+  for (const auto& [layer, parameter, path] : places)
+    std::ranges::copy(file.read_floats(path, parameter->shape), parameter->value.begin());
+}
+
+std::vector<Layer*> layers_with_weights(const Sequential& model) {
+  std::vector<Layer*> layers;
+  for (const auto& layer : model.layers()) {
+    if (!layer->parameters().empty()) layers.push_back(layer.get());
+  }
+  return layers;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "io/hdf5/hdf5.hpp"
+#include "src/model/network_remarks.hpp"
+#include "src/model/sequential.hpp"
+
+namespace lockstep {
+
+/// Whether a file has weights in one of Keras's layouts: below /model_weights or at the root by
+/// layer_names (Keras 1 and 2), or below /layers/dense/vars (Keras 3).
+bool has_keras_weights(const hdf5::File& file);
+
+/// Reads them into the built model, after comparing all counts and shapes. Throws Error (65) that
+/// names every weight that is missing or has another shape.
+void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Sequential& model);
+
+/// The model's layers with weights, in order.
+std::vector<Layer*> layers_with_weights(const Sequential& model);
+
+}  // namespace lockstep

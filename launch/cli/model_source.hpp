@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+
+#include "io/keras/keras_file.hpp"
+#include "launch/cli/option_parser.hpp"
+
+namespace lockstep {
+
+/// Where a trained network comes from: a file that holds all of it, or a network without weights
+/// and a file with the weights.
+struct ModelSource {
+  std::string file;     ///< MODEL.h5 or MODEL.keras
+  std::string model;    ///< --model FILE.json
+  std::string layers;   ///< --layers TEXT
+  std::string weights;  ///< --weights FILE
+
+  /// For messages.
+  std::string name() const;
+};
+
+/// Adds the argument `model-file`, --model, --layers and --weights.
+void add_model_source(po::options_description& known);
+/// Throws Error (64) unless there is one network with weights.
+ModelSource model_source_from(const po::variables_map& given);
+
+/// The network of --layers or --model, built for rows of this shape if it does not say its input
+/// shape, with the weights of --weights if there are any. Throws Error: 64, 65, 66, 77.
+LoadedModel read_network(const ModelSource& source, const Shape& row_shape);
+
+/// The network with its weights, compiled as CompileLoaded says. Throws Error: 64, 65, 66, 77.
+LoadedModel load_network(const ModelSource& source, const Shape& row_shape,
+                         const CompileLoaded& compile);
+
+/// On stderr, where numbers may differ from Keras's.
+void print_notes(const ModelSource& source, const NetworkRemarks& remarks);
+
+}  // namespace lockstep

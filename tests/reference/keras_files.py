@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+"""Model files as people bring them, written by real Keras, with what Keras predicts from them.
+
+    keras_files.py write KERAS DIR
+        KERAS: keras2 (tensorflow.keras up to 2.15, or tf_keras) or keras3. Writes the files of that Keras
+        into DIR and notes in DIR/KERAS.json for each: the rows' predictions, the arguments that `lockstep
+        predict` needs beside --data (MODEL or --model/--layers and --weights) and those with which
+        `lockstep train` goes on from it.
+
+    keras_files.py write-old DIR
+        Writes files in Keras 1's form by hand: this Keras runs nowhere any more. Predictions by NumPy.
+
+    keras_files.py check LOCKSTEP DIR
+        Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in this Keras.
+
+tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1) and Keras 3.15;
+tests/system/keras_files_test.py reads it. Needs, from PyPI: one of tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import h5py
+import numpy as np
+
+ROWS, IMAGE, CLASSES = 12, (4, 4), 3
+
+
+def rows():
+    """Inputs as rows and as images, targets of each kind; the same in every run."""
+    random = np.random.default_rng(7)
+    images = random.normal(size=(ROWS, *IMAGE)).astype(np.float32)
+    labels = random.integers(0, CLASSES, ROWS)
+    return {"images": images, "flat": images.reshape(ROWS, -1), "labels": labels,
+            "one_hot": np.eye(CLASSES, dtype=np.float32)[labels], "binary": (labels == 1).astype(np.float32),
+            "values": random.normal(size=ROWS).astype(np.float32)}
+
+
+def find_keras(name):
+    if name == "keras3":
+        import keras
+        assert keras.__version__.startswith("3"), keras.__version__
+        return keras, keras.__version__
+    try:
+        import tensorflow as tf
+        import keras as installed
+        if installed.__version__.startswith("2"):
+            return tf.keras, installed.__version__
+    except ImportError:
+        pass
+    import tf_keras
+    return tf_keras, tf_keras.__version__
+
+
+class Shapes:
+    """One method for each shape of file: builds, fits a little, saves, and returns what is expected."""
+
+    def __init__(self, keras, name, directory):
+        self.keras, self.name, self.directory = keras, name, directory
+        self.layers, self.rows = keras.layers, rows()
+
+    def inputs(self, shape):
+        return self.keras.Input(shape)
+
+    def mlp(self, hidden="relu", last="softmax", units=CLASSES):
+        """The network of most tutorials."""
+        return self.keras.Sequential([self.inputs(IMAGE), self.layers.Flatten(),
+                                      self.layers.Dense(8, activation=hidden), self.layers.Dropout(0.2),
+                                      self.layers.Dense(units, activation=last)])
+
+    def fit(self, model, x="images", y="labels", optimizer="adam", loss="sparse_categorical_crossentropy",
+            metrics=("accuracy",)):
+        model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
+        model.fit(self.rows[x], self.rows[y], epochs=2, batch_size=4, verbose=0)
+        return model
+
+    def entry(self, model, file, x="images", y="labels", train=(), predict=None, custom=None):
+        """Writes `file` unless `predict` says that the test needs another."""
+        if predict is None:
+            model.save(self.directory / file)
+        return {"predict": predict or [file], "x": x, "y": y, "train": None if train is None else list(train),
+                "predictions": np.asarray(model.predict(self.rows[x], verbose=0), np.float64).round(8).tolist()}
+
+    def file(self, name, ending="h5"):
+        return f"{self.name}_{name}.{ending}"
+
+    # --- The shapes ---
+
+    def sequential(self):
+        return self.entry(self.fit(self.mlp()), self.file("sequential"))
+
+    def functional(self):
+        x = inputs = self.inputs(IMAGE)
+        for layer in (self.layers.Flatten(), self.layers.Dense(8), self.layers.Activation("relu"),
+                      self.layers.Dropout(0.3), self.layers.Dense(CLASSES, activation="softmax")):
+            x = layer(x)
+        model = self.fit(self.keras.Model(inputs, x), y="one_hot", loss="categorical_crossentropy")
+        return self.entry(model, self.file("functional"), y="one_hot")
+
+    def archive(self):
+        return self.entry(self.fit(self.mlp(hidden="tanh")), self.file("archive", "keras"))
+
+    def weights(self):
+        model = self.fit(self.mlp())
+        file = self.file("weights", "weights.h5")
+        model.save_weights(self.directory / file)
+        layers = "Input((4, 4)), Flatten(), Dense(8, relu), Dropout(0.2), Dense(3, softmax)"
+        return self.entry(model, "", predict=["--layers", layers, "--weights", file])
+
+    def weights_by_json(self):
+        """Keras 2's layout; the network is a functional one, beside it as JSON."""
+        inner = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(5, activation="relu"),
+                                       self.layers.Dense(4)], name="inner")
+        inputs = self.inputs((16,))
+        outputs = self.layers.Dense(CLASSES, activation="softmax")(inner(inputs))
+        model = self.fit(self.keras.Model(inputs, outputs), x="flat")
+        weights = self.file("weights_by_json", "h5" if self.name == "keras2" else "weights.h5")
+        network = self.file("weights_by_json", "json")
+        model.save_weights(self.directory / weights)
+        (self.directory / network).write_text(model.to_json())
+        return self.entry(model, "", x="flat", predict=["--model", network, "--weights", weights])
+
+    def foreign(self):
+        """RMSprop, a loss and a metric of somebody's own."""
+        keras = self.keras
+
+        def my_loss(y_true, y_pred):
+            return keras.losses.mean_squared_error(y_true, y_pred)
+
+        def my_metric(y_true, y_pred):
+            return keras.losses.mean_absolute_error(y_true, y_pred)
+
+        model = self.fit(self.mlp(last="linear", units=1), y="values", optimizer=keras.optimizers.RMSprop(0.01),
+                         loss=my_loss, metrics=(my_metric, lambda t, p: my_metric(t, p) * 2))
+        return self.entry(model, self.file("foreign"), y="values",
+                          train=["--optimizer", "adam", "--loss", "mse", "--metrics", "mae"])
+
+    def foreign_archive(self):
+        model = self.fit(self.mlp(), optimizer=self.keras.optimizers.RMSprop(0.01))
+        return self.entry(model, self.file("foreign_archive", "keras"), train=["--optimizer", "sgd"])
+
+    def nested(self):
+        """A frozen Sequential and a functional model in a Sequential."""
+        inputs = self.inputs((6,))
+        chain = self.keras.Model(inputs, self.layers.Dense(5, activation="tanh", name="dense")(inputs), name="chain")
+        frozen = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(6, activation="relu", name="dense"),
+                                        self.layers.Dropout(0.1)], name="base")
+        frozen.trainable = False
+        model = self.keras.Sequential([self.inputs(IMAGE), self.layers.Flatten(), frozen, chain,
+                                       self.layers.Dense(CLASSES, activation="softmax", name="head")])
+        return self.entry(self.fit(model), self.file("nested"))
+
+    def nested_archive(self):
+        body = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(6, activation="relu"),
+                                      self.layers.Dense(5, activation="elu")])
+        x = inputs = self.inputs(IMAGE)
+        for layer in (self.layers.Flatten(), body, self.layers.Dense(CLASSES), self.layers.Softmax()):
+            x = layer(x)
+        return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("nested_archive", "keras"))
+
+    def activations(self):
+        """As layers and as an argument."""
+        layers = self.layers
+        slope = {"alpha": 0.15} if self.name == "keras2" else {"negative_slope": 0.15}
+        model = self.keras.Sequential([
+            self.inputs((16,)), layers.Dense(7, activation=layers.LeakyReLU(**slope)), layers.Dense(7),
+            layers.LeakyReLU(), layers.Dense(6), layers.ReLU(max_value=1.5, negative_slope=0.1, threshold=0.2),
+            layers.Dense(6, activation=layers.ReLU()), layers.ELU(0.7), layers.Dense(CLASSES), layers.Softmax()])
+        return self.entry(self.fit(model, x="flat", optimizer="sgd"), self.file("activations"), x="flat")
+
+    def names(self):
+        """By every name that there is; uncompiled."""
+        names = ["softsign", "exponential", "mish", "hard_sigmoid", "softplus", "selu", "gelu", "swish", "elu"]
+        if self.name == "keras3":
+            names += ["relu6", "leaky_relu", "hard_silu", "log_sigmoid", "hard_tanh", "celu", "squareplus",
+                      "sparse_plus", "sparse_sigmoid", "tanh_shrink", "soft_shrink", "hard_shrink", "log_softmax"]
+        model = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(6)])
+        for name in names:
+            model.add(self.layers.Activation(name))
+        model.add(self.layers.Dense(CLASSES, activation="softmax"))
+        return self.entry(model, self.file("names"), x="flat")
+
+    def mixed(self):
+        """Saved with a policy of half precision; Keras predicts here with the same weights in float32."""
+        float32 = self.mlp()
+        self.keras.mixed_precision.set_global_policy("mixed_float16")
+        half = self.mlp()
+        self.keras.mixed_precision.set_global_policy("float32")
+        half.set_weights(self.fit(float32).get_weights())
+        half.save(self.directory / self.file("mixed"))
+        entry = self.entry(float32, "", predict=[self.file("mixed")])
+        return entry
+
+    def double(self):
+        self.keras.backend.set_floatx("float64")
+        try:
+            model = self.fit(self.mlp(), optimizer="sgd")
+            return self.entry(model, self.file("double"))
+        finally:
+            self.keras.backend.set_floatx("float32")
+
+    def constrained(self):
+        """Can predict, but not train on."""
+        model = self.keras.Sequential([
+            self.inputs((16,)),
+            self.layers.Dense(6, activation="relu", kernel_constraint=self.keras.constraints.MaxNorm(2),
+                              kernel_regularizer="l2"),
+            self.layers.Dense(1, activation="sigmoid", activity_regularizer="l1")])
+        return self.entry(self.fit(model, x="flat", y="binary", loss="binary_crossentropy"),
+                          self.file("constrained"), x="flat", y="binary", train=None)
+
+    def partly_frozen(self):
+        """Keras lists the weights of an inner model's trainable layers first."""
+        base = self.keras.Sequential([self.inputs((16,)), self.layers.Dense(6, activation="relu"),
+                                      self.layers.Dense(6, activation="tanh")])
+        base.layers[0].trainable = False
+        model = self.keras.Sequential([self.inputs((16,)), base, self.layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model, x="flat"), self.file("partly_frozen"), x="flat")
+
+
+SHAPES = [name for name, member in vars(Shapes).items()
+          if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
+
+
+def write_rows(directory):
+    with h5py.File(directory / "rows.h5", "w") as file:
+        for name, values in rows().items():
+            file.create_dataset(name, data=values)
+
+
+def write(name, directory):
+    keras, version = find_keras(name)
+    entries = {}
+    for shape in SHAPES:
+        keras.utils.set_random_seed(len(entries) + 1)
+        entries[shape] = getattr(Shapes(keras, name, directory), shape)()
+        print(f"{name} {version}: {shape}")
+    (directory / f"{name}.json").write_text(json.dumps({"version": version, "files": entries}, indent=1) + "\n")
+
+
+# --- Keras 1 ---
+
+def keras1_dense(name, units, activation, inputs=None):
+    config = {"W_constraint": None, "b_constraint": None, "name": name, "output_dim": units,
+              "activity_regularizer": None, "trainable": True, "init": "glorot_uniform", "bias": True,
+              "input_dtype": None if inputs is None else "float32", "input_dim": inputs, "b_regularizer": None,
+              "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01}, "activation": activation}
+    if inputs is not None:
+        config["batch_input_shape"] = [None, inputs]
+    return {"class_name": "Dense", "config": config}
+
+
+def write_old(directory):
+    """What Keras 1.2.2 wrote: a list as the Sequential's config, other words, no ':0' in names."""
+    random = np.random.default_rng(3)
+    layers = [keras1_dense("dense_1", 6, "linear", 16),
+              {"class_name": "Activation", "config": {"activation": "hard_sigmoid", "trainable": True,
+                                                      "name": "activation_1"}},
+              {"class_name": "Dropout", "config": {"p": 0.25, "trainable": True, "name": "dropout_1"}},
+              keras1_dense("dense_2", CLASSES, "softmax")]
+    weights = {"dense_1": [random.normal(size=(16, 6)), random.normal(size=6)], "activation_1": [], "dropout_1": [],
+               "dense_2": [random.normal(size=(6, CLASSES)), random.normal(size=CLASSES)]}
+    network = {"class_name": "Sequential", "config": layers, "keras_version": "1.2.2"}
+    (directory / "keras1.json").write_text(json.dumps(network))
+    training = {"optimizer_config": {"class_name": "SGD", "config": {"lr": 0.01, "momentum": 0.0, "decay": 0.0,
+                                                                     "nesterov": False}},
+                "loss": "categorical_crossentropy", "metrics": ["accuracy"], "sample_weight_mode": None,
+                "loss_weights": None}
+
+    def write_groups(root):
+        root.attrs["layer_names"] = np.array([name.encode() for name in weights])
+        for name, values in weights.items():
+            group = root.create_group(name)
+            names = [f"{name}_{suffix}" for suffix, _ in zip("Wb", values)]
+            group.attrs["weight_names"] = np.array([n.encode() for n in names]) if names else np.zeros(0)
+            for weight, value in zip(names, values):
+                group.create_dataset(weight, data=value.astype(np.float32))
+
+    with h5py.File(directory / "keras1.h5", "w") as file:
+        file.attrs["keras_version"] = b"1.2.2"
+        file.attrs["model_config"] = json.dumps(network).encode()
+        file.attrs["training_config"] = json.dumps(training).encode()
+        write_groups(file.create_group("model_weights"))
+    with h5py.File(directory / "keras1_weights.h5", "w") as file:
+        write_groups(file)
+    (directory / "keras1_string.json").write_text(json.dumps(json.dumps(network)))  # json.dump(model.to_json())
+
+    x = rows()["flat"].astype(np.float64)
+    hidden = np.clip(0.2 * (x @ weights["dense_1"][0] + weights["dense_1"][1]) + 0.5, 0, 1)
+    logits = hidden @ weights["dense_2"][0] + weights["dense_2"][1]
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    predictions = (e / e.sum(axis=1, keepdims=True)).round(8).tolist()
+    whole = {"x": "flat", "y": "one_hot", "train": [], "predictions": predictions}
+    files = {"whole": {"predict": ["keras1.h5"], **whole}}
+    for name in ("keras1.json", "keras1_string.json"):
+        files[name] = {"predict": ["--model", name, "--weights", "keras1_weights.h5"], **whole,
+                       "train": ["--loss", "categorical_crossentropy"]}
+    (directory / "keras1.expected.json").write_text(json.dumps({"version": "1.2.2", "files": files}, indent=1) + "\n")
+
+
+# --- What Lockstep makes of them ---
+
+def check(lockstep, directory):
+    names = {"2": "keras2", "3": "keras3"}
+    try:
+        import keras
+        name = names[keras.__version__[0]]
+    except ImportError:
+        name = "keras2"
+    keras, version = find_keras(name)
+    failed = 0
+    for listing in sorted(directory.glob("*.json")):
+        files = json.loads(listing.read_text())
+        if "files" not in files:
+            continue
+        for shape, entry in files["files"].items():
+            if entry["train"] is None:
+                continue
+            network = entry["predict"] if len(entry["predict"]) > 1 else ["--from", *entry["predict"]]
+            with tempfile.TemporaryDirectory() as scratch:
+                final = pathlib.Path(scratch) / "run" / "final.h5"
+                command = [lockstep, "train", "--data", "rows.h5", "--x", entry["x"], "--y", entry["y"], "--run-dir",
+                           final.parent, "--steps-per-epoch", "1", "--verbose", "0", *network, *entry["train"]]
+                subprocess.run(command, check=True, cwd=directory)
+                subprocess.run([lockstep, "predict", final, "--data", "rows.h5", "--x", entry["x"], "--out",
+                                final.parent / "p.h5"], check=True, cwd=directory, stdout=subprocess.DEVNULL)
+                with h5py.File(final.parent / "p.h5") as file:
+                    ours = file["predictions"][:]
+                theirs = keras.models.load_model(final, compile=False).predict(rows()[entry["x"]], verbose=0)
+            difference = float(np.abs(ours - theirs).max())
+            # Keras 3 reads other functions out of Keras 1's and 2's files as well.
+            foreign = version[0] == "3" and (files["version"][0] == "1" or
+                                             files["version"][0] == "2" and shape == "names")
+            failed += difference > 1e-5 and not foreign
+            print(f"{listing.stem} {shape}, trained on, in Keras {version}: largest difference {difference:.1e}"
+                  f"{' (another hard_sigmoid)' if foreign else ''}")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    writing = commands.add_parser("write")
+    writing.add_argument("keras", choices=["keras2", "keras3"])
+    writing.add_argument("directory", type=pathlib.Path)
+    commands.add_parser("write-old").add_argument("directory", type=pathlib.Path)
+    checking = commands.add_parser("check")
+    checking.add_argument("lockstep", type=pathlib.Path)
+    checking.add_argument("directory", type=pathlib.Path)
+    args = parser.parse_args()
+    if args.command == "check":
+        return check(args.lockstep.resolve(), args.directory)
+    args.directory.mkdir(parents=True, exist_ok=True)
+    write_rows(args.directory)
+    if args.command == "write":
+        write(args.keras, args.directory)
+    else:
+        write_old(args.directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
