@@ -366,7 +366,8 @@ void Trainer::follow_root() {
 void Trainer::save(const std::filesystem::path& path) {
   const TrainingState now = state_on_root();
   fault_point("save", communicator_.rank(), now.iterations);
-  on_root(communicator_, [&] { save_model(path, model_, &now.slots, to_json_text(now)); });
+  on_root(communicator_,
+          [&] { save_model(path, model_, &now.slots, to_json_text(now), options_.table_mapping); });
 }
 
 TrainingState Trainer::state() {

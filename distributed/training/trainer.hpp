@@ -41,6 +41,8 @@ struct TrainOptions {
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
   bool verify_data = true;  ///< compare a hash of the rows over the ranks first
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
+  std::string table_mapping =
+      {};  ///< of the rows' table, for the files that save() writes; rank 0's
 };
 
 /// Data-parallel training of one network on all ranks of a communicator, in lockstep.

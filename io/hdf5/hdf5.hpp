@@ -111,6 +111,8 @@ class Writer {
                   std::span<const std::byte> rows);
   void write_floats(const std::string& path, const Shape& extents, std::span<const float> values);
   void write_integer(const std::string& path, std::int64_t value);  ///< scalar int64 dataset
+  /// A 1-D dataset of variable-length strings, as h5py writes a list of str.
+  void write_texts(const std::string& path, const std::vector<std::string>& values);
   /// Scalar variable-length string, as h5py writes a Python str.
   void write_string(const std::string& path, const std::string& name, const std::string& value);
   /// 1-D fixed-length strings, split into name0, name1, ... above 64512 bytes

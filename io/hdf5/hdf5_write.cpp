@@ -224,6 +224,23 @@ void Writer::write_integer(const std::string& path, std::int64_t value) {
           "cannot write", kDisk);
 }
 
+void Writer::write_texts(const std::string& path, const std::vector<std::string>& values) {
+  const Quiet quiet;
+  const std::string where = label(name_, path);
+  const Handle type(checked(H5Tcopy(H5T_C_S1), where, "cannot make a type", kDisk));
+  checked(H5Tset_size(type.id(), H5T_VARIABLE), where, "cannot make a type", kDisk);
+  checked(H5Tset_cset(type.id(), H5T_CSET_UTF8), where, "cannot make a type", kDisk);
+  const Handle creation = without_times(H5P_DATASET_CREATE, where);
+  const Handle space = make_space({static_cast<std::int64_t>(values.size())}, where);
+  const Handle dataset(checked(H5Dcreate2(file_.id(), path.c_str(), type.id(), space.id(),
+                                          H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+                               where, "cannot create the dataset", kDisk));
+  std::vector<const char*> texts;
+  for (const std::string& value : values) texts.push_back(value.c_str());
+  checked(H5Dwrite(dataset.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()), where,
+          "cannot write", kDisk);
+}
+
 void Writer::write_string(const std::string& path, const std::string& name,
                           const std::string& value) {
   const Quiet quiet;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "io/files/posix_file.hpp"
@@ -38,12 +39,22 @@ void check_rows(const std::optional<Array>& x, const std::optional<Array>& y, co
         y->rows);
 }
 
+void write_names(hdf5::Writer& writer, const std::string& path, const RowNames& names) {
+  if (!names.texts.empty()) writer.write_texts(path, names.texts);
+  if (names.numbers.empty()) return;
+  const auto count = static_cast<std::int64_t>(names.numbers.size());
+  writer.create_dataset(path, ElementType::kInt64, {count});
+  writer.write_rows(path, ElementType::kInt64, 0, count, std::as_bytes(std::span(names.numbers)));
+}
+
 void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays) {
-  const std::array<std::pair<const char*, const std::optional<Array>*>, 4> named = {{
+  const std::array<std::pair<const char*, const std::optional<Array>*>, 6> named = {{
       {"/x_train", &arrays.x_train},
       {"/y_train", &arrays.y_train},
       {"/x_test", &arrays.x_test},
       {"/y_test", &arrays.y_test},
+      {"/x_val", &arrays.x_val},
+      {"/y_val", &arrays.y_val},
   }};
   hdf5::Writer writer = hdf5::Writer::create(path);
   for (const auto& [name, array] : named) {
@@ -53,6 +64,10 @@ void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays
     writer.create_dataset(name, (*array)->type, extents);
     writer.write_rows(name, (*array)->type, 0, (*array)->rows, (*array)->bytes);
   }
+  write_names(writer, "/id_train", arrays.id_train);
+  write_names(writer, "/id_test", arrays.id_test);
+  write_names(writer, "/id_val", arrays.id_val);
+  if (!arrays.table_mapping.empty()) writer.write_string("/", kTableMapping, arrays.table_mapping);
   writer.close();
 }
 
@@ -61,6 +76,7 @@ void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays
 void write_dataset_file(const std::filesystem::path& path, const DatasetArrays& arrays) {
   check_rows(arrays.x_train, arrays.y_train, "train");
   check_rows(arrays.x_test, arrays.y_test, "test");
+  check_rows(arrays.x_val, arrays.y_val, "val");
   check(path.has_filename(), ExitCode::kCannotCreate, "[dataset] expected a file's name, got {}",
         path.string());
   const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";

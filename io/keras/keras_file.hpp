@@ -22,20 +22,24 @@ struct LoadedModel {
   std::optional<OptimizerSlots> slots;  ///< if the file has state that fits the optimizer
   std::int64_t iterations = 0;
   std::string training_state;  ///< JSON text of group /lockstep; empty if there is none
+  std::string table_mapping;   ///< JSON text of the table that was trained on; empty if none was
 };
 
 /// The bytes of an HDF5 file in Keras 2's layout (keras-semantics 6.1; Keras 3 reads it too):
 /// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
 /// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
-/// the attribute `training_state` of the group /lockstep; empty: no such group. The same model and
-/// state give the same bytes.
+/// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for
+/// `table_mapping`, which says how rows are made of a table. The same model and state give the same
+/// bytes.
 std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
-                                   const std::string& training_state);
+                                   const std::string& training_state,
+                                   const std::string& table_mapping = "");
 
 /// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
 /// length as little-endian uint64, its SHA-256. Written by write_atomically().
 void save_model(const std::filesystem::path& path, const Sequential& model,
-                const OptimizerSlots* slots, const std::string& training_state);
+                const OptimizerSlots* slots, const std::string& training_state,
+                const std::string& table_mapping = "");
 
 /// Reads a file of ours or of Keras 2 or 3 (whole-model .h5). A file that ends in our trailer, or
 /// that has a /lockstep group, must match its SHA-256. Shapes are compared before anything is read.

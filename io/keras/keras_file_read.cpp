@@ -131,7 +131,7 @@ hdf5::File open_verified(const std::filesystem::path& path) {
 
 LoadedModel load_model(const std::filesystem::path& path) {
   const hdf5::File file = open_verified(path);
-  LoadedModel loaded{read_architecture(file), std::nullopt, 0, ""};
+  LoadedModel loaded{read_architecture(file), std::nullopt, 0, "", ""};
   read_weights(file, loaded.model);
   read_training_config(file, loaded.model);
   if (loaded.model.compiled()) {
@@ -141,9 +141,12 @@ LoadedModel load_model(const std::filesystem::path& path) {
       loaded.model.optimizer().set_iterations(state->iterations);
     }
   }
-  if (file.exists("/lockstep")) {
-    loaded.training_state = file.read_string("/lockstep", "training_state");
-  }
+  const auto read_state = [&](const char* name) {
+    const bool there = file.exists("/lockstep") && file.has_attribute("/lockstep", name);
+    return there ? file.read_string("/lockstep", name) : std::string();
+  };
+  loaded.training_state = read_state("training_state");
+  loaded.table_mapping = read_state("table_mapping");
   return loaded;
 }
 

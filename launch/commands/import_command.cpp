@@ -6,7 +6,9 @@
 
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
+#include "launch/cli/screen.hpp"
 #include "launch/commands/import_sources.hpp"
+#include "launch/commands/import_table_options.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -23,20 +25,15 @@ Sources:
   idx DIRECTORY            MNIST's four files (train-images-idx3-ubyte.gz, ...), gzipped or plain
   idx --x-train FILE ...   IDX files of any name
   npy --x-train FILE ...   NumPy arrays (.npy, 1.0 to 3.0)
-  csv --train FILE ...     a table of numbers; one column holds the label
+  csv --train FILE ...     a table of numbers, words and dates; one column holds the label
   synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
 
 Options of idx and npy:
   --x-train FILE  --y-train FILE  --x-test FILE  --y-test FILE
 
-Options of csv:
-  --train FILE             header line optional; comma, semicolon or tab; gzipped or plain
-  --label COLUMN           the label's name, or its index from 0 (-1: the last column);
-                           words become classes 0, 1, ... in alphabetical order
-  --test FILE              a second table of the same columns
-  --test-split FRACTION    or: the last part of the rows, between 0 and 1
+)";
 
-Options of synthetic:
+constexpr const char* kHelpEnd = R"(Options of synthetic:
   --rows N                 training images (default 60000)
   --test-rows M            test images (default 10000)
   --seed S                 the images are a function of it (default 0)
@@ -48,6 +45,8 @@ Options of all:
 Examples:
   lockstep import idx /usr/share/datasets/fashion-mnist --out fashion_mnist.h5
   lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
+  lockstep import csv --train passengers.csv --label Survived --id PassengerId --drop Name,Ticket \
+    --missing mean --test-split 0.2 --out passengers.h5
   lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
   lockstep import synthetic --rows 60000 --test-rows 10000 --out glyphs.h5
 )";
@@ -59,7 +58,7 @@ struct ImportPlan {
   bool overwrite = false;
   ArrayFiles files;
   fs::path directory;
-  CsvSource csv;
+  TableSource table;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
   std::uint64_t seed = 0;
@@ -73,8 +72,7 @@ void add_options_of(const std::string& source, po::options_description& options)
     for (const char* name : {"x-train", "y-train", "x-test", "y-test"})
       add(name, po::value<std::string>());
   } else if (source == "csv") {
-    add("train", po::value<std::string>())("test", po::value<std::string>());
-    add("label", po::value<std::string>())("test-split", po::value<double>());
+    add_table_options(options);
   } else {
     add("rows", po::value<std::int64_t>())("test-rows", po::value<std::int64_t>());
     add("seed", po::value<std::uint64_t>());
@@ -102,20 +100,6 @@ ArrayFiles array_files(const po::variables_map& given) {
   return files;
 }
 
-CsvSource csv_source(const po::variables_map& given) {
-  CsvSource csv{path_of(given, "train"), path_of(given, "test"),
-                value_or<std::string>(given, "label", ""), value_or(given, "test-split", 0.0)};
-  check(!csv.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
-  check(!csv.label.empty(), ExitCode::kUsage,
-        "[import] expected --label COLUMN (a name, or an index: -1 is the last column), got none");
-  check(csv.test.empty() || given.count("test-split") == 0, ExitCode::kUsage,
-        "[import] expected --test or --test-split, got both");
-  check(given.count("test-split") == 0 || (csv.test_split > 0 && csv.test_split < 1),
-        ExitCode::kUsage, "[import] --test-split: expected a fraction between 0 and 1, got {}",
-        csv.test_split);
-  return csv;
-}
-
 ImportPlan plan_of(const std::vector<std::string>& arguments) {
   static constexpr auto kSources = std::to_array<const char*>({"idx", "csv", "npy", "synthetic"});
   check(!arguments.empty(), ExitCode::kUsage,
@@ -138,7 +122,7 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   plan.overwrite = given["overwrite"].as<bool>();
   if (plan.source == "idx") plan.directory = path_of(given, "directory");
   if (plan.source == "csv") {
-    plan.csv = csv_source(given);
+    plan.table = table_source(given);
   } else if (plan.source == "synthetic") {
     plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
     plan.test_rows = value_or<std::int64_t>(given, "test-rows", 10'000);
@@ -172,28 +156,33 @@ void check_output(const ImportPlan& plan) {
         parent.string());
 }
 
-CsvDataset read_source(const ImportPlan& plan) {
-  if (plan.source == "csv") return read_csv_source(plan.csv);
-  CsvDataset dataset;
-  if (plan.source == "npy") {
-    dataset.arrays = read_array_files(plan.files, read_npy);
-  } else if (plan.source == "idx") {
-    dataset.arrays = read_array_files(
-        plan.directory.empty() ? plan.files : mnist_files(plan.directory), read_idx);
-  } else {
-    Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
-    dataset.arrays.x_train = std::move(train.x);
-    dataset.arrays.y_train = std::move(train.y);
-    if (plan.test_rows == 0) return dataset;
-    Glyphs test = synthetic_glyphs(plan.test_rows, plan.seed, plan.rows);
-    dataset.arrays.x_test = std::move(test.x);
-    dataset.arrays.y_test = std::move(test.y);
-  }
-  return dataset;
+DatasetArrays read_table(const TableSource& source, std::vector<std::string>& classes) {
+  ImportedTable table =
+      import_table(source.train, source.test, source.options, source.split, source.unknown);
+  for (const std::string& line : table.report) fmt::print("{}\n", line);
+  for (const std::string& warning : table.warnings) print_error("warning: " + warning);
+  classes = table.mapping.classes();
+  return std::move(table.arrays);
 }
 
-void print_result(const fs::path& out, const CsvDataset& dataset) {
-  const DatasetArrays& arrays = dataset.arrays;
+DatasetArrays read_source(const ImportPlan& plan) {
+  DatasetArrays arrays;
+  if (plan.source == "npy") return read_array_files(plan.files, read_npy);
+  if (plan.source == "idx")
+    return read_array_files(plan.directory.empty() ? plan.files : mnist_files(plan.directory),
+                            read_idx);
+  Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
+  arrays.x_train = std::move(train.x);
+  arrays.y_train = std::move(train.y);
+  if (plan.test_rows == 0) return arrays;
+  Glyphs test = synthetic_glyphs(plan.test_rows, plan.seed, plan.rows);
+  arrays.x_test = std::move(test.x);
+  arrays.y_test = std::move(test.y);
+  return arrays;
+}
+
+void print_result(const fs::path& out, const DatasetArrays& arrays,
+                  const std::vector<std::string>& classes) {
   fmt::print("{}\n", out.string());
   const auto print = [](const char* name, const std::optional<Array>& array) {
     if (!array) return;
@@ -204,28 +193,31 @@ void print_result(const fs::path& out, const CsvDataset& dataset) {
   };
   print("x_train", arrays.x_train);
   print("y_train", arrays.y_train);
+  print("x_val", arrays.x_val);
+  print("y_val", arrays.y_val);
   print("x_test", arrays.x_test);
   print("y_test", arrays.y_test);
   constexpr std::size_t kMostClasses = 100;
-  const std::size_t shown = std::min(dataset.classes.size(), kMostClasses);
+  const std::size_t shown = std::min(classes.size(), kMostClasses);
   for (std::size_t i = 0; i < shown; ++i)
-    fmt::print("  class {:<3} {}\n", i, printable(dataset.classes[i]));
-  if (shown < dataset.classes.size())
-    fmt::print("  ... {} classes more\n", dataset.classes.size() - shown);
+    fmt::print("  class {:<3} {}\n", i, printable(classes[i]));
+  if (shown < classes.size()) fmt::print("  ... {} classes more\n", classes.size() - shown);
 }
 
 }  // namespace
 
 ExitCode run_import(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    fmt::print("{}", kHelp);
+    fmt::print("{}{}{}", kHelp, kTableHelp, kHelpEnd);
     return ExitCode::kDone;
   }
   const ImportPlan plan = plan_of(context.arguments);
   check_output(plan);
-  const CsvDataset dataset = read_source(plan);
-  write_dataset_file(plan.out, dataset.arrays);
-  print_result(plan.out, dataset);
+  std::vector<std::string> classes;
+  const DatasetArrays arrays =
+      plan.source == "csv" ? read_table(plan.table, classes) : read_source(plan);
+  write_dataset_file(plan.out, arrays);
+  print_result(plan.out, arrays, classes);
   return ExitCode::kDone;
 }
 

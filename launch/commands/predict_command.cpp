@@ -12,6 +12,9 @@
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/screen.hpp"
+#include "launch/commands/import_table_options.hpp"
+#include "launch/commands/table_input.hpp"
+#include "launch/commands/table_predictions.hpp"
 #include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
 
@@ -20,12 +23,18 @@ namespace {
 
 constexpr const char* kHelp =
     R"(Usage: lockstep predict MODEL.h5 --data FILE.h5 --out PREDICTIONS.h5 [options]
+       lockstep predict MODEL.h5 --table FILE.csv --out PREDICTIONS.csv [options]
 
 Writes the output of a saved network (of Lockstep or Keras) for every row of x_test, in order, as
 float32 dataset `predictions`.
 
 Options:
   --data FILE.h5           HDF5 file with the inputs
+  --table FILE.csv         or: a table with the columns of the one that the network was trained on
+                           (lockstep import csv), in any order, with or without the label. With
+                           --out FILE.csv: names of rows and classes, and each class's probability
+  --unknown refuse|zero    words in --table that the training table lacks: refuse (default), or none
+                           of the words known
   --x DATASET              inputs; a path in --data, or FILE.h5:/path (default x_test)
   --out PREDICTIONS.h5     the file to write
   --overwrite              replace it if it is there
@@ -40,6 +49,8 @@ constexpr const char* kDataset = "predictions";
 struct PredictOptions {
   std::string model;
   ArrayPlace x;
+  std::filesystem::path table;  ///< instead of x
+  Unknown unknown = Unknown::kRefuse;
   std::filesystem::path out;
   bool overwrite = false;
   bool trust = false;
@@ -50,6 +61,8 @@ struct PredictOptions {
 
 PredictOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
+  known.add_options()("table", po::value<std::string>(), "")(
+      "unknown", po::value<std::string>()->default_value("refuse"), "");
   known.add_options()("model", po::value<std::string>(), "")("data", po::value<std::string>(), "")(
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
@@ -60,12 +73,17 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   positional.add("model", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
   check(given.contains("model"), ExitCode::kUsage, "[options] expected MODEL.h5, got none");
-  check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
+  check(given.contains("data") != given.contains("table"), ExitCode::kUsage,
+        "[options] expected --data FILE.h5 or --table FILE.csv, got {}",
+        given.contains("data") ? "both" : "none");
   check(given.contains("out"), ExitCode::kUsage, "[options] expected --out FILE.h5, got none");
 
   PredictOptions options;
   options.model = given["model"].as<std::string>();
-  options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>());
+  if (given.contains("data"))
+    options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>());
+  if (given.contains("table")) options.table = given["table"].as<std::string>();
+  options.unknown = unknown_from_text(given["unknown"].as<std::string>());
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
   options.trust = given.contains("trust-data");
@@ -111,6 +129,27 @@ class PredictionFile {
   hdf5::Writer writer_;
 };
 
+/// The rows of --data or --table.
+class Inputs {
+ public:
+  /// Collective; `host` must outlive it.
+  Inputs(const Communicator& world, const Communicator& host, const PredictOptions& options,
+         const std::string& table_mapping) {
+    if (options.table.empty()) {
+      array_.emplace(world, host, options.x.file, options.x.dataset, options.trust);
+    } else {
+      table_.emplace(world, options.table, table_mapping, options.model, options.unknown);
+    }
+  }
+  ArrayView view() const { return array_ ? array_->view() : table_->view(); }
+  const std::string& label() const { return array_ ? array_->label() : table_->label(); }
+  const TableInput* table() const { return table_ ? &*table_ : nullptr; }
+
+ private:
+  std::optional<ResidentArray> array_;
+  std::optional<TableInput> table_;
+};
+
 }  // namespace
 
 ExitCode run_predict(const CommandContext& context) {
@@ -120,23 +159,38 @@ ExitCode run_predict(const CommandContext& context) {
   }
   const Communicator& world = *context.world;
   PredictOptions options;
-  std::optional<Sequential> model;
+  std::optional<LoadedModel> loaded;
   together(world, [&] { options = parse(context.arguments); });
   on_root(world, [&] { check_output(options); });
-  together(world, [&] { model.emplace(load_model(options.model).model); });
-  model->set_numerics(choose_numerics(world, options.numerics));
+  together(world, [&] { loaded.emplace(load_model(options.model)); });
+  Sequential& model = loaded->model;
+  model.set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));
 
   const Communicator host = world.on_this_host();
-  const ResidentArray x(world, host, options.x.file, options.x.dataset, options.trust);
-  together(world, [&] { check_input(x.view(), *model, x.label()); });
+  const Inputs x(world, host, options, loaded->table_mapping);
+  together(world, [&] { check_input(x.view(), model, x.label()); });
+  const bool as_table = x.table() != nullptr && options.out.extension() == ".csv";
   std::optional<PredictionFile> file;
-  on_root(world, [&] { file.emplace(x.view().rows, model->output_shape()); });
-  predict(*model, world, x.view(), std::min(options.batch_size, x.view().rows),
-          [&](std::int64_t first, ConstMatrix rows) { file->add(first, rows); });
+  std::optional<TablePredictions> table;
   on_root(world, [&] {
-    file->save(options.out);
+    if (as_table)
+      table.emplace(output_meaning(model, x.table()->mapping()), x.table()->mapping().id,
+                    x.table()->ids());
+    else
+      file.emplace(x.view().rows, model.output_shape());
+  });
+  predict(model, world, x.view(), std::min(options.batch_size, x.view().rows),
+          [&](std::int64_t first, ConstMatrix rows) {
+            if (table) table->add(first, rows);
+            if (file) file->add(first, rows);
+          });
+  on_root(world, [&] {
+    if (table) write_atomically(options.out, table->text());
+    if (file) file->save(options.out);
+    if (x.table() != nullptr)
+      for (const std::string& remark : x.table()->remarks()) print_error(remark);
     print_now(
         fmt::format("{} predictions in {}\n", x.view().rows, printable(options.out.string())));
   });

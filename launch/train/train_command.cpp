@@ -16,6 +16,7 @@
 #include "launch/train/resume.hpp"
 #include "launch/train/run_lock.hpp"
 #include "launch/train/run_recorder.hpp"
+#include "launch/train/split_warning.hpp"
 #include "launch/train/train_plan.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/printable.hpp"
@@ -78,6 +79,7 @@ class TrainRun {
 
  private:
   void decide();
+  void warn_about_split(const RunData& data) const;
   void begin();
   void load_checkpoint();
   ExitCode train(const RunData& data);
@@ -101,6 +103,7 @@ ExitCode TrainRun::run() {
   const RunData data = load_data(world_, host, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
+  warn_about_split(data);
   begin();
   try {
     return train(data);
@@ -119,6 +122,13 @@ void TrainRun::decide() {
         directory_.decide(settings_, model_json_text(plan_.network.model)) == Beginning::kResume;
   });
   resumes_ = world_.broadcast(resumes_);
+}
+
+void TrainRun::warn_about_split(const RunData& data) const {
+  if (!world_.is_root() || data.validation || settings_.validation_split <= 0) return;
+  const std::string warning =
+      split_warning(data.train.rows().y, settings_.validation_split, plan_.network.model.loss());
+  if (!warning.empty()) print_error(warning);
 }
 
 void TrainRun::begin() {
@@ -153,7 +163,9 @@ void TrainRun::load_checkpoint() {
 }
 
 ExitCode TrainRun::train(const RunData& data) {
-  Trainer trainer(plan_.network.model, Communicator(world_.get()), trainer_options(settings_));
+  TrainOptions options = trainer_options(settings_);
+  options.table_mapping = plan_.table_mapping;
+  Trainer trainer(plan_.network.model, Communicator(world_.get()), std::move(options));
   const auto recorder = add_callbacks(trainer);
   if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));
   trainer.fit(data.train.rows(),
