@@ -1,6 +1,7 @@
 #include "io/table/header.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -68,7 +69,18 @@ struct Pair {
 };
 
 bool is_year(double value) {
-  return value >= 1800 && value <= 2200 && value == static_cast<double>(static_cast<int>(value));
+  return value >= 1800 && value <= 2200 && value == std::floor(value);
+}
+
+/// Rising integers, none of which is within the range of what is below.
+bool are_unusual_integers(const std::vector<Pair>& pairs) {
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto& [above, below] = pairs[i];
+    const bool integer = above == std::floor(above);
+    const bool inside = above >= below.low && above <= below.high;
+    if (!integer || inside || (i > 0 && above <= pairs[i - 1].above)) return false;
+  }
+  return pairs.size() > 1;
 }
 
 /// Whether numbers above numbers are names of columns.
@@ -131,9 +143,10 @@ HeaderVerdict is_header(std::span<const std::string> first, const RowsBelow& bel
   const HeaderVerdict names = pairs.empty() ? HeaderVerdict::kYes : numbers_are_names(pairs, below);
   if (words_above_values > 0) {
     if (values_above_words > 0) return HeaderVerdict::kCannotTell;
-    // "age, 2020, y": numbers may be names among names, but not many that look like a row.
+    // "a, 1, 2": numbers may be names among names, but not if they look like a row's.
     const bool like_a_row = names == HeaderVerdict::kNo && pairs.size() >= words_above_values;
-    return like_a_row ? HeaderVerdict::kCannotTell : HeaderVerdict::kYes;
+    return like_a_row && !are_unusual_integers(pairs) ? HeaderVerdict::kCannotTell
+                                                      : HeaderVerdict::kYes;
   }
   if (values_above_words > 0) return HeaderVerdict::kNo;
   if (!pairs.empty()) return comes_again ? HeaderVerdict::kNo : names;

@@ -21,15 +21,15 @@ struct ColumnMapping {
     kCategories,  ///< a feature of 0 or 1 for each category
     kOrdinal,     ///< the category's index
   };
-  std::string name;
+  std::string name = {};
   Kind kind = Kind::kNumber;
-  std::vector<std::string> categories;
+  std::vector<std::string> categories = {};
   bool numeric = false;  ///< the categories are numbers: "1.0" is "1"
   DateOrder order = DateOrder::kYearMonthDay;
   bool has_times = false;
   std::string missing = "error";  ///< what was done: error, mean, median, most, zero, drop, ...
   /// For a missing cell: the number, or the category's index (-1: none of them). Not set: refuse.
-  std::optional<double> fill;
+  std::optional<double> fill = {};
   bool indicator = false;  ///< a feature more, 1 where a cell is missing
 
   std::size_t width() const {

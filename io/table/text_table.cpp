@@ -306,6 +306,7 @@ std::size_t TextTable::find(const std::string& column) const {
 
 std::vector<std::size_t> TextTable::find_all(const std::string& columns) const {
   if (columns.empty()) return {};
+  if (columns.find_first_of(",\"") == columns.npos) return {find(columns)};
   if (has_header() && column_named(columns)) return {*column_named(columns)};
   std::vector<std::size_t> found;
   std::string name;

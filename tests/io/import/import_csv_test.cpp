@@ -87,7 +87,7 @@ TEST_F(Csv, FindsOutWhetherThereIsAHeader) {
   EXPECT_EQ(read("x,y\n3,4\n", "-1").x.rows, 1);
   EXPECT_EQ(read("5.1,setosa\n4.9,virginica\n", "-1").x.rows, 2) << "words as labels, no header";
   EXPECT_EQ(read("0,1,label\n5,6,7\n", "label").x.rows, 1);
-  EXPECT_EQ(read("label,0,1\n7,5,6\n", "0").x.rows, 1) << "pandas' names of columns";
+  EXPECT_EQ(read("label,0,1\n7,5,6\n", "-3").x.rows, 1) << "pandas' names of columns";
   EXPECT_THAT(read("1,2\n3,4\n", "-1").feature_names, ElementsAre("0"));
   expect_refused("x,y\n", "y", {"rows below the header"});
 }
