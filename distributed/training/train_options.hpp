@@ -29,6 +29,8 @@ struct TrainOptions {
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
   bool verify_data = true;  ///< compare a hash of the rows over the ranks first
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
+  /// How rows are made of a table (io/table), for the files that save() writes; rank 0's counts.
+  std::string table_mapping = {};
 };
 
 /// All of them as text, to be compared over ranks.

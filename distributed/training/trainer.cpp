@@ -368,8 +368,9 @@ void Trainer::save(const FileWriter& write) {
     distributed_optimizer_->check_replicas(fmt::format("before saving step {}", now.iterations));
     fault_point("save", communicator_.rank(), now.iterations);
     on_root(communicator_, [&] {
-      write(allocating("the image of a model file",
-                       [&] { return model_file(model_, &now.slots, to_json_text(now)); }));
+      write(allocating("the image of a model file", [&] {
+        return model_file(model_, &now.slots, to_json_text(now), options_.table_mapping);
+      }));
     });
   });
 }

@@ -42,12 +42,12 @@ Shape with_rows(std::int64_t rows, const Shape& row_shape) {
 
 }  // namespace
 
-TableFormat table_format(const std::filesystem::path& path) {
+OutputFormat output_format(const std::filesystem::path& path) {
   const std::string ending = path.extension().string();
-  if (ending == ".csv") return TableFormat::kCsv;
-  if (ending == ".tsv") return TableFormat::kTsv;
-  if (ending == ".npy") return TableFormat::kNpy;
-  if (ending == ".h5" || ending == ".hdf5") return TableFormat::kHdf5;
+  if (ending == ".csv") return OutputFormat::kCsv;
+  if (ending == ".tsv") return OutputFormat::kTsv;
+  if (ending == ".npy") return OutputFormat::kNpy;
+  if (ending == ".h5" || ending == ".hdf5") return OutputFormat::kHdf5;
   fail(ExitCode::kUsage,
        "[{}] expected a name that ends in .csv, .tsv (a table), .npy (NumPy), .h5 or .hdf5 (HDF5), "
        "got {}",
@@ -76,19 +76,19 @@ std::vector<std::byte> PredictionFile::Hdf5Part::take_image() {
   return writer.take_image();
 }
 
-PredictionFile::Part PredictionFile::begin(TableFormat format, std::int64_t rows,
+PredictionFile::Part PredictionFile::begin(OutputFormat format, std::int64_t rows,
                                            const Shape& row_shape, TableLabels labels) {
   const Shape extents = with_rows(rows, row_shape);
   check(labels.ids.empty() || std::ssize(labels.ids) == rows, ExitCode::kBadData,
         "[table] expected an id for each of {} rows, got {}", rows, labels.ids.size());
   switch (format) {
-    case TableFormat::kCsv:
+    case OutputFormat::kCsv:
       return TableText(',', row_shape, std::move(labels));
-    case TableFormat::kTsv:
+    case OutputFormat::kTsv:
       return TableText('\t', row_shape, std::move(labels));
-    case TableFormat::kNpy:
+    case OutputFormat::kNpy:
       return NpyPart{npy_header(extents)};
-    case TableFormat::kHdf5:
+    case OutputFormat::kHdf5:
       break;
   }
   Hdf5Part part{hdf5::Writer::in_memory(), std::move(labels), {}, 0};
@@ -96,7 +96,7 @@ PredictionFile::Part PredictionFile::begin(TableFormat format, std::int64_t rows
   return part;
 }
 
-PredictionFile::PredictionFile(TableFormat format, std::int64_t rows, const Shape& row_shape,
+PredictionFile::PredictionFile(OutputFormat format, std::int64_t rows, const Shape& row_shape,
                                TableLabels labels)
     : part_(begin(format, rows, row_shape, std::move(labels))) {}
 

@@ -12,10 +12,10 @@
 
 namespace lockstep {
 
-enum class TableFormat { kCsv, kTsv, kNpy, kHdf5 };
+enum class OutputFormat { kCsv, kTsv, kNpy, kHdf5 };
 
 /// By the name's ending: .csv, .tsv, .npy, .h5 or .hdf5. Throws Error (64) for any other one.
-TableFormat table_format(const std::filesystem::path& path);
+OutputFormat output_format(const std::filesystem::path& path);
 
 /// A network's outputs for rows in order, built in memory and written at the end.
 ///   .csv .tsv   a table: see TableText
@@ -25,7 +25,7 @@ TableFormat table_format(const std::filesystem::path& path);
 class PredictionFile {
  public:
   /// Throws Error (65) if the labels do not fit.
-  PredictionFile(TableFormat format, std::int64_t rows, const Shape& row_shape,
+  PredictionFile(OutputFormat format, std::int64_t rows, const Shape& row_shape,
                  TableLabels labels = {});
   /// The next rows.
   void add(ConstMatrix rows);
@@ -48,7 +48,7 @@ class PredictionFile {
   };
   using Part = std::variant<TableText, NpyPart, Hdf5Part>;
 
-  static Part begin(TableFormat format, std::int64_t rows, const Shape& row_shape,
+  static Part begin(OutputFormat format, std::int64_t rows, const Shape& row_shape,
                     TableLabels labels);
 
   Part part_;

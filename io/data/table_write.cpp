@@ -46,6 +46,13 @@ std::vector<std::string> column_names(const Shape& row_shape, const TableLabels&
   return names;
 }
 
+std::string table_field(std::string_view text, char separator) {
+  if (!needs_quotes(text, separator)) return std::string(text);
+  std::string field = "\"";
+  for (const char c : text) field.append(c == '"' ? 2 : 1, c);
+  return field + '"';
+}
+
 std::string predicted_class(std::span<const float> outputs, std::span<const std::string> classes) {
   const bool two = outputs.size() == 1 && classes.size() == 2;
   check(two || (!outputs.empty() && outputs.size() == classes.size()), ExitCode::kBadData,
@@ -89,13 +96,7 @@ void TableText::end_line() {
 
 void TableText::add_field(std::string_view field) {
   begin_field();
-  if (!needs_quotes(field, separator_)) {
-    text_ += field;
-    return;
-  }
-  text_ += '"';
-  for (const char c : field) text_.append(c == '"' ? 2 : 1, c);
-  text_ += '"';
+  text_ += table_field(field, separator_);
 }
 
 }  // namespace lockstep

@@ -25,6 +25,9 @@ struct TableLabels {
 /// Throws Error (65) if labels.columns has another number of them.
 std::vector<std::string> column_names(const Shape& row_shape, const TableLabels& labels);
 
+/// The text as a field of a table: in quotes, as in RFC 4180, if it must be.
+std::string table_field(std::string_view text, char separator);
+
 /// The name of the class that a row of outputs means: that of the largest one (the first of
 /// equals); of one output and two classes, the second if it is over 0.5, as Keras's accuracy has
 /// it. Empty if an output is NaN. Throws Error (65) if outputs and classes do not fit.

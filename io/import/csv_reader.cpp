@@ -1,45 +1,62 @@
 #include "io/import/csv_reader.hpp"
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 #include "src/core/error.hpp"
 
 namespace lockstep {
 namespace {
 
-constexpr std::size_t kBuffer = std::size_t{1} << 18;
 constexpr std::size_t kLongestRecord = std::size_t{16} << 20;
+
+/// Whether the bytes are UTF-8 in form (overlong forms are not looked for).
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i++]);
+    if (c < 0x80) continue;
+    int tail = c >= 0xF0 && c < 0xF5 ? 3 : c >= 0xE0 && c < 0xF0 ? 2 : c >= 0xC2 ? 1 : -1;
+    if (c >= 0xF5) tail = -1;
+    if (tail < 0) return false;
+    for (; tail > 0; --tail, ++i) {
+      if (i == text.size() || (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return false;
+    }
+  }
+  return true;
+}
 
 }  // namespace
 
 std::string_view CsvRecord::operator[](std::size_t field) const {
   const std::size_t begin = field == 0 ? 0 : ends_[field - 1];
   std::string_view value = std::string_view(text_).substr(begin, ends_[field] - begin);
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!value.empty() && blank(value.front())) value.remove_prefix(1);
   while (!value.empty() && blank(value.back())) value.remove_suffix(1);
   return value;
 }
 
-CsvReader::CsvReader(const std::filesystem::path& path) : source_(path), buffer_(kBuffer) {
+CsvReader::CsvReader(const std::filesystem::path& path, std::optional<char> separator)
+    : source_(path) {
   refill();
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (std::string_view(buffer_.data(), filled_).starts_with(kByteOrderMark)) {
-    position_ = kByteOrderMark.size();
+  // Excel's hint.
+  const bool hint = buffer_.starts_with("sep=") && buffer_.size() > 5 && buffer_[5] == '\n';
+  if (hint) {
+    separator_ = buffer_[4];
+    position_ = 5;
+  } else {
+    separator_ = find_separator(buffer_);
   }
-  separator_ = find_separator();
+  if (separator) separator_ = *separator;
 }
 
 void CsvReader::refill() {
-  filled_ = source_.read(std::as_writable_bytes(std::span(buffer_)));
+  buffer_ = source_.next();
   position_ = 0;
 }
 
 int CsvReader::peek() {
-  if (position_ == filled_) refill();
-  return filled_ == 0 ? kEnd : static_cast<unsigned char>(buffer_[position_]);
+  if (position_ == buffer_.size()) refill();
+  return buffer_.empty() ? kEnd : static_cast<unsigned char>(buffer_[position_]);
 }
 
 int CsvReader::take() {
@@ -49,60 +66,68 @@ int CsvReader::take() {
   return c;
 }
 
-char CsvReader::find_separator() const {
-  constexpr std::array<char, 3> kSeparators = {'\t', ';', ','};
-  std::array<int, 3> counts = {};
-  bool quoted = false;
-  bool begun = false;  // blank lines in front do not count
-  for (std::size_t i = position_; i < filled_; ++i) {
-    const char c = buffer_[i];
-    if (c == '\n' && begun && !quoted) break;
-    begun = begun || (c != '\n' && c != '\r');
-    if (c == '"') quoted = !quoted;
-    for (std::size_t s = 0; s < kSeparators.size(); ++s) {
-      if (!quoted && c == kSeparators[s]) ++counts[s];
-    }
-  }
-  const auto best = std::max_element(counts.begin(), counts.end());
-  return *best == 0 ? ',' : kSeparators[static_cast<std::size_t>(best - counts.begin())];
+void CsvReader::skip_blanks() {
+  while (peek() == ' ' || (peek() == '\t' && separator_ != '\t')) take();
+}
+
+bool CsvReader::is_separator(int c) const {
+  return c == static_cast<unsigned char>(separator_) || (separator_ == kBlanks && c == '\t');
 }
 
 bool CsvReader::next(CsvRecord& record) {
-  while (peek() == '\n' || peek() == '\r') take();
-  if (peek() == kEnd) return false;
-  record.text_.clear();
-  record.ends_.clear();
-  record.line = line_;
-  int last = 0;
   do {
-    last = read_field(record);
-    record.ends_.push_back(record.text_.size());
-  } while (last == separator_);
+    while (peek() == '\n') take();
+    if (peek() == kEnd) return false;
+    record.text_.clear();
+    record.ends_.clear();
+    record.line = line_;
+    record.hash = peek() == '#';
+    while (read_field(record)) {
+    }
+  } while (record.size() == 1 && record[0].empty());
+  check(is_utf8(record.text_), ExitCode::kBadData,
+        "[csv] {}, line {}: expected UTF-8 or UTF-16, got other bytes: convert the file, for "
+        "example by iconv -f latin1 -t utf8",
+        name(), record.line);
   return true;
 }
 
-/// Reads a field and what ends it: the separator, LF or kEnd, which is returned.
-int CsvReader::read_field(CsvRecord& record) {
-  if (peek() == '"') {
+/// Reads a field and what ends it; whether another one follows.
+bool CsvReader::read_field(CsvRecord& record) {
+  skip_blanks();
+  if (peek() == '"' && !record.hash) {
     take();
     read_quoted(record);
-    while (peek() == ' ' || peek() == '\r') take();
-    const int c = take();
-    check(c == separator_ || c == '\n' || c == kEnd, ExitCode::kBadData,
-          "[csv] {}, line {}: expected a separator after a closing quote, got more text", name(),
+  } else {
+    while (peek() != kEnd) {  // block by block
+      const std::string_view rest = buffer_.substr(position_);
+      const auto end = std::find_if(rest.begin(), rest.end(), [this](char c) {
+        return c == '\n' || is_separator(static_cast<unsigned char>(c));
+      });
+      const auto length = static_cast<std::size_t>(end - rest.begin());
+      append(record, rest.substr(0, length));
+      position_ += length;
+      if (position_ < buffer_.size()) break;
+    }
+  }
+  record.ends_.push_back(record.text_.size());
+  const bool blank_follows = peek() == ' ' || peek() == '\t';
+  skip_blanks();
+  if (separator_ == kBlanks) {
+    if (peek() == '\n' || peek() == kEnd) {
+      take();
+      return false;
+    }
+    check(blank_follows, ExitCode::kBadData,
+          "[csv] {}, line {}: expected a blank after a closing quote, got more text", name(),
           record.line);
-    return c;
+    return true;
   }
-  while (peek() != kEnd) {  // block by block
-    const char* data = buffer_.data();
-    const char* begin = data + position_;
-    const char* end = std::find_if(begin, data + filled_,
-                                   [this](char c) { return c == separator_ || c == '\n'; });
-    append(record, {begin, end});
-    position_ += static_cast<std::size_t>(end - begin);
-    if (position_ < filled_) break;
-  }
-  return take();
+  const int c = take();
+  check(is_separator(c) || c == '\n' || c == kEnd, ExitCode::kBadData,
+        "[csv] {}, line {}: expected a separator after a closing quote, got more text", name(),
+        record.line);
+  return is_separator(c);
 }
 
 /// Behind the opening quote, up to and with the closing one.
@@ -116,7 +141,8 @@ void CsvReader::read_quoted(CsvRecord& record) {
       if (peek() != '"') return;
       take();
     }
-    append(record, {buffer_.data() + position_ - 1, 1});
+    const char letter = static_cast<char>(c);
+    append(record, {&letter, 1});
   }
 }
 

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "io/import/byte_source.hpp"
+#include "io/import/csv_dialect.hpp"
+#include "io/import/text_source.hpp"
 
 namespace lockstep {
 
@@ -14,6 +16,7 @@ namespace lockstep {
 class CsvRecord {
  public:
   std::int64_t line = 0;  ///< where it begins, from 1
+  bool hash = false;      ///< it begins with #, and quotes in it mean nothing
   std::size_t size() const { return ends_.size(); }
   std::string_view operator[](std::size_t field) const;
 
@@ -23,17 +26,19 @@ class CsvRecord {
   std::vector<std::size_t> ends_;  ///< of each field in text_
 };
 
-/// Records of comma-separated values as in RFC 4180, gzipped or plain: quoted fields may hold
-/// separators, line breaks and doubled quotes. Lines end in LF or CR LF; blank ones are skipped.
+/// Records of separated values as in RFC 4180, gzipped or plain, UTF-8 or UTF-16: quoted fields may
+/// hold separators, line breaks and doubled quotes. Blank lines are skipped.
 class CsvReader {
  public:
-  /// The separator is the most frequent one of tab, semicolon and comma in the first line.
-  explicit CsvReader(const std::filesystem::path& path);
+  /// Without `separator` it is find_separator() of the file's beginning, or what a first line
+  /// "sep=;" says.
+  explicit CsvReader(const std::filesystem::path& path, std::optional<char> separator = {});
 
   const std::string& name() const { return source_.name(); }
+  char separator() const { return separator_; }
 
-  /// The next record; false at the end. Throws Error (65) with the line for wrong quotes and for
-  /// records of more than 16 MiB.
+  /// The next record; false at the end. Throws Error (65) with the line for wrong quotes, text that
+  /// is not UTF-8, and records of more than 16 MiB.
   bool next(CsvRecord& record);
 
  private:
@@ -42,15 +47,15 @@ class CsvReader {
   void refill();
   int peek();
   int take();
-  char find_separator() const;
-  int read_field(CsvRecord& record);
+  void skip_blanks();
+  bool is_separator(int c) const;
+  bool read_field(CsvRecord& record);
   void read_quoted(CsvRecord& record);
   void append(CsvRecord& record, std::string_view text) const;
 
-  ByteSource source_;
-  std::vector<char> buffer_;
+  TextSource source_;
+  std::string_view buffer_;
   std::size_t position_ = 0;
-  std::size_t filled_ = 0;
   std::int64_t line_ = 1;
   char separator_ = ',';
 };

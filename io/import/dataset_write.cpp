@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "io/files/left_behind.hpp"
@@ -89,19 +90,35 @@ void check_rows(const std::optional<Array>& x, const std::optional<Array>& y, co
 
 std::size_t bytes_of(const DatasetArrays& arrays) {
   constexpr std::size_t kMetadata = 65536;  // much more than HDF5 adds
-  std::size_t bytes = kMetadata;
-  for (const auto* array : {&arrays.x_train, &arrays.y_train, &arrays.x_test, &arrays.y_test}) {
+  std::size_t bytes = kMetadata + arrays.table_mapping.size();
+  for (const auto* array : {&arrays.x_train, &arrays.y_train, &arrays.x_val, &arrays.y_val,
+                            &arrays.x_test, &arrays.y_test}) {
     if (*array) bytes += (*array)->bytes.size();
+  }
+  for (const RowNames* names : {&arrays.id_train, &arrays.id_val, &arrays.id_test}) {
+    std::size_t longest = 0;
+    for (const std::string& text : names->texts) longest = std::max(longest, text.size());
+    bytes += longest * names->texts.size() + sizeof(std::int64_t) * names->numbers.size();
   }
   return bytes;
 }
 
+void write_names(hdf5::Writer& writer, const std::string& path, const RowNames& names) {
+  if (!names.texts.empty()) writer.write_string_dataset(path, names.texts);
+  if (names.numbers.empty()) return;
+  const auto count = static_cast<std::int64_t>(names.numbers.size());
+  writer.create_dataset(path, ElementType::kInt64, {count});
+  writer.write_rows(path, ElementType::kInt64, 0, count, std::as_bytes(std::span(names.numbers)));
+}
+
 void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays) {
-  const std::array<std::pair<const char*, const std::optional<Array>*>, 4> named = {{
+  const std::array<std::pair<const char*, const std::optional<Array>*>, 6> named = {{
       {"/x_train", &arrays.x_train},
       {"/y_train", &arrays.y_train},
       {"/x_test", &arrays.x_test},
       {"/y_test", &arrays.y_test},
+      {"/x_val", &arrays.x_val},
+      {"/y_val", &arrays.y_val},
   }};
   hdf5::Writer writer = hdf5::Writer::create(path);
   for (const auto& [name, array] : named) {
@@ -111,6 +128,10 @@ void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays
     writer.create_dataset(name, (*array)->type, extents);
     writer.write_rows(name, (*array)->type, 0, (*array)->rows, (*array)->bytes);
   }
+  write_names(writer, "/id_train", arrays.id_train);
+  write_names(writer, "/id_test", arrays.id_test);
+  write_names(writer, "/id_val", arrays.id_val);
+  if (!arrays.table_mapping.empty()) writer.write_string("/", kTableMapping, arrays.table_mapping);
   writer.close();
 }
 
@@ -119,6 +140,7 @@ void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays
 void write_dataset_file(const std::filesystem::path& path, const DatasetArrays& arrays) {
   check_rows(arrays.x_train, arrays.y_train, "train");
   check_rows(arrays.x_test, arrays.y_test, "test");
+  check_rows(arrays.x_val, arrays.y_val, "val");
   check(path.has_filename(), ExitCode::kCannotCreate, "[dataset] expected a file's name, got {}",
         path.string());
   TemporaryFile temporary(path);

@@ -48,18 +48,6 @@ class NpzFile {
   std::vector<std::string> names_;
 };
 
-/// A table of numbers; the label column is cut out. Header line if the first line is not numeric.
-struct CsvTable {
-  Array x;  ///< float32 (rows, columns - 1)
-  Array y;  ///< int64 if all are integers or words, else float32
-  std::vector<std::string> feature_names;
-  std::vector<std::string> classes;  ///< if labels were words: class i is classes[i], sorted
-};
-/// `label` is a column's name or its index from 0 (negative: from the end). Separator: comma,
-/// semicolon or tab, found from the first line; quoted fields as in RFC 4180; gzipped or plain.
-/// Throws Error as read_idx, naming line and column.
-CsvTable read_csv(const std::filesystem::path& path, const std::string& label);
-
 /// Labelled 28 x 28 glyphs: the ten digits drawn as line segments, randomly shifted, slanted,
 /// scaled, thickened and noised; image and label `i` are a pure function of seed and i.
 struct Glyphs {
@@ -68,11 +56,23 @@ struct Glyphs {
 };
 Glyphs synthetic_glyphs(std::int64_t rows, std::uint64_t seed, std::int64_t first_row = 0);
 
+/// What names the rows: numbers, or texts. Both empty: nothing does.
+struct RowNames {
+  std::vector<std::int64_t> numbers = {};
+  std::vector<std::string> texts = {};
+};
+
 /// The datasets of a dataset file; absent ones are left out.
 struct DatasetArrays {
   std::optional<Array> x_train, y_train, x_test, y_test;
+  std::optional<Array> x_val = {}, y_val = {};
+  RowNames id_train = {}, id_test = {}, id_val = {};
+  std::string table_mapping = {};  ///< JSON of a TableMapping; empty: the rows are of no table
 };
-/// Writes them to a new HDF5 file under their names, atomically (temporary file, fsync, rename).
+/// Writes them to a new HDF5 file under their names, the mapping as the file's attribute
+/// kTableMapping, atomically (temporary file, fsync, rename).
 void write_dataset_file(const std::filesystem::path& path, const DatasetArrays& arrays);
+
+constexpr const char* kTableMapping = "lockstep_table_mapping";
 
 }  // namespace lockstep

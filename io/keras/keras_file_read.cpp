@@ -86,8 +86,12 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
                  loaded);
   loaded.has_optimizer_state = file.exists("/optimizer_weights");
   if (loaded.model.compiled()) read_state(read_optimizer_state(file, loaded.model), loaded);
-  if (file.exists("/lockstep"))
-    loaded.training_state = file.read_string("/lockstep", "training_state");
+  const auto text_of = [&](const char* attribute) {
+    const bool there = file.exists("/lockstep") && file.has_attribute("/lockstep", attribute);
+    return there ? file.read_string("/lockstep", attribute) : std::string();
+  };
+  loaded.training_state = text_of("training_state");
+  loaded.table_mapping = text_of("table_mapping");
   return loaded;
 }
 

@@ -11,6 +11,7 @@
 #include "launch/cli/screen.hpp"
 #include "launch/commands/import_arrays.hpp"
 #include "launch/commands/import_sources.hpp"
+#include "launch/commands/import_table_options.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -29,7 +30,7 @@ Sources:
   npy --x-train FILE ...   NumPy arrays (.npy, 1.0 to 3.0)
   npz FILE.npz             the arrays of a NumPy archive, compressed or not
   hdf5 FILE.h5             HDF5 of any other form: records, data frames, packed numbers, strings
-  csv --train FILE ...     a table of numbers; one column holds the label
+  csv --train FILE ...     a table of numbers, words and dates; one column holds the label
   synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
 
 Options of idx and npy:
@@ -45,14 +46,9 @@ Options of hdf5:
   --transpose              reverse the axes, as MATLAB and Fortran show them
   --trust-data             follow links that lead to other files, load plugins of filters
 
-Options of csv:
-  --train FILE             header line optional; comma, semicolon or tab; gzipped or plain
-  --label COLUMN           the label's name, or its index from 0 (-1: the last column);
-                           words become classes 0, 1, ... in alphabetical order
-  --test FILE              a second table of the same columns
-  --test-split FRACTION    or: the last part of the rows, between 0 and 1
+)";
 
-Options of synthetic:
+constexpr const char* kHelpEnd = R"(Options of synthetic:
   --rows N                 training images (default 60000)
   --test-rows M            test images (default 10000)
   --seed S                 the images are a function of it (default 0)
@@ -64,6 +60,8 @@ Options of all:
 Examples:
   lockstep import idx /usr/share/datasets/fashion-mnist --out fashion_mnist.h5
   lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
+  lockstep import csv --train passengers.csv --label Survived --id PassengerId --drop Name,Ticket \
+    --missing mean --test-split 0.2 --out passengers.h5
   lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
   lockstep import npz mnist.npz --out mnist.h5
   lockstep import hdf5 era5.nc --x-train t2m --y-train rain --missing drop --out era5.h5
@@ -80,7 +78,7 @@ struct ImportPlan {
   Missing missing = Missing::kError;
   bool transpose = false;
   bool trust = false;
-  CsvSource csv;
+  TableSource table;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
   std::uint64_t seed = 0;
@@ -98,8 +96,7 @@ void add_options_of(const std::string& source, po::options_description& options)
     for (const char* name : {"x-train", "y-train", "x-test", "y-test"})
       add(name, po::value<std::string>());
   } else if (source == "csv") {
-    add("train", po::value<std::string>())("test", po::value<std::string>());
-    add("label", po::value<std::string>())("test-split", po::value<double>());
+    add_table_options(options);
   } else {
     add("rows", po::value<std::int64_t>())("test-rows", po::value<std::int64_t>());
     add("seed", po::value<std::uint64_t>());
@@ -146,20 +143,6 @@ void read_names(const po::variables_map& given, ImportPlan& plan) {
                                      : Missing::kError;
 }
 
-CsvSource csv_source(const po::variables_map& given) {
-  CsvSource csv{path_of(given, "train"), path_of(given, "test"),
-                value_or<std::string>(given, "label", ""), value_or(given, "test-split", 0.0)};
-  check(!csv.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
-  check(!csv.label.empty(), ExitCode::kUsage,
-        "[import] expected --label COLUMN (a name, or an index: -1 is the last column), got none");
-  check(csv.test.empty() || given.count("test-split") == 0, ExitCode::kUsage,
-        "[import] expected --test or --test-split, got both");
-  check(given.count("test-split") == 0 || (csv.test_split > 0 && csv.test_split < 1),
-        ExitCode::kUsage, "[import] --test-split: expected a fraction between 0 and 1, got {}",
-        csv.test_split);
-  return csv;
-}
-
 ImportPlan plan_of(const std::vector<std::string>& arguments) {
   static constexpr auto kSources =
       std::to_array<const char*>({"idx", "csv", "npy", "npz", "hdf5", "synthetic"});
@@ -187,7 +170,7 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   if (plan.source == "npz" || plan.source == "hdf5") {
     read_names(given, plan);
   } else if (plan.source == "csv") {
-    plan.csv = csv_source(given);
+    plan.table = table_source(given);
   } else if (plan.source == "synthetic") {
     plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
     plan.test_rows = value_or<std::int64_t>(given, "test-rows", 10'000);
@@ -224,39 +207,44 @@ void check_output(const ImportPlan& plan) {
                      {"--y-train", files.y_train},
                      {"--x-test", files.x_test},
                      {"--y-test", files.y_test},
-                     {"--train", plan.csv.train},
-                     {"--test", plan.csv.test}});
+                     {"--train", plan.table.train},
+                     {"--test", plan.table.test}});
 }
 
-CsvDataset read_source(const ImportPlan& plan) {
-  if (plan.source == "csv") return read_csv_source(plan.csv);
-  CsvDataset dataset;
-  if (plan.source == "npz" || plan.source == "hdf5") {
-    NamedArrays named = plan.source == "npz" ? read_npz_source(plan.names)
-                                             : read_hdf5_source(plan.names, plan.trust,
-                                                                plan.transpose, plan.missing);
-    for (const std::string& note : named.notes) print_now(note + "\n");
-    dataset.arrays = std::move(named.arrays);
-    dataset.classes = std::move(named.classes);
-  } else if (plan.source == "npy") {
-    dataset.arrays = read_array_files(plan.files, read_npy);
-  } else if (plan.source == "idx") {
-    dataset.arrays = read_array_files(plan.files, read_idx);
-  } else {
-    Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
-    dataset.arrays.x_train = std::move(train.x);
-    dataset.arrays.y_train = std::move(train.y);
-    if (plan.test_rows == 0) return dataset;
-    Glyphs test = synthetic_glyphs(plan.test_rows, plan.seed, plan.rows);
-    dataset.arrays.x_test = std::move(test.x);
-    dataset.arrays.y_test = std::move(test.y);
-  }
-  return dataset;
+NamedArrays read_table(const TableSource& source) {
+  ImportedTable table =
+      import_table(source.train, source.test, source.options, source.split, source.unknown);
+  for (const std::string& warning : table.warnings) print_error("warning: " + warning);
+  return {std::move(table.arrays), table.mapping.classes(), std::move(table.report)};
 }
 
-void print_result(const fs::path& out, const CsvDataset& dataset) {
+DatasetArrays synthetic(const ImportPlan& plan) {
+  DatasetArrays arrays;
+  Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
+  arrays.x_train = std::move(train.x);
+  arrays.y_train = std::move(train.y);
+  if (plan.test_rows == 0) return arrays;
+  Glyphs test = synthetic_glyphs(plan.test_rows, plan.seed, plan.rows);
+  arrays.x_test = std::move(test.x);
+  arrays.y_test = std::move(test.y);
+  return arrays;
+}
+
+NamedArrays read_source(const ImportPlan& plan) {
+  if (plan.source == "csv") return read_table(plan.table);
+  if (plan.source == "npz") return read_npz_source(plan.names);
+  if (plan.source == "hdf5")
+    return read_hdf5_source(plan.names, plan.trust, plan.transpose, plan.missing);
+  if (plan.source == "npy") return {read_array_files(plan.files, read_npy), {}, {}};
+  if (plan.source == "idx") return {read_array_files(plan.files, read_idx), {}, {}};
+  return {synthetic(plan), {}, {}};
+}
+
+void print_result(const fs::path& out, const NamedArrays& dataset) {
   const DatasetArrays& arrays = dataset.arrays;
-  std::string text = printable(out.string()) + "\n";
+  std::string text;
+  for (const std::string& note : dataset.notes) text += note + "\n";
+  text += printable(out.string()) + "\n";
   const auto add = [&](const char* name, const std::optional<Array>& array) {
     if (!array) return;
     Shape extents = array->row_shape;
@@ -266,6 +254,8 @@ void print_result(const fs::path& out, const CsvDataset& dataset) {
   };
   add("x_train", arrays.x_train);
   add("y_train", arrays.y_train);
+  add("x_val", arrays.x_val);
+  add("y_val", arrays.y_val);
   add("x_test", arrays.x_test);
   add("y_test", arrays.y_test);
   constexpr std::size_t kMostClasses = 100;
@@ -281,12 +271,12 @@ void print_result(const fs::path& out, const CsvDataset& dataset) {
 
 ExitCode run_import(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    print_now(kHelp);
+    print_now(fmt::format("{}{}{}", kHelp, kTableHelp, kHelpEnd));
     return ExitCode::kDone;
   }
   const ImportPlan plan = plan_of(context.arguments);
   check_output(plan);
-  const CsvDataset dataset = read_source(plan);
+  const NamedArrays dataset = read_source(plan);
   write_dataset_file(plan.out, dataset.arrays);
   print_result(plan.out, dataset);
   return ExitCode::kDone;

@@ -6,6 +6,7 @@
 #include "distributed/training/evaluator.hpp"
 #include "distributed/training/finite_check.hpp"
 #include "io/data/prediction_file.hpp"
+#include "io/files/atomic_file.hpp"
 #include "io/keras/keras_file.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/data_source.hpp"
@@ -14,6 +15,11 @@
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/output_place.hpp"
 #include "launch/cli/screen.hpp"
+#include "launch/commands/import_table_options.hpp"
+#include "launch/commands/table_input.hpp"
+#include "launch/commands/table_predictions.hpp"
+#include "launch/train/train_compile.hpp"
+#include "src/core/json_text.hpp"
 #include "src/core/parallel.hpp"
 #include "src/kernels/gemm.hpp"
 
@@ -22,12 +28,18 @@ namespace {
 
 constexpr const char* kHelp =
     R"help(Usage: lockstep predict MODEL --data FILE.h5 --out PREDICTIONS.csv [options]
+       lockstep predict MODEL --table FILE.csv --out PREDICTIONS.csv [options]
 
 Writes the output of a saved network (.h5 of Lockstep or Keras, .keras) for every row of
 x_test, in order, as float32.
 
 Options:
   --data FILE.h5           HDF5 file with the inputs
+  --table FILE.csv         or: a table with the columns of the one that the network was trained on
+                           (lockstep import csv), in any order, with or without the label. With
+                           --out FILE.csv: names of rows and classes, and each class's probability
+  --unknown refuse|zero    words in --table that the training table lacks: refuse (default), or none
+                           of the words known
   --model FILE.json        instead of MODEL: the network as Keras's model.to_json() writes it
   --layers TEXT            or in Keras's words: "Flatten(), Dense(64, relu), Dense(10, softmax)"
   --weights FILE           its weights, as Keras's save_weights() writes them
@@ -50,6 +62,8 @@ struct PredictOptions {
   ModelSource model;
   ArrayPlace x;
   std::filesystem::path data;
+  std::filesystem::path table;  ///< instead of data
+  Unknown unknown = Unknown::kRefuse;
   std::filesystem::path out;
   bool overwrite = false;
   bool trust = false;
@@ -61,6 +75,8 @@ struct PredictOptions {
 PredictOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
   add_model_source(known);
+  known.add_options()("table", po::value<std::string>(), "")(
+      "unknown", po::value<std::string>()->default_value("refuse"), "");
   known.add_options()("data", po::value<std::string>(), "")(
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
@@ -70,15 +86,26 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   po::positional_options_description positional;
   positional.add("model-file", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
-  check(given.contains("data"), ExitCode::kUsage, "[options] expected --data FILE.h5, got none");
+  check(given.contains("data") != given.contains("table"), ExitCode::kUsage,
+        "[options] expected --data FILE.h5 or --table FILE.csv, got {}",
+        given.contains("data") ? "both" : "none");
   check(given.contains("out"), ExitCode::kUsage,
         "[options] expected --out FILE.csv (or .tsv, .npy, .h5), got none");
 
   PredictOptions options;
   options.model = model_source_from(given);
-  options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>(),
-                          given.contains("transpose"));
-  options.data = given["data"].as<std::string>();
+  if (given.contains("data")) {
+    options.data = given["data"].as<std::string>();
+    options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>(),
+                            given.contains("transpose"));
+  } else {
+    options.table = given["table"].as<std::string>();
+  }
+  check(options.table.empty() || !options.model.file.empty(), ExitCode::kUsage,
+        "[options] expected MODEL.h5 with --table, since the file of a trained network knows how "
+        "columns become inputs, got {}",
+        options.model.name());
+  options.unknown = unknown_from_text(given["unknown"].as<std::string>());
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
   options.trust = given.contains("trust-data");
@@ -89,14 +116,15 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   return options;
 }
 
-TableFormat check_output(const PredictOptions& options) {
+OutputFormat check_output(const PredictOptions& options) {
   check_output_file(options.out, options.overwrite,
                     {{"MODEL", options.model.file},
                      {"--model", options.model.model},
                      {"--weights", options.model.weights},
+                     {"--table", options.table},
                      {"--data", options.data},
                      {"--x", options.x.file}});
-  return table_format(options.out);
+  return output_format(options.out);
 }
 
 void check_input(const ArrayView& x, const Sequential& model, const std::string& label) {
@@ -119,6 +147,72 @@ void warn_of_not_finite(const FinitePredictions& finite, const Sequential& model
                       : fmt::format("[{}] {}", printable(name), weights)));
 }
 
+/// The rows of --data or --table.
+class Inputs {
+ public:
+  /// Collective; `host` must outlive it.
+  Inputs(const Communicator& world, const Communicator& host, const PredictOptions& options,
+         const std::string& table_mapping) {
+    if (options.table.empty()) {
+      array_.emplace(world, host, options.x.file, options.x.dataset, options.trust);
+    } else {
+      table_.emplace(world, options.table, table_mapping, options.model.file, options.unknown);
+    }
+  }
+  ArrayView view() const { return array_ ? array_->view() : table_->view(); }
+  const std::string& label() const { return array_ ? array_->label() : table_->label(); }
+  std::vector<std::string> notes() const {
+    return array_ ? notes_of_inputs(*array_) : std::vector<std::string>();
+  }
+  const TableInput* table() const { return table_ ? &*table_ : nullptr; }
+
+ private:
+  std::optional<ResidentArray> array_;
+  std::optional<TableInput> table_;
+};
+
+/// Where the predictions go. Rank 0 only.
+class Outputs {
+ public:
+  Outputs(OutputFormat format, const Sequential& model, const Inputs& inputs) {
+    const TableInput* table = inputs.table();
+    if (table != nullptr && (format == OutputFormat::kCsv || format == OutputFormat::kTsv)) {
+      table_.emplace(output_meaning(model, table->mapping()), table->mapping().id, table->ids(),
+                     format == OutputFormat::kCsv ? ',' : '\t');
+      return;
+    }
+    TableLabels labels;
+    if (table != nullptr) {
+      labels.ids = table->ids();
+      const OutputMeaning meaning = output_meaning(model, table->mapping());
+      if (meaning.kind == OutputMeaning::Kind::kClasses) labels.classes = meaning.names;
+    }
+    file_.emplace(format, inputs.view().rows, model.output_shape(), std::move(labels));
+  }
+  void add(std::int64_t first_row, ConstMatrix rows) {
+    if (table_) table_->add(first_row, rows);
+    if (file_) file_->add(rows);
+  }
+  void save(const std::filesystem::path& path) {
+    if (table_) write_atomically(path, table_->text());
+    if (file_) file_->save(path);
+  }
+
+ private:
+  std::optional<TablePredictions> table_;
+  std::optional<PredictionFile> file_;
+};
+
+/// What an output means for a table's label may depend on the loss, where the file's is known.
+void compile_if_known(Sequential& model, const std::string& training_config) {
+  if (training_config.empty()) return;
+  try {
+    compile_by({}, parse_json(training_config, "the attribute training_config"), model,
+               CompileFor::kEvaluation);
+  } catch (const Error&) {
+  }
+}
+
 }  // namespace
 
 ExitCode run_predict(const CommandContext& context) {
@@ -130,9 +224,13 @@ ExitCode run_predict(const CommandContext& context) {
   PredictOptions options;
   std::optional<LoadedModel> loaded;
   together(world, [&] { options = parse(context.arguments); });
-  TableFormat format = TableFormat::kCsv;
+  OutputFormat format = OutputFormat::kCsv;
   on_root(world, [&] { format = check_output(options); });
   together(world, [&] {
+    if (!options.table.empty()) {
+      loaded.emplace(load_network(options.model, {}, compile_if_known));
+      return;
+    }
     const DatasetFile rows(options.x.file, options.x.dataset, options.trust);
     const auto leave_uncompiled = [](Sequential&, const std::string&) {};
     loaded.emplace(load_network(options.model, rows.row_shape(), leave_uncompiled));
@@ -144,25 +242,27 @@ ExitCode run_predict(const CommandContext& context) {
   set_blas_threads(static_cast<int>(options.threads));
 
   const Communicator host = world.on_this_host();
-  const ResidentArray x(world, host, options.x.file, options.x.dataset, options.trust);
+  const Inputs x(world, host, options, loaded->table_mapping);
   std::vector<std::string> notes;
   together(world, [&] {
-    notes = notes_of_inputs(x);
+    notes = x.notes();
     check_input(x.view(), *model, x.label());
   });
   for (const std::string& note : notes)
     if (context.is_root()) print_now(note + "\n");
-  std::optional<PredictionFile> file;
-  on_root(world, [&] { file.emplace(format, x.view().rows, model->output_shape()); });
+  std::optional<Outputs> outputs;
+  on_root(world, [&] { outputs.emplace(format, *model, x); });
   FinitePredictions finite;
   // A communicator of its own: what rank 0 meets while it fills the file, all ranks hear of.
   predict(*model, Communicator(world.get()), x.view(), std::min(options.batch_size, x.view().rows),
           [&](std::int64_t first, ConstMatrix rows) {
             finite.add(first, rows);
-            file->add(rows);
+            outputs->add(first, rows);
           });
   on_root(world, [&] {
-    file->save(options.out);
+    outputs->save(options.out);
+    if (x.table() != nullptr)
+      for (const std::string& remark : x.table()->remarks()) print_error(remark);
     print_now(
         fmt::format("{} predictions in {}\n", x.view().rows, printable(options.out.string())));
   });

@@ -17,6 +17,7 @@
 #include "launch/train/progress.hpp"
 #include "launch/train/resume.hpp"
 #include "launch/train/run_recorder.hpp"
+#include "launch/train/split_warning.hpp"
 #include "launch/train/train_plan.hpp"
 #include "launch/train/training_facts.hpp"
 #include "src/core/hash.hpp"
@@ -94,6 +95,7 @@ class TrainRun {
 
  private:
   void decide();
+  void warn_about_split(const RunData& data) const;
   void advise_on_rates(std::int64_t rows) const;
   void begin(const RunData& data);
   void identify(const RunData& data);
@@ -123,6 +125,7 @@ ExitCode TrainRun::run() {
   follow(world_, advice_on(facts_of(plan_.network.model),
                            facts_of(world_, data.train.rows(), plan_.network.model, settings_.x,
                                     settings_.y)));
+  warn_about_split(data);
   if (!resumes_) advise_on_rates(data.train.rows().rows());
   begin(data);
   try {
@@ -142,6 +145,13 @@ void TrainRun::decide() {
         directory_.decide(settings_, model_json_text(plan_.network.model)) == Beginning::kResume;
   });
   resumes_ = world_.broadcast(resumes_);
+}
+
+void TrainRun::warn_about_split(const RunData& data) const {
+  if (!world_.is_root() || data.validation || settings_.validation_split <= 0) return;
+  const std::string warning =
+      split_warning(data.train.rows().y, settings_.validation_split, plan_.network.model.loss());
+  if (!warning.empty()) print_error(warning);
 }
 
 /// Of the steps from where training sets out.
@@ -212,7 +222,9 @@ void TrainRun::load_checkpoint(const RunData& data) {
 }
 
 ExitCode TrainRun::train(const RunData& data) {
-  Trainer trainer(plan_.network.model, Communicator(world_.get()), trainer_options(settings_));
+  TrainOptions options = trainer_options(settings_);
+  options.table_mapping = plan_.table_mapping;
+  Trainer trainer(plan_.network.model, Communicator(world_.get()), std::move(options));
   trainer.set_identity(identity_.options, identity_.inputs);
   const auto recorder = add_callbacks(trainer);
   if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));

@@ -9,6 +9,9 @@
 #include "distributed/ranks/setup_check.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "io/data/sample_order.hpp"
+#include "io/hdf5/hdf5.hpp"
+#include "io/import/import.hpp"
+#include "io/table/table_mapping.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/screen.hpp"
 #include "launch/machine/machine.hpp"
@@ -48,6 +51,16 @@ std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSett
   bool there = false;
   on_root(world, [&] { there = exists(place, settings.trust_data); });
   return world.broadcast(there) ? std::optional(place) : std::nullopt;
+}
+
+/// What lockstep import left in the dataset file, if the rows are those that it speaks of.
+std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool trust) {
+  const hdf5::File file = hdf5::File::open(x.file, trust);
+  if (!file.has_attribute("/", kTableMapping)) return "";
+  std::string text = file.read_string("/", kTableMapping);
+  const TableMapping mapping = table_mapping_from_json(text, x.file.string());
+  const Shape mapped = {static_cast<std::int64_t>(mapping.feature_count())};
+  return row_shape == mapped ? text : "";
 }
 
 // --- Dry run ---
@@ -173,15 +186,17 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   if (!settings.x_val.empty()) validation = place_of(settings, settings.x_val, settings.y_val);
 
   std::optional<Network> network;
+  std::string table_mapping;
   together(world, [&] {
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
     network.emplace(make_network(settings, x.row_shape()));
+    table_mapping = read_table_mapping(train.x, x.row_shape(), settings.trust_data);
   });
   check_same_everywhere(world, "network", describe_network(network->model));
   if (!settings.from.empty())
     check_same_everywhere(world, "weights in " + printable(settings.from),
                           describe_weights(network->model));
-  return {settings, std::move(*network), train, validation, test};
+  return {settings, std::move(*network), train, validation, test, std::move(table_mapping)};
 }
 
 Facts input_places(const TrainPlan& plan) {

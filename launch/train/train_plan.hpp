@@ -19,6 +19,7 @@ struct TrainPlan {
   DatasetPlace train;
   std::optional<DatasetPlace> validation;
   std::optional<DatasetPlace> test;
+  std::string table_mapping;  ///< of the table that the training rows come from; empty: of none
 };
 
 /// Reads options, config file, network and the descriptions of the datasets. Throws

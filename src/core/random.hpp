@@ -6,7 +6,13 @@
 namespace lockstep {
 
 /// What a stream of random numbers is for: streams of different purposes never overlap.
-enum class Purpose : std::uint32_t { kInitializer = 1, kShuffle = 2, kDropout = 3, kSynthetic = 4 };
+enum class Purpose : std::uint32_t {
+  kInitializer = 1,
+  kShuffle = 2,
+  kDropout = 3,
+  kSynthetic = 4,
+  kSplit = 5
+};
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of
 /// Random123 (Salmon et al., SC'11). There is no state to carry or to synchronise: every rank can

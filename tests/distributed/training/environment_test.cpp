@@ -3,7 +3,7 @@
 
 #include "distributed/training/evaluator.hpp"
 #include "distributed/training/trainer.hpp"
-#include "io/import/import.hpp"
+#include "io/table/import_table.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/parallel.hpp"
 #include "src/model/layers_text.hpp"
@@ -106,11 +106,14 @@ TEST_F(Environments, ChangeNoBitOnSeveralThreads) {
 TEST_F(Environments, ChangeNoNumberThatIsRead) {
   const std::filesystem::path table = directory_ / "table.csv";
   if (communicator_.is_root())
-    std::ofstream(table) << "0.1,1e-40,0.30000000000000004,1\n123456.789,-0.7,1e22,0\n";
+    std::ofstream(table) << "0.1,1e-40,0.30000000000000004,1\n123456.789,-0.7,1e22,0\n0.3,,7,1\n";
   communicator_.barrier();
   expect_the_same([&] {
-    const CsvTable read = read_csv(table, "-1");
-    std::string text = to_hex(read.x.bytes) + to_hex(read.y.bytes);
+    TableOptions options;
+    options.label = "-1";
+    options.missing = {"mean"};
+    const DatasetArrays read = import_table(table, "", options, {}, Unknown::kRefuse).arrays;
+    std::string text = to_hex(read.x_train->bytes) + to_hex(read.y_train->bytes);
     for (const char* number : {"0.1", "1e-300", "0.7", "123456.789e-7", "3.3333333333333335"}) {
       Sequential model = model_from_layers_text(
           fmt::format("Rescaling({}), Dense(3, kernel_regularizer=l2({}))", number, number));

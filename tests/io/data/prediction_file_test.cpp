@@ -13,22 +13,22 @@ const std::vector<float> kNumbers = {0.1F, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 /// Two rows of `row_shape`, in two pieces.
 void write(const std::filesystem::path& path, const Shape& row_shape, TableLabels labels = {}) {
-  PredictionFile file(table_format(path), 2, row_shape, std::move(labels));
+  PredictionFile file(output_format(path), 2, row_shape, std::move(labels));
   const ConstMatrix rows{kNumbers.data(), 2, element_count(row_shape)};
   file.add(rows.rows_from(0, 1));
   file.add(rows.rows_from(1, 1));
   file.save(path);
 }
 
-TEST(TableFormat, IsKnownByTheEnding) {
-  EXPECT_EQ(table_format("a/p.csv"), TableFormat::kCsv);
-  EXPECT_EQ(table_format("p.tsv"), TableFormat::kTsv);
-  EXPECT_EQ(table_format("p.npy"), TableFormat::kNpy);
-  EXPECT_EQ(table_format("p.hdf5"), TableFormat::kHdf5);
-  EXPECT_EQ(table_format("p.csv.h5"), TableFormat::kHdf5);
+TEST(OutputFormat, IsKnownByTheEnding) {
+  EXPECT_EQ(output_format("a/p.csv"), OutputFormat::kCsv);
+  EXPECT_EQ(output_format("p.tsv"), OutputFormat::kTsv);
+  EXPECT_EQ(output_format("p.npy"), OutputFormat::kNpy);
+  EXPECT_EQ(output_format("p.hdf5"), OutputFormat::kHdf5);
+  EXPECT_EQ(output_format("p.csv.h5"), OutputFormat::kHdf5);
   for (const char* name : {"p", "p.txt", "p.npz", "p.CSV.gz", ".csv", "p.h5/"}) {
     expect_error(ExitCode::kUsage, {".csv", ".tsv", ".npy", ".h5", ".hdf5"},
-                 [&] { table_format(name); });
+                 [&] { output_format(name); });
   }
 }
 
@@ -68,7 +68,7 @@ TEST(PredictionFile, WritesHdf5WithIdsAndPredictedClasses) {
 }
 
 TEST(PredictionFile, RefusesLabelsThatDoNotFit) {
-  for (const TableFormat format : {TableFormat::kCsv, TableFormat::kHdf5}) {
+  for (const OutputFormat format : {OutputFormat::kCsv, OutputFormat::kHdf5}) {
     expect_error(ExitCode::kBadData, {"2 rows", "got 1"},
                  [&] { PredictionFile(format, 2, {2}, {.ids = {"a"}}); });
   }

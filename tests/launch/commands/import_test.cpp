@@ -117,8 +117,8 @@ TEST_F(Import, ContinuesTheSyntheticRowsInTheTestSet) {
 
 TEST_F(Import, CutsTheLastRowsOffATable) {
   write("t.csv", "a,b,y\n1,2,0\n3,4,1\n5,6,0\n7,8,1\n9,10,1\n");
-  ASSERT_EQ(run({"csv", "--train", path("t.csv"), "--label", "y", "--test-split", "0.4", "--out",
-                 path("o.h5")}),
+  ASSERT_EQ(run({"csv", "--train", path("t.csv"), "--label", "y", "--test-split-last", "0.4",
+                 "--out", path("o.h5")}),
             ExitCode::kDone);
   EXPECT_THAT(labels("o.h5", "y_train"), ElementsAre(0, 1, 0));
   EXPECT_THAT(labels("o.h5", "y_test"), ElementsAre(1, 1));

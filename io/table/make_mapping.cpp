@@ -1,0 +1,434 @@
+#include "io/table/make_mapping.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "io/table/column_kind.hpp"
+#include "src/core/error.hpp"
+#include "src/core/printable.hpp"
+
+namespace lockstep {
+namespace {
+
+using Kind = ColumnMapping::Kind;
+
+constexpr auto kPolicies = std::to_array<std::string_view>(
+    {"error", "mean", "median", "most", "zero", "indicator", "drop"});
+
+std::string shown(std::string_view text) {
+  return printable(text, kShownOfCell);
+}
+
+/// "COLUMN=value" at the last "=".
+std::pair<std::string, std::string> assignment(const std::string& text, const char* option,
+                                               const char* example) {
+  const std::size_t equals = text.rfind('=');
+  check(equals != text.npos && equals > 0, ExitCode::kUsage,
+        "[import] --{}: expected COLUMN={}, got '{}'", option, example, shown(text));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+std::vector<std::string> split(const std::string& text, std::string_view separators) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (separators.find(c) == separators.npos) {
+      parts.back() += c;
+    } else {
+      parts.emplace_back();
+    }
+  }
+  return parts;
+}
+
+bool contains(const std::vector<std::size_t>& columns, std::size_t column) {
+  return std::find(columns.begin(), columns.end(), column) != columns.end();
+}
+
+/// What options say of a table's columns, by index.
+struct Wishes {
+  std::vector<std::size_t> labels, dropped, categorical;
+  std::optional<std::size_t> id;
+  std::map<std::size_t, std::vector<std::string>> ordinal;  ///< empty list: sorted
+  std::map<std::size_t, DateOrder> dates;
+  std::string missing = "error";
+  std::map<std::size_t, std::string> missing_of;
+
+  Wishes(const TextTable& table, const TableOptions& options);
+  const std::string& policy(std::size_t column) const {
+    const auto found = missing_of.find(column);
+    return found == missing_of.end() ? missing : found->second;
+  }
+  /// Whether any option but --missing names the column as a feature.
+  bool wants(std::size_t column) const {
+    return contains(categorical, column) || ordinal.contains(column) || dates.contains(column);
+  }
+  bool is_feature(std::size_t column) const {
+    return !contains(labels, column) && !contains(dropped, column) && id != column;
+  }
+
+ private:
+  void read_missing(const TextTable& table, const TableOptions& options);
+  void check_uses(const TextTable& table) const;
+};
+
+Wishes::Wishes(const TextTable& table, const TableOptions& options)
+    : labels(table.find_all(options.label)),
+      dropped(table.find_all(options.drop)),
+      categorical(table.find_all(options.categorical)) {
+  if (!options.id.empty()) id = table.find(options.id);
+  for (const std::string& text : options.ordinal) {
+    const bool has_list = text.find('=') != text.npos && !table.column_named(text);
+    if (!has_list) {
+      ordinal[table.find(text)] = {};
+      continue;
+    }
+    const auto [column, list] = assignment(text, "ordinal", "low<middle<high");
+    ordinal[table.find(column)] = split(list, list.find('<') == list.npos ? "," : "<");
+  }
+  for (const std::string& text : options.dates) {
+    const auto [column, word] = assignment(text, "date", "d/m/y");
+    const std::optional<DateOrder> order = date_order_from_text(word);
+    check(order.has_value(), ExitCode::kUsage,
+          "[import] --date: expected y-m-d, d/m/y or m/d/y behind '=', got '{}'", shown(word));
+    dates[table.find(column)] = *order;
+  }
+  read_missing(table, options);
+  check_uses(table);
+}
+
+void Wishes::read_missing(const TextTable& table, const TableOptions& options) {
+  for (const std::string& text : options.missing) {
+    const bool for_all = std::find(kPolicies.begin(), kPolicies.end(), text) != kPolicies.end();
+    if (for_all) {
+      missing = text;
+      continue;
+    }
+    const auto [columns, word] = assignment(text, "missing", "mean, or mean for all columns");
+    check(std::find(kPolicies.begin(), kPolicies.end(), word) != kPolicies.end(), ExitCode::kUsage,
+          "[import] --missing: expected error, mean, median, most, zero, indicator or drop, got "
+          "'{}'",
+          shown(word));
+    for (const std::size_t column : table.find_all(columns)) missing_of[column] = word;
+  }
+}
+
+void Wishes::check_uses(const TextTable& table) const {
+  for (std::size_t i = 0; i < table.columns(); ++i) {
+    const int uses = contains(labels, i) + contains(dropped, i) + (id == i) +
+                     contains(categorical, i) + static_cast<int>(ordinal.contains(i)) +
+                     static_cast<int>(dates.contains(i));
+    check(uses <= 1, ExitCode::kUsage,
+          "[import] expected one use of column '{}', got more than one of --label, --drop, --id, "
+          "--categorical, --ordinal, --date",
+          shown(table.column_name(i)));
+  }
+}
+
+ColumnMapping ordinal_column(const TextTable& table, std::size_t column,
+                             const ColumnContent& content, const std::vector<std::string>& order) {
+  ColumnMapping mapping = column_of_words(table, column, content, Kind::kOrdinal);
+  if (order.empty()) return mapping;
+  mapping.categories = order;
+  mapping.numeric = false;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    const std::string cell(table.cell(row, column));
+    check(table.cells().is_missing(cell) ||
+              std::find(order.begin(), order.end(), cell) != order.end(),
+          ExitCode::kBadData, "{}: expected one of the words of --ordinal, got '{}'",
+          table.place(row, column), shown(cell));
+  }
+  return mapping;
+}
+
+ColumnMapping column_mapping(const TextTable& table, std::size_t column, const Wishes& wishes,
+                             const ColumnContent& content) {
+  if (contains(wishes.categorical, column))
+    return column_of_words(table, column, content, Kind::kCategories);
+  if (const auto order = wishes.ordinal.find(column); order != wishes.ordinal.end())
+    return ordinal_column(table, column, content, order->second);
+  if (const auto date = wishes.dates.find(column); date != wishes.dates.end())
+    return column_of_dates(table, column, date->second);
+  return guess_column(table, column, content);
+}
+
+[[noreturn]] void refuse_missing(const TextTable& table, std::size_t column,
+                                 const ColumnMapping& mapping, const ColumnContent& content) {
+  const std::string name = shown(mapping.name);
+  const std::string_view cell = table.cell(content.first_missing, column);
+  fail(ExitCode::kBadData,
+       "{}: expected a {}, got {} ({} of {} rows lack a value): --missing mean (or median, most, "
+       "zero, indicator, drop) for all columns, --missing '{}=mean' for this one, or --drop '{}'",
+       table.place(content.first_missing, column),
+       mapping.kind == Kind::kNumber ? "finite number" : "word",
+       cell.empty() ? "an empty cell" : "'" + shown(cell) + "'", content.missing, content.rows(),
+       name, name);
+}
+
+/// Row numbers under another name than pandas and R give them.
+bool counts_rows(const TextTable& table, std::size_t column) {
+  if (table.rows() < 5) return false;
+  const std::optional<std::int64_t> first = to_integer(table.cell(0, column));
+  if (!first || (*first != 0 && *first != 1)) return false;
+  for (std::size_t row = 1; row < table.rows(); ++row)
+    if (to_integer(table.cell(row, column)) != *first + static_cast<std::int64_t>(row))
+      return false;
+  return true;
+}
+
+void add_features(const TextTable& table, const Wishes& wishes, NewMapping& made) {
+  for (std::size_t i = 0; i < table.columns(); ++i) {
+    const std::string& name = table.column_name(i);
+    if (contains(wishes.dropped, i)) made.mapping.dropped.push_back(name);
+    if (!wishes.is_feature(i)) continue;
+    if (table.index_column() == i && !wishes.wants(i)) {
+      made.mapping.dropped.push_back(name);
+      made.remarks.push_back(fmt::format("index column '{}' dropped", shown(name)));
+      continue;
+    }
+    const ColumnContent content = look_at(table, i, made.rows, wishes.wants(i));
+    if (content.missing == content.rows()) {
+      made.mapping.dropped.push_back(name);
+      made.remarks.push_back(fmt::format("'{}' dropped: it has no value", shown(name)));
+      continue;
+    }
+    ColumnMapping column = column_mapping(table, i, wishes, content);
+    column.missing = wishes.policy(i);
+    if (content.missing > 0 && column.missing == "error") refuse_missing(table, i, column, content);
+    column.indicator = column.missing == "indicator" && content.missing > 0;
+    if (counts_rows(table, i) && !wishes.wants(i)) {
+      made.warnings.push_back(fmt::format(
+          "column '{}' counts the rows and becomes a feature: --id '{}' or --drop '{}' if it means "
+          "nothing else",
+          shown(name), shown(name), shown(name)));
+    }
+    made.mapping.features.push_back(std::move(column));
+  }
+  check(!made.mapping.features.empty(), ExitCode::kBadData,
+        "[csv] {}: expected at least one column beside the label, got none", table.name());
+}
+
+std::vector<std::size_t> rows_with_values(const TextTable& table, const Wishes& wishes) {
+  std::vector<std::size_t> columns;
+  for (std::size_t i = 0; i < table.columns(); ++i)
+    if (wishes.policy(i) == "drop" && !contains(wishes.dropped, i) && wishes.id != i &&
+        !(table.index_column() == i && !wishes.wants(i)))
+      columns.push_back(i);
+  std::erase_if(columns, [&](std::size_t column) {  // a column without any value is dropped itself
+    std::size_t row = 0;
+    while (row < table.rows() && table.cells().is_missing(table.cell(row, column))) ++row;
+    return row == table.rows();
+  });
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    const bool complete = std::none_of(columns.begin(), columns.end(), [&](std::size_t column) {
+      return table.cells().is_missing(table.cell(row, column));
+    });
+    if (complete) rows.push_back(row);
+  }
+  check(!rows.empty(), ExitCode::kBadData,
+        "[csv] {}: expected rows without missing values to be left by --missing drop, got none",
+        table.name());
+  return rows;
+}
+
+// --- Labels ---
+
+std::string label_place(const TextTable& table, std::size_t row, std::size_t column) {
+  return fmt::format("[csv] {}, line {}, column {} (the label)", table.name(), table.line(row),
+                     column + 1);
+}
+
+/// Numbers if the first label is one, else words; a mixture is more likely a mistake than meant.
+LabelMapping make_label(const TextTable& table, std::size_t column,
+                        const std::vector<std::size_t>& rows) {
+  LabelMapping label{table.column_name(column), {}, false, true, true};
+  const auto is_number = [&](std::size_t row) {
+    return table.cells().number(table.cell(row, column)).has_value();
+  };
+  const bool words = !is_number(rows.front());
+  for (const std::size_t row : rows) {
+    const std::string_view cell = table.cell(row, column);
+    check(!table.cells().is_missing(cell), ExitCode::kBadData,
+          "{}: expected a label, got {}: --missing '{}=drop' leaves such rows out",
+          label_place(table, row, column), cell.empty() ? "an empty cell" : "'" + shown(cell) + "'",
+          shown(label.name));
+    check(words != is_number(row), ExitCode::kBadData,
+          "[csv] {}, the label column, line {}: expected a {} as on line {}, got '{}'",
+          table.name(), table.line(row), words ? "word" : "number", table.line(rows.front()),
+          shown(cell));
+    const std::optional<std::int64_t> integer = to_integer(cell);
+    label.integers = label.integers && integer;
+    label.is_zero_or_one = label.is_zero_or_one && integer && (*integer == 0 || *integer == 1);
+    const std::optional<std::string> reason = words ? almost_number(cell) : std::nullopt;
+    check(!reason, ExitCode::kBadData,
+          "{}: expected a number or a word, got '{}' ({}): --classes sorted takes such labels as "
+          "words",
+          label_place(table, row, column), shown(cell), reason.value_or(""));
+  }
+  label.integers = label.integers && !words;
+  label.is_zero_or_one = label.is_zero_or_one && !words;
+  return label;
+}
+
+/// The label's different cells in these rows.
+std::vector<std::string> distinct_labels(const TextTable& table, std::size_t column,
+                                         const std::vector<std::size_t>& rows) {
+  std::vector<std::string> all;
+  for (const std::size_t row : rows) {
+    const std::string_view cell = table.cell(row, column);
+    check(!table.cells().is_missing(cell), ExitCode::kBadData,
+          "{}: expected a label, got {}: --missing '{}=drop' leaves such rows out",
+          label_place(table, row, column), cell.empty() ? "an empty cell" : "'" + shown(cell) + "'",
+          shown(table.column_name(column)));
+    all.emplace_back(cell);
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+void add_labels(const TextTable& table, const TableOptions& options, const Wishes& wishes,
+                NewMapping& made) {
+  for (const std::size_t column : wishes.labels) {
+    LabelMapping label{table.column_name(column), {}, false, false, false};
+    if (options.classes.empty()) label = make_label(table, column, made.rows);
+    const bool words = options.classes.empty() &&
+                       !table.cells().number(table.cell(made.rows.front(), column)).has_value();
+    const bool may_have_classes = wishes.labels.size() == 1;
+    if ((words || !options.classes.empty()) && may_have_classes) {
+      std::vector<std::string> names = distinct_labels(table, column, made.rows);
+      if (!options.classes.empty() && options.classes != "sorted")
+        names = split(options.classes, ",");
+      Names ordered = names_in_order(names, table.cells());
+      label.numeric = ordered.numeric;
+      label.classes = options.classes.empty() || options.classes == "sorted"
+                          ? std::move(ordered.names)
+                          : std::move(names);
+    } else {
+      const bool booleans = look_at(table, column, made.rows).words == 0;
+      check(!words || booleans, ExitCode::kBadData,
+            "{}: expected numbers, which several labels must be, got '{}'",
+            label_place(table, made.rows.front(), column),
+            shown(table.cell(made.rows.front(), column)));
+    }
+    made.mapping.labels.push_back(std::move(label));
+  }
+}
+
+// --- Fills ---
+
+/// What a cell counts as in a mean.
+std::optional<double> value_of(std::string_view cell, const ColumnMapping& column,
+                               const CellFormat& format) {
+  if (format.is_missing(cell)) return std::nullopt;
+  switch (column.kind) {
+    case Kind::kNumber:
+      return format.wide_number(cell);
+    case Kind::kBoolean:
+      return to_boolean(cell) ? std::optional(*to_boolean(cell) ? 1.0 : 0.0)
+                              : format.wide_number(cell);
+    case Kind::kDate: {
+      const std::optional<Date> date = parse_date(cell, column.order);
+      if (!date) return std::nullopt;
+      const auto days = static_cast<double>(date->days);
+      return column.has_times ? days * 86400 + date->seconds : days;
+    }
+    default: {
+      const std::optional<double> number = column.numeric ? format.wide_number(cell) : std::nullopt;
+      const std::string name = number ? number_name(*number) : std::string(cell);
+      const auto found = std::find(column.categories.begin(), column.categories.end(), name);
+      if (found == column.categories.end()) return std::nullopt;
+      return static_cast<double>(found - column.categories.begin());
+    }
+  }
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  double lost = 0;  // by rounding (Neumaier)
+  for (const double value : values) {
+    const double next = sum + value;
+    const bool sum_is_larger = (sum < 0 ? -sum : sum) >= (value < 0 ? -value : value);
+    lost += sum_is_larger ? (sum - next) + value : (value - next) + sum;
+    sum = next;
+  }
+  return (sum + lost) / static_cast<double>(values.size());
+}
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+/// The lowest of the most frequent ones.
+double most_of(const std::vector<double>& values) {
+  std::map<double, std::size_t> counts;
+  for (const double value : values) ++counts[value];
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
+}
+
+}  // namespace
+
+std::vector<std::string> TableOptions::named_columns() const {
+  std::vector<std::string> names = {label, id};
+  for (const std::string& list : {label, drop, categorical}) {
+    for (std::string& name : split(list, ",")) names.push_back(std::move(name));
+    names.push_back(list);
+  }
+  for (const auto* list : {&ordinal, &dates, &missing})
+    for (const std::string& text : *list)
+      if (const std::size_t equals = text.rfind('='); equals != text.npos)
+        names.push_back(text.substr(0, equals));
+  std::erase(names, "");
+  return names;
+}
+
+NewMapping make_mapping(const TextTable& table, const TableOptions& options) {
+  check(
+      table.columns() > 1, ExitCode::kBadData,
+      "[csv] {}: expected at least two columns separated by comma, semicolon, tab, bar or blanks, "
+      "got one",
+      table.name());
+  const Wishes wishes(table, options);
+  table.check_names(wishes.dropped);
+  NewMapping made;
+  made.mapping.header = table.has_header();
+  made.mapping.columns = table.columns();
+  made.mapping.decimal = table.cells().decimal;
+  made.mapping.missing_marks = table.cells().missing_marks;
+  if (wishes.id) made.mapping.id = table.column_name(*wishes.id);
+  made.rows = rows_with_values(table, wishes);
+  add_features(table, wishes, made);
+  add_labels(table, options, wishes, made);
+  return made;
+}
+
+void set_fills(TableMapping& mapping, const TextTable& table,
+               const std::vector<std::size_t>& rows) {
+  for (ColumnMapping& column : mapping.features) {
+    if (column.missing == "error" || column.missing == "drop") continue;
+    const bool one_hot = column.kind == Kind::kCategories;
+    if (column.missing == "zero" || (one_hot && column.indicator)) {
+      column.fill = one_hot ? -1 : 0;
+      continue;
+    }
+    const std::size_t place = *table.column_named(column.name);
+    std::vector<double> values;
+    for (const std::size_t row : rows)
+      if (const auto value = value_of(table.cell(row, place), column, table.cells()))
+        values.push_back(*value);
+    check(!values.empty(), ExitCode::kBadData,
+          "[csv] {}, column '{}': expected a value in a row to train on, got none: --drop it",
+          table.name(), shown(column.name));
+    column.fill = one_hot || column.missing == "most" ? most_of(values)
+                  : column.missing == "median"        ? median_of(std::move(values))
+                                                      : mean_of(values);
+  }
+}
+
+}  // namespace lockstep

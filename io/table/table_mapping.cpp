@@ -1,0 +1,168 @@
+#include "io/table/table_mapping.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "src/core/error.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+using Kind = ColumnMapping::Kind;
+
+constexpr int kFormat = 1;
+constexpr auto kKinds = std::to_array<std::pair<Kind, const char*>>({
+    {Kind::kNumber, "number"},
+    {Kind::kBoolean, "boolean"},
+    {Kind::kDate, "date"},
+    {Kind::kCategories, "categories"},
+    {Kind::kOrdinal, "ordinal"},
+});
+
+Kind kind_from_text(const std::string& text) {
+  for (const auto& [kind, name] : kKinds)
+    if (text == name) return kind;
+  fail(ExitCode::kBadData, "expected a kind of column, got '{}'", text);
+}
+
+ordered_json column_to_json(const ColumnMapping& column) {
+  ordered_json json = {{"name", column.name}};
+  for (const auto& [kind, name] : kKinds)
+    if (kind == column.kind) json["kind"] = name;
+  if (!column.categories.empty()) json["categories"] = column.categories;
+  if (column.numeric) json["numeric"] = true;
+  if (column.kind == Kind::kDate) {
+    json["order"] = to_text(column.order);
+    json["unit"] = column.has_times ? "seconds since 1970-01-01" : "days since 1970-01-01";
+  }
+  json["missing"] = column.missing;
+  if (column.fill) json["fill"] = *column.fill;
+  if (column.indicator) json["indicator"] = true;
+  return json;
+}
+
+ColumnMapping column_from_json(const ordered_json& json) {
+  ColumnMapping column;
+  column.name = json.at("name");
+  column.kind = kind_from_text(json.at("kind"));
+  column.categories = json.value("categories", std::vector<std::string>());
+  column.numeric = json.value("numeric", false);
+  if (column.kind == Kind::kDate) {
+    const auto order = date_order_from_text(json.at("order").get<std::string>());
+    check(order.has_value(), ExitCode::kBadData, "expected an order of dates");
+    column.order = *order;
+    column.has_times = json.at("unit").get<std::string>().starts_with("seconds");
+  }
+  column.missing = json.at("missing");
+  if (json.contains("fill")) column.fill = json.at("fill").get<double>();
+  column.indicator = json.value("indicator", false);
+  const auto categories = static_cast<double>(column.categories.size());
+  check(column.kind != Kind::kCategories || !column.fill ||
+            (*column.fill >= -1 && *column.fill < categories),
+        ExitCode::kBadData, "expected the index of a category, got {}", column.fill.value_or(0));
+  return column;
+}
+
+ordered_json label_to_json(const LabelMapping& label) {
+  ordered_json json = {{"name", label.name}};
+  if (!label.classes.empty()) json["classes"] = label.classes;
+  if (label.numeric) json["numeric"] = true;
+  if (label.integers) json["integers"] = true;
+  if (label.is_zero_or_one) json["zero_or_one"] = true;
+  return json;
+}
+
+TableMapping mapping_from_json(const ordered_json& json) {
+  check(json.at("format") == kFormat, ExitCode::kBadData, "expected format {}, got {}", kFormat,
+        json.at("format").dump());
+  TableMapping mapping;
+  mapping.header = json.at("header");
+  mapping.columns = json.at("columns");
+  mapping.decimal = json.at("decimal") == "," ? ',' : '.';
+  mapping.missing_marks = json.value("missing_marks", std::vector<std::string>());
+  for (const auto& column : json.at("features"))
+    mapping.features.push_back(column_from_json(column));
+  for (const auto& label : json.at("labels")) {
+    mapping.labels.push_back({label.at("name"), label.value("classes", std::vector<std::string>()),
+                              label.value("numeric", false), label.value("integers", false),
+                              label.value("zero_or_one", false)});
+  }
+  mapping.id = json.value("id", "");
+  mapping.dropped = json.value("dropped", std::vector<std::string>());
+  check(!mapping.features.empty(), ExitCode::kBadData, "expected at least one feature, got none");
+  return mapping;
+}
+
+}  // namespace
+
+std::vector<std::string> ColumnMapping::feature_names() const {
+  std::vector<std::string> names;
+  if (kind == Kind::kCategories) {
+    for (const std::string& category : categories) names.push_back(name + "=" + category);
+  } else {
+    names.push_back(name);
+  }
+  if (indicator) names.push_back(name + " missing");
+  return names;
+}
+
+std::size_t TableMapping::feature_count() const {
+  std::size_t count = 0;
+  for (const ColumnMapping& column : features) count += column.width();
+  return count;
+}
+
+std::vector<std::string> TableMapping::feature_names() const {
+  std::vector<std::string> names;
+  for (const ColumnMapping& column : features)
+    for (std::string& name : column.feature_names()) names.push_back(std::move(name));
+  return names;
+}
+
+const std::vector<std::string>& TableMapping::classes() const {
+  static const std::vector<std::string> kNone;
+  return labels.size() == 1 ? labels.front().classes : kNone;
+}
+
+std::string to_json_text(const TableMapping& mapping) {
+  ordered_json json = {{"format", kFormat},
+                       {"header", mapping.header},
+                       {"columns", mapping.columns},
+                       {"decimal", std::string(1, mapping.decimal)}};
+  if (!mapping.missing_marks.empty()) json["missing_marks"] = mapping.missing_marks;
+  json["features"] = ordered_json::array();
+  for (const ColumnMapping& column : mapping.features)
+    json["features"].push_back(column_to_json(column));
+  json["labels"] = ordered_json::array();
+  for (const LabelMapping& label : mapping.labels) json["labels"].push_back(label_to_json(label));
+  if (!mapping.id.empty()) json["id"] = mapping.id;
+  if (!mapping.dropped.empty()) json["dropped"] = mapping.dropped;
+  json["feature_names"] = mapping.feature_names();
+  return json.dump();
+}
+
+TableMapping table_mapping_from_json(const std::string& text, const std::string& where) {
+  try {
+    return mapping_from_json(ordered_json::parse(text));
+  } catch (const nlohmann::json::exception& error) {
+    fail(ExitCode::kBadData,
+         "[{}] expected the mapping of a table as lockstep import writes it: {}", where,
+         error.what());
+  } catch (const Error& error) {
+    fail(error.code(), "[{}] in the mapping of a table: {}", where, error.what());
+  }
+}
+
+TableFormat format_for(const TableMapping& mapping) {
+  TableFormat format;
+  format.header = mapping.header;
+  // A table with decimal points may be read by a mapping of commas only if it says so itself.
+  if (mapping.decimal == ',') format.decimal = ',';
+  format.missing_marks = mapping.missing_marks;
+  return format;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+
+#include "io/table/import_table.hpp"
+#include "launch/cli/option_parser.hpp"
+
+namespace lockstep {
+
+/// `lockstep import csv`: what to read and how.
+struct TableSource {
+  std::filesystem::path train;
+  std::filesystem::path test;  ///< empty: none
+  TableOptions options;
+  TableSplit split;
+  Unknown unknown = Unknown::kRefuse;
+};
+
+/// The part of `lockstep import --help` for tables.
+extern const char* const kTableHelp;
+
+void add_table_options(po::options_description& options);
+/// Throws Error (64) that names the option.
+TableSource table_source(const po::variables_map& given);
+
+/// --unknown: "refuse" or "zero"; throws Error (64) for another word.
+Unknown unknown_from_text(const std::string& text);
+
+}  // namespace lockstep
