@@ -1,5 +1,9 @@
 #include "distributed/training/epoch_meter.hpp"
 
+#include <cmath>
+
+#include "distributed/ranks/agreement.hpp"
+
 namespace lockstep {
 
 void EpochMeter::begin(std::int64_t epoch) {
@@ -37,6 +41,20 @@ void EpochMeter::finish(double seconds) {
   report_.learning_rate = optimizer.schedule().rate(optimizer.iterations() - 1);
   report_.train_seconds = seconds;
   report_.samples_per_second = seconds > 0 ? static_cast<double>(totals_.rows) / seconds : 0;
+}
+
+void EpochMeter::check_finite() const {
+  const auto check = [&](const std::string& prefix, const std::string& name, double value) {
+    check_collectively(std::isfinite(value), ExitCode::kNumerical,
+                       "[trainer] epoch {}: expected a finite {}{}, got {}; try a smaller learning "
+                       "rate, and look for extreme values in the {} rows",
+                       report_.epoch, prefix, name, value,
+                       prefix.empty() ? "training" : "validation");
+  };
+  check("", "loss", report_.loss);
+  for (const auto& [name, value] : report_.metrics) check("", name, value);
+  if (report_.validation_loss) check("val_", "loss", *report_.validation_loss);
+  for (const auto& [name, value] : report_.validation_metrics) check("val_", name, value);
 }
 
 }  // namespace lockstep

@@ -33,6 +33,9 @@ class EpochMeter {
   StepReport step_report(std::int64_t step, std::int64_t steps, double seconds) const;
   /// The epoch is over after so many seconds.
   void finish(double seconds);
+  /// Throws CollectiveError (70) if a number is NaN or Inf: before callbacks see it, which must
+  /// neither save nor stop by it. The same on every rank.
+  void check_finite() const;
 
  private:
   const Sequential* model_;

@@ -35,9 +35,11 @@ class Trainer {
   /// Collective; takes the communicator over. The model must be compiled (Error 64 otherwise) and
   /// outlive the trainer.
   Trainer(Sequential& model, Communicator communicator, TrainOptions options);
-  ~Trainer();  ///< Collective, as long as MPI is not finalized.
+  ~Trainer() = default;  ///< Collective, as long as MPI is not finalized.
 
-  void add_callback(std::shared_ptr<Callback> callback);
+  void add_callback(std::shared_ptr<Callback> callback) {
+    callbacks_.push_back(std::move(callback));
+  }
 
   /// Trains until options.epochs, from the start or from a restored state. Collective; every rank
   /// passes the same rows. `validation` replaces validation_split. Returns all epochs' reports,
@@ -86,7 +88,6 @@ class Trainer {
   void train(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
-  void refuse_other_run() const;
   void prepare(const ArrayDataset& train);
   void set_out();
   void train_epoch(const ArrayDataset& train);

@@ -1,10 +1,14 @@
 #include "distributed/training/training_state.hpp"
 
+#include <fmt/ranges.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "distributed/ranks/agreement.hpp"
 #include "io/keras/exact_json.hpp"
 #include "src/core/error.hpp"
+#include "src/core/hash.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -119,6 +123,35 @@ TrainingState training_state_from_json(const std::string& text) {
     fail(ExitCode::kBadData, "[training state] expected what a checkpoint of Lockstep holds: {}",
          printable(error.what()));
   }
+}
+
+void check_same_run(const TrainingState& state, const RunIdentity& here) {
+  Facts there = state.identity.trainer;
+  // The rate that a callback has set counts, whichever of the two the model was compiled with.
+  if (state.learning_rate)
+    for (Fact& fact : there)
+      if (fact.first == "learning-rate")
+        fact.second = find_fact(here.trainer, fact.first).value_or("");
+  const auto options = differences(there, here.trainer);
+  check_collectively(options.empty(), ExitCode::kUsage,
+                     "[trainer] expected a state of the same training to go on from, got one of "
+                     "another: {}; take those values, or empty TrainingState::identity",
+                     fmt::join(options, "; "));
+  const auto inputs = differences(state.identity.inputs, here.inputs);
+  check_collectively(inputs.empty(), ExitCode::kBadData,
+                     "[trainer] expected the rows that the state was trained on, got others: {}; "
+                     "take those rows, or empty TrainingState::identity",
+                     fmt::join(inputs, "; "));
+}
+
+std::string describe(const TrainingState& state) {
+  std::vector<std::uint64_t> hashes;
+  for (const auto& slot : state.slots)
+    hashes.push_back(fast_hash(std::as_bytes(std::span<const float>(slot)))[0]);
+  const std::string text = to_json_text(state);
+  hashes.push_back(fast_hash(std::as_bytes(std::span(text)))[0]);
+  return fmt::format("epoch {}, step {}, hash {}", state.epoch, state.iterations,
+                     to_hex(std::as_bytes(std::span(hashes))));
 }
 
 }  // namespace lockstep

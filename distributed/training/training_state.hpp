@@ -32,6 +32,13 @@ struct TrainingState {
 /// step, a history of more epochs than were done or of epochs in another order.
 void check_training_state(const TrainingState& state);
 
+/// That the state is of this run: CollectiveError (64) if options or network differ, (65) if the
+/// data do. The same on every rank.
+void check_same_run(const TrainingState& state, const RunIdentity& here);
+
+/// Where it stands and a hash of all of it, to be compared over ranks.
+std::string describe(const TrainingState& state);
+
 /// The JSON text of /lockstep's attribute `training_state`; every number keeps its bits.
 std::string to_json_text(const TrainingState& state);
 /// Reads what to_json_text writes, and the format before it, which had no identity. Throws Error

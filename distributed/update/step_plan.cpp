@@ -30,6 +30,12 @@ Range StepPlan::rows_of(int rank) const {
   return to_rows(share(grains(), rank, ranks()));
 }
 
+std::int64_t StepPlan::most_rows() const {
+  std::int64_t rows = 0;
+  for (int rank = 0; rank < ranks(); ++rank) rows = std::max(rows, rows_of(rank).count());
+  return rows;
+}
+
 std::span<const Range> StepPlan::subtrees_of(int rank) const {
   const std::size_t first = first_subtree(rank);
   return all_subtrees().subspan(first, first_subtree(rank + 1) - first);

@@ -28,6 +28,8 @@ class StepPlan {
 
   /// The rows of the batch that a rank works on.
   Range rows_of(int rank) const;
+  /// Of the rank with most.
+  std::int64_t most_rows() const;
   /// The subtrees of a rank in grains, in order, and all ranks' one after the other.
   std::span<const Range> subtrees_of(int rank) const;
   std::span<const Range> all_subtrees() const { return subtrees_; }

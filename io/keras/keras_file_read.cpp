@@ -147,7 +147,7 @@ LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& c
 
 LoadedModel load_model(const std::filesystem::path& path) {
   LoadedModel loaded = load_model(path, compile_as_saved);
-  naming(path.string(), [&] { loaded.remarks.training.raise(ExitCode::kBadData); });
+  naming(path.string(), [&] { loaded.remarks.training.throw_if_any(ExitCode::kBadData); });
   return loaded;
 }
 

@@ -150,7 +150,7 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Sequential& model
                                  layer.parameters()[j].name, printable(layer.name())));
     }
   }
-  problems.raise(ExitCode::kBadData);
+  problems.throw_if_any(ExitCode::kBadData);
   check(count_weights(file) == places.size(), ExitCode::kBadData,
         "[{}] expected {} weights of layers, got {}", file.name(), places.size(),
         count_weights(file));
@@ -167,7 +167,7 @@ void check_shapes(const hdf5::File& file, const std::vector<Place>& places) {
           fmt::format("expected shape {} for {} of layer {}, got {}", to_string(parameter->shape),
                       parameter->name, printable(layer->name()), to_string(extents)));
   }
-  problems.raise(ExitCode::kBadData);
+  problems.throw_if_any(ExitCode::kBadData);
 }
 
 }  // namespace

@@ -267,7 +267,7 @@ Json Parts::optimizer(const TrainingConfig& config) {
   }
   Json known;
   try {
-    config.optimizer_problems.raise(ExitCode::kBadData);
+    config.optimizer_problems.throw_if_any(ExitCode::kBadData);
     known = make_optimizer(config.optimizer)->to_json();
   } catch (const Error& error) {
     if (!settings.optimizer) {
@@ -346,7 +346,7 @@ std::string compile_by(const TrainSettings& settings, const Json& saved, Sequent
   const Json loss = parts.loss(config);
   if (purpose == CompileFor::kTraining && !loss.is_null()) refuse_senseless(model, loss);
   const Json metrics = parts.metrics(config, loss);
-  parts.problems.raise(ExitCode::kBadData);
+  parts.problems.throw_if_any(ExitCode::kBadData);
   model.compile(optimizer, loss, metrics);
   return parts.fresh_optimizer;
 }

@@ -81,7 +81,7 @@ std::string Problems::text() const {
   return left_out == 0 ? all : fmt::format("{}; and {} more", all, left_out);
 }
 
-void Problems::raise(ExitCode code) const {
+void Problems::throw_if_any(ExitCode code) const {
   if (!empty()) throw ProblemsError(code, *this);
 }
 

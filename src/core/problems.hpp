@@ -20,7 +20,7 @@ class Problems {
   /// once, with all that was found and where.
   std::string text() const;
   /// Throws ProblemsError unless there is none.
-  void raise(ExitCode code) const;
+  void throw_if_any(ExitCode code) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> list_;

@@ -247,7 +247,7 @@ void LayerConfig::finish() {
     problems_.add(place(key), fmt::format("expected no such key, got {}{}", describe(value),
                                           did_you_mean(key, asked_)));
   }
-  problems_.raise(code_);
+  problems_.throw_if_any(code_);
 }
 
 }  // namespace lockstep

@@ -79,7 +79,7 @@ class LayerConfig {
   /// false.
   void finish();
   /// Throws the problems that there are so far.
-  void raise() const { problems_.raise(code_); }
+  void throw_if_any() const { problems_.throw_if_any(code_); }
 
   /// Adds a problem.
   void object_to(const std::string& key, const std::string& expected, const std::string& found);

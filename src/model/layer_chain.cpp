@@ -193,7 +193,7 @@ LayerChain layer_chain(const ordered_json& json, KerasMajor keras, Problems& pro
                        NetworkRemarks* remarks) {
   LayerConfig model(json, below(""), kCode);
   const std::string class_name = model.name("class_name", "nothing");
-  model.raise();
+  model.throw_if_any();
   if (!is_model_class(class_name))
     model.refuse("class_name", "'Sequential', 'Functional' or 'Model'", printable(class_name));
   const ordered_json* config = model.find("config");

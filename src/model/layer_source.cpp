@@ -115,7 +115,7 @@ std::vector<std::unique_ptr<Layer>> make_layers(const std::vector<LayerSource>& 
       problems.add(error.problems());
     }
   }
-  problems.raise(code);
+  problems.throw_if_any(code);
   for (const auto& layer : layers)
     if (layer->name().empty())
       layer->set_name(names.take_free(keras_snake_case(layer->class_name())));
@@ -156,7 +156,7 @@ Sequential model_from_sources(const std::string& name, std::vector<LayerSource> 
 
   LayerConfig first = config_of(sources.front(), code);
   auto shape = told_input_shape(*model.layers().front(), first);
-  first.raise();
+  first.throw_if_any();
   if (shape && input && *shape != *input)
     first.refuse("batch_input_shape", to_string_batched(*input) + " as the model was built for",
                  to_string_batched(*shape));

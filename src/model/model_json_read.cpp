@@ -33,7 +33,7 @@ Sequential read_model(const ordered_json& json, const std::string& keras_version
   } catch (const ProblemsError& error) {
     problems.add(error.problems());
   }
-  problems.raise(ExitCode::kBadData);
+  problems.throw_if_any(ExitCode::kBadData);
   check(model.has_value(), ExitCode::kBadData, "{}: expected layers, got none", kWhat);
   return std::move(*model);
 }

@@ -138,7 +138,7 @@ void compile_from_json(Sequential& model, const ordered_json& training_config) {
       return fitting_metric(metric, model.output_columns(), loss->target_kind());
     });
   }
-  problems.raise(ExitCode::kBadData);
+  problems.throw_if_any(ExitCode::kBadData);
   model.compile(config.optimizer, config.loss, config.metrics);
 }
 

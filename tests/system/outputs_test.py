@@ -49,8 +49,8 @@ class OverAnInput(OutputsTest):
         write_file(self.dir / "x.h5", x=x)
         self.refused(CANNOT_CREATE, ["d.h5", "--data", "another --out"], *predict("--out", "d.h5", "--overwrite"))
         self.refused(CANNOT_CREATE, ["hard.h5", "--data"], *predict("--out", "hard.h5", "--overwrite"), ranks=(1,))
-        self.refused(CANNOT_CREATE, ["soft.h5", "MODEL.h5", "model.h5"], *predict("--out", "soft.h5", "--overwrite"))
-        self.refused(CANNOT_CREATE, ["MODEL.h5"], *predict("--out", "sub/../model.h5", "--overwrite"), ranks=(1,))
+        self.refused(CANNOT_CREATE, ["soft.h5", "MODEL", "model.h5"], *predict("--out", "soft.h5", "--overwrite"))
+        self.refused(CANNOT_CREATE, ["MODEL"], *predict("--out", "sub/../model.h5", "--overwrite"), ranks=(1,))
         self.refused(CANNOT_CREATE, ["x.h5", "--x"], *predict("--x", "x.h5:/x", "--out", "./x.h5", "--overwrite"),
                      ranks=(1,))
 
