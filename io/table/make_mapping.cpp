@@ -319,59 +319,6 @@ void add_labels(const TextTable& table, const TableOptions& options, const Wishe
 
 // --- Fills ---
 
-/// What a cell counts as in a mean.
-std::optional<double> value_of(std::string_view cell, const ColumnMapping& column,
-                               const CellFormat& format) {
-  if (format.is_missing(cell)) return std::nullopt;
-  switch (column.kind) {
-    case Kind::kNumber:
-      return format.wide_number(cell);
-    case Kind::kBoolean:
-      return to_boolean(cell) ? std::optional(*to_boolean(cell) ? 1.0 : 0.0)
-                              : format.wide_number(cell);
-    case Kind::kDate: {
-      const std::optional<Date> date = parse_date(cell, column.order);
-      if (!date) return std::nullopt;
-      const auto days = static_cast<double>(date->days);
-      return column.has_times ? days * 86400 + date->seconds : days;
-    }
-    default: {
-      const std::optional<double> number = column.numeric ? format.wide_number(cell) : std::nullopt;
-      const std::string name = number ? number_name(*number) : std::string(cell);
-      const auto found = std::find(column.categories.begin(), column.categories.end(), name);
-      if (found == column.categories.end()) return std::nullopt;
-      return static_cast<double>(found - column.categories.begin());
-    }
-  }
-}
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  double lost = 0;  // by rounding (Neumaier)
-  for (const double value : values) {
-    const double next = sum + value;
-    const bool sum_is_larger = (sum < 0 ? -sum : sum) >= (value < 0 ? -value : value);
-    lost += sum_is_larger ? (sum - next) + value : (value - next) + sum;
-    sum = next;
-  }
-  return (sum + lost) / static_cast<double>(values.size());
-}
-
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-/// The lowest of the most frequent ones.
-double most_of(const std::vector<double>& values) {
-  std::map<double, std::size_t> counts;
-  for (const double value : values) ++counts[value];
-  return std::max_element(counts.begin(), counts.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
-}
-
 }  // namespace
 
 std::vector<std::string> TableOptions::named_columns() const {
@@ -406,29 +353,6 @@ NewMapping make_mapping(const TextTable& table, const TableOptions& options) {
   add_features(table, wishes, made);
   add_labels(table, options, wishes, made);
   return made;
-}
-
-void set_fills(TableMapping& mapping, const TextTable& table,
-               const std::vector<std::size_t>& rows) {
-  for (ColumnMapping& column : mapping.features) {
-    if (column.missing == "error" || column.missing == "drop") continue;
-    const bool one_hot = column.kind == Kind::kCategories;
-    if (column.missing == "zero" || (one_hot && column.indicator)) {
-      column.fill = one_hot ? -1 : 0;
-      continue;
-    }
-    const std::size_t place = *table.column_named(column.name);
-    std::vector<double> values;
-    for (const std::size_t row : rows)
-      if (const auto value = value_of(table.cell(row, place), column, table.cells()))
-        values.push_back(*value);
-    check(!values.empty(), ExitCode::kBadData,
-          "[csv] {}, column '{}': expected a value in a row to train on, got none: --drop it",
-          table.name(), shown(column.name));
-    column.fill = one_hot || column.missing == "most" ? most_of(values)
-                  : column.missing == "median"        ? median_of(std::move(values))
-                                                      : mean_of(values);
-  }
 }
 
 }  // namespace lockstep

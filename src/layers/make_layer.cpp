@@ -141,34 +141,56 @@ std::unique_ptr<Layer> make_dropout(LayerConfig& config) {
       "rate", [&]() -> std::unique_ptr<Layer> { return std::make_unique<Dropout>(rate); });
 }
 
-using Make = std::unique_ptr<Layer> (*)(LayerConfig&);
+/// Everything that is known of a layer class. To add one, see README.md.
 struct Known {
-  const char* class_name;
-  Make make;
+  LayerSignature signature;
+  std::unique_ptr<Layer> (*make)(LayerConfig&);
 };
-constexpr Known kLayers[] = {
-    {"InputLayer", make_input_layer}, {"Dense", make_dense},
-    {"Activation", make_activation},  {"Flatten", make_flatten},
-    {"Reshape", make_reshape},        {"Rescaling", make_rescaling},
-    {"Dropout", make_dropout},        {"ReLU", make_relu},
-    {"LeakyReLU", make_leaky_relu},   {"ELU", make_elu},
-    {"Softmax", make_softmax},
-};
+const std::vector<Known>& known_layers() {
+  static const std::vector<Known> layers = {
+      {{"InputLayer", {"shape"}}, make_input_layer},
+      {{"Dense",
+        {"units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
+         "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
+         "bias_constraint"}},
+       make_dense},
+      {{"Activation", {"activation"}}, make_activation},
+      {{"Flatten", {"data_format"}}, make_flatten},
+      {{"Reshape", {"target_shape"}}, make_reshape},
+      {{"Rescaling", {"scale", "offset"}}, make_rescaling},
+      {{"Dropout", {"rate", "noise_shape", "seed"}}, make_dropout},
+      {{"ReLU", {"max_value", "negative_slope", "threshold"}, true}, make_relu},
+      {{"LeakyReLU", {"negative_slope", "alpha"}, true}, make_leaky_relu},
+      {{"ELU", {"alpha"}, true}, make_elu},
+      {{"Softmax", {"axis"}, true}, make_softmax},
+  };
+  return layers;
+}
 
 }  // namespace
+
+const std::vector<LayerSignature>& layer_signatures() {
+  static const std::vector<LayerSignature> signatures = [] {
+    std::vector<LayerSignature> all;
+    for (const Known& known : known_layers()) all.push_back(known.signature);
+    return all;
+  }();
+  return signatures;
+}
 
 const std::vector<std::string>& layer_class_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const Known& known : kLayers) all.emplace_back(known.class_name);
+    for (const Known& known : known_layers()) all.push_back(known.signature.class_name);
     return all;
   }();
   return names;
 }
 
 std::unique_ptr<Layer> make_layer(const std::string& class_name, LayerConfig& config) {
-  const auto known = std::ranges::find(kLayers, class_name, &Known::class_name);
-  if (known == std::end(kLayers))
+  const auto known = std::ranges::find(
+      known_layers(), class_name, [](const Known& layer) { return layer.signature.class_name; });
+  if (known == known_layers().end())
     config.refuse(
         "class_name", fmt::format("one of {}", fmt::join(layer_class_names(), ", ")),
         "'" + printable(class_name, 80) + "'" + did_you_mean(class_name, layer_class_names()));

@@ -9,7 +9,14 @@
 
 namespace lockstep {
 
-/// Keras's class names of the layers that Lockstep has.
+/// A layer class as one writes it in Python.
+struct LayerSignature {
+  std::string class_name;              ///< Keras's: "Dense"
+  std::vector<std::string> arguments;  ///< in the order of positions, by their keys in a config
+  bool is_activation = false;          ///< may stand as a Dense's activation, too
+};
+/// Of the layers that Lockstep has; and their class names.
+const std::vector<LayerSignature>& layer_signatures();
 const std::vector<std::string>& layer_class_names();
 
 /// The one place that knows all layer classes: a layer from Keras's class name and config (of

@@ -22,42 +22,14 @@ struct Signature {
   std::vector<std::string> arguments;
 };
 
-/// Activations with settings, which stand as layers or as a Dense's activation.
-const std::vector<Signature>& activation_signatures() {
-  static const std::vector<Signature> signatures = {
-      {"ReLU", "ReLU", {"max_value", "negative_slope", "threshold"}},
-      {"LeakyReLU", "LeakyReLU", {"negative_slope", "alpha"}},
-      {"ELU", "ELU", {"alpha"}},
-      {"Softmax", "Softmax", {"axis"}}};
+/// Layers; `activations`: only those which stand as a Dense's activation, too.
+std::vector<Signature> signatures_of_layers(bool activations) {
+  std::vector<Signature> signatures;
+  if (!activations) signatures.push_back({"Input", "InputLayer", {"shape"}});
+  for (const LayerSignature& layer : layer_signatures())
+    if (!activations || layer.is_activation)
+      signatures.push_back({layer.class_name, layer.class_name, layer.arguments});
   return signatures;
-}
-
-const std::vector<Signature>& layer_signatures() {
-  static const std::vector<std::string> dense = {"units",
-                                                 "activation",
-                                                 "use_bias",
-                                                 "kernel_initializer",
-                                                 "bias_initializer",
-                                                 "kernel_regularizer",
-                                                 "bias_regularizer",
-                                                 "activity_regularizer",
-                                                 "kernel_constraint",
-                                                 "bias_constraint"};
-  static const std::vector<Signature> signatures = {
-      {"Input", "InputLayer", {"shape"}},
-      {"InputLayer", "InputLayer", {"shape"}},
-      {"Dense", "Dense", dense},
-      {"Activation", "Activation", {"activation"}},
-      {"Flatten", "Flatten", {"data_format"}},
-      {"Reshape", "Reshape", {"target_shape"}},
-      {"Rescaling", "Rescaling", {"scale", "offset"}},
-      {"Dropout", "Dropout", {"rate", "noise_shape", "seed"}}};
-  static const std::vector<Signature> all = [] {
-    std::vector<Signature> joined = signatures;
-    joined.insert(joined.end(), activation_signatures().begin(), activation_signatures().end());
-    return joined;
-  }();
-  return all;
 }
 
 /// Activations, initializers and regularizers, which stand as arguments.
@@ -82,7 +54,8 @@ const std::vector<Signature>& object_signatures() {
     for (const char* name :
          {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"})
       all.push_back({name, name, {"seed"}});
-    all.insert(all.end(), activation_signatures().begin(), activation_signatures().end());
+    const std::vector<Signature> activations = signatures_of_layers(true);
+    all.insert(all.end(), activations.begin(), activations.end());
     return all;
   }();
   return signatures;
@@ -150,7 +123,8 @@ struct Written {
 LayerSource to_source(const PythonCall& call) {
   static const std::vector<std::string> kCommon = {"name", "trainable", "dtype", "input_shape",
                                                    "input_dim"};
-  const Signature& signature = find_signature(call, layer_signatures(), "a layer");
+  static const std::vector<Signature> kLayers = signatures_of_layers(false);
+  const Signature& signature = find_signature(call, kLayers, "a layer");
   LayerSource source{signature.class_name, ordered_json::object(), {}};
   std::map<std::string, Written> written;
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
