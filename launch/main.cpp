@@ -13,6 +13,7 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/session.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/screen.hpp"
@@ -189,6 +190,7 @@ ExitCode run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const lockstep::FloatingPointEnvironment environment(lockstep::Denormals::kKeep);
+  lockstep::hdf5::leave_open_at_exit();
   lockstep::occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads any more must not end a training
   std::signal(SIGXFSZ, SIG_IGN);  // a file over `ulimit -f` is an error of its write like others

@@ -36,8 +36,7 @@ bool can_map(std::size_t bytes) {
   const FileDescriptor first(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
   const FileDescriptor second(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
   if (first.get() < 0 || second.get() < 0) return false;
-  void* const memory = mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory = mmap(nullptr, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
   munmap(memory, wanted);
   return true;
@@ -57,7 +56,7 @@ std::error_code populate(std::span<std::byte> memory) {
   int result = 0;
   do {
     result = madvise(reinterpret_cast<void*>(first), bytes, kPopulateWrite);
-  } while (result != 0 && (errno == EINTR || errno == EAGAIN));
+  } while (result != 0 && errno == EINTR);
   if (result == 0) return {};
   return errno == EINVAL ? populate_by_reading(memory) : last_error();
 }

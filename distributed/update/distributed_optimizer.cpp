@@ -13,14 +13,12 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
     const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
     std::string& why_not) {
   if (wanted == DistributedOptimizer::Strategy::kSharded) {
-    std::unique_ptr<ShardedOptimizer> sharded;
     Communicator host = communicator.on_this_host();
-    // It meets other ranks first, and allocates then.
-    together(communicator, [&] {
-      sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
-        return std::make_unique<ShardedOptimizer>(model, communicator, std::move(host), options,
-                                                  plans);
-      });
+    // It allocates before, between and after it meets other ranks: what one rank lacks is told to
+    // the waiting ones by never_alone(), not by an agreement that they never reach.
+    auto sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
+      return std::make_unique<ShardedOptimizer>(model, communicator, std::move(host), options,
+                                                plans);
     });
     const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
     if (shared) return sharded;

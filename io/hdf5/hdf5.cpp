@@ -354,4 +354,8 @@ std::string library_version() {
   return fmt::format("{}.{}.{}", major, minor, release);
 }
 
+void leave_open_at_exit() {
+  H5dont_atexit();
+}
+
 }  // namespace lockstep::hdf5

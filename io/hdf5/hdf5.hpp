@@ -167,4 +167,8 @@ class Writer {
 /// "1.10.8".
 std::string library_version();
 
+/// For programs, before any other use of HDF5: it then closes nothing when the process ends. Its
+/// exit handler crashes (1.10.8) after a close that failed for lack of memory or of disk.
+void leave_open_at_exit();
+
 }  // namespace lockstep::hdf5

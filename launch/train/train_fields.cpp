@@ -188,7 +188,7 @@ class FieldList {
 void add_data(FieldList& list) {
   using S = TrainSettings;
   list.begin_group("Data");
-  list.text("data", Use::kResult, &S::data, "FILE.h5",
+  list.text("data", Use::kInput, &S::data, "FILE.h5",
             "HDF5 file with the datasets; the first axis of each counts the samples");
   list.text("x", Use::kResult, &S::x, "DATASET",
             "training inputs; a path in --data, or FILE.h5:/path for another file; PATH.field or "
@@ -212,14 +212,14 @@ void add_data(FieldList& list) {
 void add_network(FieldList& list) {
   using S = TrainSettings;
   list.begin_group("Network (one of --model, --layers, --from)");
-  list.text("model", Use::kResult, &S::model, "FILE.json",
+  list.text("model", Use::kInput, &S::model, "FILE.json",
             "the network as Keras's model.to_json() writes it");
   list.text("layers", Use::kResult, &S::layers, "TEXT",
             "the network in Keras's words: \"Flatten(), Dense(64, relu), Dense(10, softmax)\"");
-  list.text("from", Use::kResult, &S::from, "FILE",
+  list.text("from", Use::kInput, &S::from, "FILE",
             "train a saved network on, with its weights and, unless set below, the optimizer, "
             "loss and metrics that it was compiled with");
-  list.text("weights", Use::kResult, &S::weights, "FILE",
+  list.text("weights", Use::kInput, &S::weights, "FILE",
             "first weights for --model or --layers, as Keras's save_weights() writes them");
   list.text("loss", Use::kResult, &S::loss, "NAME",
             "Keras's name of the loss, with settings if need be: \"huber(delta=2)\", "

@@ -13,6 +13,8 @@ namespace lockstep {
 struct TrainField {
   enum class Use {
     kResult,   ///< shapes the results: a run is resumed with the same value only
+    kInput,    ///< as kResult, but the name of a file, which may be spelled in another way: what is
+               ///< in it counts
     kRun,      ///< another value leads to the same results
     kThisCall  ///< as kRun; never written to config.cfg
   };

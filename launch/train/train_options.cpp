@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <ostream>
 
@@ -211,13 +212,25 @@ std::string to_config(const TrainSettings& settings) {
   return text;
 }
 
+namespace {
+
+bool agree(const TrainField& field, const std::optional<std::string>& theirs,
+           const std::optional<std::string>& ours) {
+  if (theirs == ours) return true;
+  std::error_code not_there;
+  return field.use == TrainField::Use::kInput && theirs && ours &&
+         std::filesystem::equivalent(*theirs, *ours, not_there);
+}
+
+}  // namespace
+
 std::vector<std::string> differing_options(const TrainSettings& there, const TrainSettings& here) {
   std::vector<std::string> differences;
   for (const TrainField& field : train_fields()) {
-    if (field.use != TrainField::Use::kResult) continue;
+    if (field.use != TrainField::Use::kResult && field.use != TrainField::Use::kInput) continue;
     const auto theirs = field.write(there);
     const auto ours = field.write(here);
-    if (theirs == ours) continue;
+    if (agree(field, theirs, ours)) continue;
     differences.push_back(fmt::format("{} {} there, {} here", field.name,
                                       printable(theirs.value_or("not set")),
                                       printable(ours.value_or("not set"))));

@@ -73,6 +73,7 @@ Activation activation_from_name(const std::string& name, KerasMajor keras) {
 
 std::string activation_name(Activation activation) {
   if (activation == Activation::kHardSigmoidKeras2) activation = Activation::kHardSigmoid;
+  if (activation == Activation::kClippedRelu) activation = Activation::kRelu;
   const auto entry = std::ranges::find(kNames, activation, &Named::activation);
   return std::string(entry->name);
 }

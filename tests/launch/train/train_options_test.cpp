@@ -195,6 +195,18 @@ TEST(TrainOptions, NameWhatDiffersInResults) {
               ElementsAre("learning-rate 0.001 there, 0.1 here", "batch-size 32 there, 64 here"));
 }
 
+TEST(TrainOptions, TakeAnInputForTheSameUnderAnotherSpelling) {
+  const std::string here = std::filesystem::current_path().string();  // a directory serves as well
+  const auto with_data = [](const std::string& name) {
+    return parse_train_settings({"--data", name, "--layers", "Dense(10)"});
+  };
+  EXPECT_THAT(differing_options(with_data("."), with_data(here)), ElementsAre());
+  EXPECT_THAT(differing_options(with_data("."), with_data(here + "/..")),
+              ElementsAre("data . there, " + here + "/.. here"));
+  EXPECT_THAT(differing_options(with_data("gone.h5"), with_data("./gone.h5")),
+              ElementsAre("data gone.h5 there, ./gone.h5 here"));
+}
+
 TEST(TrainOptions, ResolveDefaultsThatDependOnOthers) {
   EXPECT_THAT(to_config(parse({"--optimizer", "sgd"})), HasSubstr("learning-rate = 0.01\n"));
   EXPECT_THAT(to_config(parse({})), HasSubstr("optimizer = adam\nlearning-rate = 0.001\n"));
