@@ -31,22 +31,6 @@ std::optional<bool> header_of(const std::string& word) {
   return word == "yes";
 }
 
-std::optional<char> separator_of(const std::string& word) {
-  if (word.empty() || word == "auto") return std::nullopt;
-  for (const char c : {',', ';', '\t', '|', kBlanks})
-    if (word == separator_name(c) || word == std::string(1, c)) return c;
-  fail(ExitCode::kUsage,
-       "[import] --separator: expected comma, semicolon, tab, bar, blanks or auto, got '{}'",
-       printable(word));
-}
-
-std::optional<char> decimal_of(const std::string& word) {
-  if (word.empty() || word == "auto") return std::nullopt;
-  check(word == "point" || word == "comma", ExitCode::kUsage,
-        "[import] --decimal: expected point, comma or auto, got '{}'", printable(word));
-  return word == "comma" ? ',' : '.';
-}
-
 TableSplit split_of(const po::variables_map& given) {
   TableSplit split{fraction_of(given, "test-split"), fraction_of(given, "test-split-last"),
                    fraction_of(given, "validation-split"),
@@ -90,7 +74,7 @@ const char* const kTableHelp = R"(Options of csv:
   --seed S                 the drawn rows are a function of it (default 0)
 
 What columns become, if no option says it: numbers stay as they are; true and false, or yes and no,
-1 and 0; dates days since 1970-01-01 (with times: seconds); at most 50 different words, in at most
+1 and 0; dates days since 1970-01-01 (with times: seconds since the first day); at most 50 different words, in at most
 half as many as there are rows, a feature each. Anything else is refused: numbers among words, more
 words, percent signs, currencies, thousands separators, infinity. A first column without a name, or
 of row numbers under pandas' or R's names for them, is dropped. COLUMN is a name, or an index from 0
@@ -117,14 +101,31 @@ Unknown unknown_from_text(const std::string& text) {
   return text == "zero" ? Unknown::kZero : Unknown::kRefuse;
 }
 
+std::optional<char> separator_from_text(const std::string& word) {
+  if (word.empty() || word == "auto") return std::nullopt;
+  for (const char c : {',', ';', '\t', '|', kBlanks})
+    if (word == separator_name(c) || word == std::string(1, c)) return c;
+  fail(ExitCode::kUsage,
+       "[options] --separator: expected comma, semicolon, tab, bar, blanks or auto, got '{}'",
+       printable(word));
+}
+
+std::optional<char> decimal_from_text(const std::string& word) {
+  if (word.empty() || word == "auto") return std::nullopt;
+  check(word == "point" || word == "comma", ExitCode::kUsage,
+        "[options] --decimal: expected point, comma or auto, got '{}'", printable(word));
+  return word == "comma" ? ',' : '.';
+}
+
 TableSource table_source(const po::variables_map& given) {
   TableSource source;
   source.train = text_of(given, "train");
   source.test = text_of(given, "test");
   check(!source.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
   TableOptions& options = source.options;
-  options.format = {header_of(text_of(given, "header")), separator_of(text_of(given, "separator")),
-                    decimal_of(text_of(given, "decimal")), texts_of(given, "missing-mark")};
+  options.format = {header_of(text_of(given, "header")),
+                    separator_from_text(text_of(given, "separator")),
+                    decimal_from_text(text_of(given, "decimal")), texts_of(given, "missing-mark")};
   options.label = text_of(given, "label");
   check(!options.label.empty(), ExitCode::kUsage,
         "[import] expected --label COLUMN (a name, or an index: -1 is the last column), got none");
