@@ -54,8 +54,8 @@ const char* const kTableHelp = R"(Options of csv:
   --id COLUMN              names the rows: no feature; predictions carry it
   --drop COLUMNS           not used
   --header yes|no|auto     whether the first line names the columns (auto: found out, or asked for)
-  --separator comma|semicolon|tab|bar|blanks    (found out)
-  --decimal point|comma    (found out)
+  --separator comma|semicolon|tab|bar|blanks    of --train and --test (found out)
+  --decimal point|comma    of both as well (found out)
   --categorical COLUMNS    words, or numbers that stand for words: a feature of 0 or 1 for each
   --ordinal 'COLUMN=low<middle<high'   words with an order: one feature 0, 1, 2; without a list in
                            alphabetical order; may be given more than once, as may be the next three
@@ -65,7 +65,7 @@ const char* const kTableHelp = R"(Options of csv:
                            Means are those of the rows to train on. Of words always the most
                            frequent one; zero, indicator: none of them. COLUMN=HOW for one column
   --missing-mark TEXT      a mark of missing values, beside an empty cell, NA, N/A, NaN, null,
-                           None, ?, - and pandas' others
+                           None, ?, - and pandas' others; of a number (-999) in any form (-999.0)
   --test FILE              a second table of the same columns
   --unknown refuse|zero    words in it that the first one lacks: refuse, or none of the words known
   --test-split FRACTION    or: test rows drawn from --train, of every class the same share
@@ -74,12 +74,13 @@ const char* const kTableHelp = R"(Options of csv:
   --seed S                 the drawn rows are a function of it (default 0)
 
 What columns become, if no option says it: numbers stay as they are; true and false, or yes and no,
-1 and 0; dates days since 1970-01-01 (with times: seconds since the first day); at most 50 different words, in at most
-half as many as there are rows, a feature each. Anything else is refused: numbers among words, more
-words, percent signs, currencies, thousands separators, infinity. A first column without a name, or
-of row numbers under pandas' or R's names for them, is dropped. COLUMN is a name, or an index from 0
-(-1: the last column); COLUMNS are several, with commas. What was taken for what is printed, kept in
-the dataset and the model, and applied to new tables by lockstep predict --table.
+1 and 0; dates days since 1970-01-01 (with times: seconds since the first day); at most 50 different
+words, in at most half as many as there are rows, a feature each. Anything else is refused: numbers
+among words, more words, percent signs, currencies, thousands separators, infinity. A first column
+without a name, or of row numbers under pandas' or R's names for them, is dropped. COLUMN is a name,
+or an index from 0 (-1: the last column); COLUMNS are several, with commas. What was taken for what
+is printed, kept in the dataset and the model, and applied to new tables by lockstep predict
+--table.
 
 )";
 
