@@ -1,6 +1,7 @@
 #include "io/import/csv_reader.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "src/core/error.hpp"
 
@@ -8,17 +9,30 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kLongestRecord = std::size_t{16} << 20;
+constexpr std::size_t kMostFields = 1'000'000;
 
-/// Whether the bytes are UTF-8 in form (overlong forms are not looked for).
+/// What may follow a first byte: overlong forms, surrogates and what is above U+10FFFF begin with
+/// a second byte out of these bounds.
+std::pair<unsigned char, unsigned char> second_byte_bounds(unsigned char first) {
+  if (first == 0xE0) return {0xA0, 0xBF};
+  if (first == 0xED) return {0x80, 0x9F};
+  if (first == 0xF0) return {0x90, 0xBF};
+  if (first == 0xF4) return {0x80, 0x8F};
+  return {0x80, 0xBF};
+}
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i++]);
     if (c < 0x80) continue;
-    int tail = c >= 0xF0 && c < 0xF5 ? 3 : c >= 0xE0 && c < 0xF0 ? 2 : c >= 0xC2 ? 1 : -1;
-    if (c >= 0xF5) tail = -1;
-    if (tail < 0) return false;
-    for (; tail > 0; --tail, ++i) {
-      if (i == text.size() || (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return false;
+    if (c < 0xC2 || c > 0xF4) return false;
+    auto [low, high] = second_byte_bounds(c);
+    for (int tail = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1; tail > 0; --tail, ++i) {
+      if (i == text.size()) return false;
+      const auto next = static_cast<unsigned char>(text[i]);
+      if (next < low || next > high) return false;
+      low = 0x80;
+      high = 0xBF;
     }
   }
   return true;
@@ -50,7 +64,7 @@ CsvReader::CsvReader(const std::filesystem::path& path, std::optional<char> sepa
 }
 
 void CsvReader::refill() {
-  buffer_ = source_.next();
+  buffer_ = rest_.empty() ? source_.next() : std::exchange(rest_, {});
   position_ = 0;
 }
 
@@ -82,8 +96,10 @@ bool CsvReader::next(CsvRecord& record) {
     record.ends_.clear();
     record.line = line_;
     record.hash = peek() == '#';
+    quotes_count_ = !record.hash || quotes_count_in_hash_line(record);
     while (read_field(record)) {
     }
+    seen_data_ = seen_data_ || !record.hash;
   } while (record.size() == 1 && record[0].empty());
   check(is_utf8(record.text_), ExitCode::kBadData,
         "[csv] {}, line {}: expected UTF-8 or UTF-16, got other bytes: convert the file, for "
@@ -92,10 +108,56 @@ bool CsvReader::next(CsvRecord& record) {
   return true;
 }
 
+/// A comment may have quotes as it likes. A record is one all the same if they close in its line,
+/// or, below others, if no blank follows the #.
+bool CsvReader::quotes_count_in_hash_line(const CsvRecord& record) {
+  hash_line_.clear();
+  while (peek() != kEnd) {  // block by block
+    const std::string_view rest = buffer_.substr(position_);
+    const std::size_t length = std::min(rest.find('\n'), rest.size());
+    check(hash_line_.size() + length <= kLongestRecord, ExitCode::kBadData,
+          "[csv] {}, line {}: expected a record of at most {} bytes, got more", name(), record.line,
+          kLongestRecord);
+    hash_line_ += rest.substr(0, length);
+    position_ += length;
+    if (position_ < buffer_.size()) break;
+  }
+  rest_ = buffer_.substr(position_);
+  buffer_ = hash_line_;  // to be read once more
+  position_ = 0;
+  const bool like_comment = hash_line_.size() < 2 || hash_line_[1] == ' ' || hash_line_[1] == '\t';
+  return quotes_close(hash_line_) || (seen_data_ && !like_comment);
+}
+
+/// Whether every quote that opens a field of the line closes at the end of a field.
+bool CsvReader::quotes_close(std::string_view line) const {
+  const auto skip = [&](std::size_t i) {
+    while (i < line.size() && (line[i] == ' ' || (line[i] == '\t' && separator_ != '\t'))) ++i;
+    return i;
+  };
+  for (std::size_t i = 0; i < line.size(); ++i) {  // from field to field
+    i = skip(i);
+    if (i < line.size() && line[i] == '"') {
+      do {
+        i = line.find('"', i + 1);
+        if (i == line.npos) return false;
+      } while (++i < line.size() && line[i] == '"');
+      if (separator_ != kBlanks) i = skip(i);
+      if (i < line.size() && !is_separator(static_cast<unsigned char>(line[i]))) return false;
+    } else {
+      while (i < line.size() && !is_separator(static_cast<unsigned char>(line[i]))) ++i;
+    }
+  }
+  return true;
+}
+
 /// Reads a field and what ends it; whether another one follows.
 bool CsvReader::read_field(CsvRecord& record) {
+  check(record.size() < kMostFields, ExitCode::kBadData,
+        "[csv] {}, line {}: expected a record of at most {} fields, got more", name(), record.line,
+        kMostFields);
   skip_blanks();
-  if (peek() == '"' && !record.hash) {
+  if (peek() == '"' && quotes_count_) {
     take();
     read_quoted(record);
   } else {

@@ -16,7 +16,7 @@ namespace lockstep {
 class CsvRecord {
  public:
   std::int64_t line = 0;  ///< where it begins, from 1
-  bool hash = false;      ///< it begins with #, and quotes in it mean nothing
+  bool hash = false;      ///< it begins with #
   std::size_t size() const { return ends_.size(); }
   std::string_view operator[](std::size_t field) const;
 
@@ -38,7 +38,7 @@ class CsvReader {
   char separator() const { return separator_; }
 
   /// The next record; false at the end. Throws Error (65) with the line for wrong quotes, text that
-  /// is not UTF-8, and records of more than 16 MiB.
+  /// is not UTF-8, and records of more than 16 MiB or a million fields.
   bool next(CsvRecord& record);
 
  private:
@@ -49,12 +49,18 @@ class CsvReader {
   int take();
   void skip_blanks();
   bool is_separator(int c) const;
+  bool quotes_count_in_hash_line(const CsvRecord& record);
+  bool quotes_close(std::string_view line) const;
   bool read_field(CsvRecord& record);
   void read_quoted(CsvRecord& record);
   void append(CsvRecord& record, std::string_view text) const;
 
   TextSource source_;
   std::string_view buffer_;
+  std::string_view rest_;  ///< comes behind buffer_
+  std::string hash_line_;
+  bool quotes_count_ = true;
+  bool seen_data_ = false;  ///< a record that does not begin with #
   std::size_t position_ = 0;
   std::int64_t line_ = 1;
   char separator_ = ',';

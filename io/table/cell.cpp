@@ -55,8 +55,17 @@ std::string_view with_point(std::string_view text, char decimal, std::string& bu
 bool CellFormat::is_missing(std::string_view cell) const {
   if (cell.empty()) return true;
   if (is_digit(cell.front()) && missing_marks.empty() && cell.front() != '1') return false;
-  return std::find(kMissing.begin(), kMissing.end(), cell) != kMissing.end() ||
-         std::find(missing_marks.begin(), missing_marks.end(), cell) != missing_marks.end();
+  return std::find(kMissing.begin(), kMissing.end(), cell) != kMissing.end() || is_mark(cell);
+}
+
+bool CellFormat::is_mark(std::string_view cell) const {
+  if (missing_marks.empty()) return false;
+  if (std::find(missing_marks.begin(), missing_marks.end(), cell) != missing_marks.end())
+    return true;
+  const std::optional<double> value = wide_number(cell);
+  return value && std::any_of(missing_marks.begin(), missing_marks.end(), [&](const auto& mark) {
+           return wide_number(mark) == value || CellFormat().wide_number(mark) == value;
+         });
 }
 
 std::optional<float> CellFormat::number(std::string_view cell) const {

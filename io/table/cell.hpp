@@ -15,12 +15,15 @@ struct CellFormat {
   std::vector<std::string> missing_marks;  ///< beside those that are known
 
   /// An empty cell, pandas' marks (NA, N/A, NaN, null, None, ...), "?", "-" or one of
-  /// missing_marks.
+  /// missing_marks: of a mark that is a number, any text of that number.
   bool is_missing(std::string_view cell) const;
   /// The nearest float32; none for text, NaN, infinity and what float32 cannot hold.
   std::optional<float> number(std::string_view cell) const;
   /// As number(), in double: for means, and for numbers as names.
   std::optional<double> wide_number(std::string_view cell) const;
+
+ private:
+  bool is_mark(std::string_view cell) const;
 };
 
 /// An integer of 64 bits, with or without sign.

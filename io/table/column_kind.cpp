@@ -81,13 +81,15 @@ DateOrder find_order(const TextTable& table, std::size_t column) {
 }  // namespace
 
 ColumnContent look_at(const TextTable& table, std::size_t column,
-                      const std::vector<std::size_t>& rows, bool distinct_numbers) {
+                      const std::vector<std::size_t>& rows, bool distinct_numbers,
+                      const std::vector<std::string>& words) {
   ColumnContent content;
   std::set<std::string, std::less<>> distinct;
   std::size_t truths = 0;
   for (const std::size_t row : rows) {
     const std::string_view cell = table.cell(row, column);
-    if (table.cells().is_missing(cell)) {
+    if (table.cells().is_missing(cell) &&
+        std::find(words.begin(), words.end(), cell) == words.end()) {
       if (content.missing++ == 0) content.first_missing = row;
       continue;
     }

@@ -16,9 +16,11 @@ struct ColumnContent {
   std::vector<std::string> distinct;  ///< cells that are not missing, sorted, each once
   std::size_t rows() const { return missing + numbers + booleans + words; }
 };
-/// In these rows. Numbers are among the distinct cells only if asked for.
+/// In these rows. Numbers are among the distinct cells only if asked for; `words` are never
+/// missing.
 ColumnContent look_at(const TextTable& table, std::size_t column,
-                      const std::vector<std::size_t>& rows, bool distinct_numbers = false);
+                      const std::vector<std::size_t>& rows, bool distinct_numbers = false,
+                      const std::vector<std::string>& words = {});
 
 /// Kind, categories and date order of a column of which the user says nothing. Throws Error (65).
 ColumnMapping guess_column(const TextTable& table, std::size_t column,

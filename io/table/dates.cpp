@@ -1,5 +1,7 @@
 #include "io/table/dates.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -182,6 +184,13 @@ std::optional<Date> parse_date(std::string_view text, DateOrder order) {
   result.seconds = *time;
   result.has_time = true;
   return result;
+}
+
+std::string day_text(std::int64_t days) {
+  using namespace std::chrono;
+  const year_month_day day{sys_days(std::chrono::days(days))};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                     static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
 }
 
 }  // namespace lockstep

@@ -25,4 +25,7 @@ struct Date {
 /// are none.
 std::optional<Date> parse_date(std::string_view text, DateOrder order);
 
+/// "2020-01-31", of days since 1970-01-01.
+std::string day_text(std::int64_t days);
+
 }  // namespace lockstep

@@ -70,8 +70,9 @@ void read_part(const TextTable& table, const TableMapping& mapping,
   names = row_names(std::move(mapped.ids));
 }
 
-void read_test_table(const std::filesystem::path& path, Unknown unknown, ImportedTable& result) {
-  const TextTable table(path, format_for(result.mapping));
+void read_test_table(const std::filesystem::path& path, const TableFormat& said, Unknown unknown,
+                     ImportedTable& result) {
+  const TextTable table(path, format_for(result.mapping, said));
   MappedRows mapped = map_rows(table, result.mapping, unknown);
   check(mapped.ignored.empty(), ExitCode::kBadData,
         "[csv] {}: expected the columns of the training table, got '{}' too: --drop it from both",
@@ -106,7 +107,7 @@ ImportedTable import_table(const std::filesystem::path& train, const std::filesy
   result.report = table_report(table, made);
   result.warnings = std::move(made.warnings);
   result.mapping = std::move(made.mapping);
-  if (!test.empty()) read_test_table(test, unknown, result);
+  if (!test.empty()) read_test_table(test, options.format, unknown, result);
   arrays.table_mapping = to_json_text(result.mapping);
   return result;
 }

@@ -50,6 +50,7 @@ bool contains(const std::vector<std::size_t>& columns, std::size_t column) {
 struct Wishes {
   std::vector<std::size_t> labels, dropped, categorical;
   std::optional<std::size_t> id;
+  std::vector<std::string> classes;  ///< in the user's order; empty: none are given
   std::map<std::size_t, std::vector<std::string>> ordinal;  ///< empty list: sorted
   std::map<std::size_t, DateOrder> dates;
   std::string missing = "error";
@@ -59,6 +60,18 @@ struct Wishes {
   const std::string& policy(std::size_t column) const {
     const auto found = missing_of.find(column);
     return found == missing_of.end() ? missing : found->second;
+  }
+  /// The words that the user lists for a column, which are never missing.
+  const std::vector<std::string>& words(std::size_t column) const {
+    static const std::vector<std::string> kNone;
+    if (labels.size() == 1 && labels.front() == column) return classes;
+    const auto found = ordinal.find(column);
+    return found == ordinal.end() ? kNone : found->second;
+  }
+  bool is_missing(const TextTable& table, std::size_t row, std::size_t column) const {
+    const std::string_view cell = table.cell(row, column);
+    const std::vector<std::string>& own = words(column);
+    return table.cells().is_missing(cell) && std::find(own.begin(), own.end(), cell) == own.end();
   }
   /// Whether any option but --missing names the column as a feature.
   bool wants(std::size_t column) const {
@@ -94,6 +107,8 @@ Wishes::Wishes(const TextTable& table, const TableOptions& options)
           "[import] --date: expected y-m-d, d/m/y or m/d/y behind '=', got '{}'", shown(word));
     dates[table.find(column)] = *order;
   }
+  if (!options.classes.empty() && options.classes != "sorted")
+    classes = split(options.classes, ",");
   read_missing(table, options);
   check_uses(table);
 }
@@ -187,7 +202,7 @@ void add_features(const TextTable& table, const Wishes& wishes, NewMapping& made
       made.remarks.push_back(fmt::format("index column '{}' dropped", shown(name)));
       continue;
     }
-    const ColumnContent content = look_at(table, i, made.rows, wishes.wants(i));
+    const ColumnContent content = look_at(table, i, made.rows, wishes.wants(i), wishes.words(i));
     if (content.missing == content.rows()) {
       made.mapping.dropped.push_back(name);
       made.remarks.push_back(fmt::format("'{}' dropped: it has no value", shown(name)));
@@ -217,13 +232,13 @@ std::vector<std::size_t> rows_with_values(const TextTable& table, const Wishes& 
       columns.push_back(i);
   std::erase_if(columns, [&](std::size_t column) {  // a column without any value is dropped itself
     std::size_t row = 0;
-    while (row < table.rows() && table.cells().is_missing(table.cell(row, column))) ++row;
+    while (row < table.rows() && wishes.is_missing(table, row, column)) ++row;
     return row == table.rows();
   });
   std::vector<std::size_t> rows;
   for (std::size_t row = 0; row < table.rows(); ++row) {
     const bool complete = std::none_of(columns.begin(), columns.end(), [&](std::size_t column) {
-      return table.cells().is_missing(table.cell(row, column));
+      return wishes.is_missing(table, row, column);
     });
     if (complete) rows.push_back(row);
   }
@@ -274,11 +289,12 @@ LabelMapping make_label(const TextTable& table, std::size_t column,
 
 /// The label's different cells in these rows.
 std::vector<std::string> distinct_labels(const TextTable& table, std::size_t column,
+                                         const Wishes& wishes,
                                          const std::vector<std::size_t>& rows) {
   std::vector<std::string> all;
   for (const std::size_t row : rows) {
     const std::string_view cell = table.cell(row, column);
-    check(!table.cells().is_missing(cell), ExitCode::kBadData,
+    check(!wishes.is_missing(table, row, column), ExitCode::kBadData,
           "{}: expected a label, got {}: --missing '{}=drop' leaves such rows out",
           label_place(table, row, column), cell.empty() ? "an empty cell" : "'" + shown(cell) + "'",
           shown(table.column_name(column)));
@@ -287,6 +303,19 @@ std::vector<std::string> distinct_labels(const TextTable& table, std::size_t col
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
+}
+
+/// As the labels are named: numbers as number_name() if these are numbers.
+std::vector<std::string> classes_of_user(const std::vector<std::string>& words, bool numeric) {
+  std::vector<std::string> classes;
+  for (const std::string& word : words) {
+    const std::optional<double> number = numeric ? CellFormat().wide_number(word) : std::nullopt;
+    classes.push_back(number ? number_name(*number) : word);
+    check(std::find(classes.begin(), classes.end() - 1, classes.back()) == classes.end() - 1,
+          ExitCode::kUsage, "[import] --classes: expected each class once, got '{}' again",
+          shown(word));
+  }
+  return classes;
 }
 
 void add_labels(const TextTable& table, const TableOptions& options, const Wishes& wishes,
@@ -298,14 +327,11 @@ void add_labels(const TextTable& table, const TableOptions& options, const Wishe
                        !table.cells().number(table.cell(made.rows.front(), column)).has_value();
     const bool may_have_classes = wishes.labels.size() == 1;
     if ((words || !options.classes.empty()) && may_have_classes) {
-      std::vector<std::string> names = distinct_labels(table, column, made.rows);
-      if (!options.classes.empty() && options.classes != "sorted")
-        names = split(options.classes, ",");
-      Names ordered = names_in_order(names, table.cells());
-      label.numeric = ordered.numeric;
-      label.classes = options.classes.empty() || options.classes == "sorted"
-                          ? std::move(ordered.names)
-                          : std::move(names);
+      Names found =
+          names_in_order(distinct_labels(table, column, wishes, made.rows), table.cells());
+      label.numeric = found.numeric;
+      label.classes = wishes.classes.empty() ? std::move(found.names)
+                                             : classes_of_user(wishes.classes, found.numeric);
     } else {
       const bool booleans = look_at(table, column, made.rows).words == 0;
       check(!words || booleans, ExitCode::kBadData,

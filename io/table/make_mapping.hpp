@@ -26,7 +26,7 @@ struct TableOptions {
 };
 
 struct NewMapping {
-  TableMapping mapping;               ///< complete but for the fills
+  TableMapping mapping;               ///< complete but for what set_fills sets
   std::vector<std::size_t> rows;      ///< those that are not left out for a missing value
   std::vector<std::string> remarks;   ///< columns that were dropped and why, for people
   std::vector<std::string> warnings;  ///< of what is likely wrong
@@ -37,7 +37,7 @@ struct NewMapping {
 /// that can be read in two ways, labels of two kinds.
 NewMapping make_mapping(const TextTable& table, const TableOptions& options);
 
-/// Sets what missing cells are filled with, out of these rows.
+/// Sets what missing cells are filled with, and the origins of times, out of these rows.
 void set_fills(TableMapping& mapping, const TextTable& table, const std::vector<std::size_t>& rows);
 
 }  // namespace lockstep

@@ -93,7 +93,7 @@ class ColumnReader {
 
   void read(std::size_t row, float* out) {
     const std::string_view cell = table_.cell(row, place_);
-    const bool missing = table_.cells().is_missing(cell) && !is_category(cell);
+    const bool missing = column_.is_missing(cell, table_.cells());
     if (column_.kind == Kind::kCategories) {
       std::fill_n(out, column_.categories.size(), 0.0F);
       const std::optional<std::size_t> category = missing ? filled(row) : code(row, cell);
@@ -107,11 +107,6 @@ class ColumnReader {
   std::int64_t unknown_cells() const { return unknown_cells_; }
 
  private:
-  /// "None" may be a word of a list that the user gave.
-  bool is_category(std::string_view cell) const {
-    return !codes_.empty() && codes_.contains(std::string(cell));
-  }
-
   [[noreturn]] void refuse(std::size_t row, const std::string& expected) const {
     fail(ExitCode::kBadData, "{}: expected {}, got {}", table_.place(row, place_), expected,
          shown(table_.cell(row, place_)));
@@ -160,8 +155,7 @@ class ColumnReader {
       case Kind::kDate: {
         const std::optional<Date> date = parse_date(cell, column_.order);
         if (!date) refuse(row, fmt::format("a date of the form {}", to_text(column_.order)));
-        const auto days = static_cast<double>(date->days);
-        return static_cast<float>(column_.has_times ? days * 86400 + date->seconds : days);
+        return static_cast<float>(column_.number_of(*date));
       }
       case Kind::kOrdinal:
         return static_cast<float>(*code(row, cell));

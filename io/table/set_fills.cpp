@@ -17,7 +17,7 @@ using Kind = ColumnMapping::Kind;
 /// What a cell counts as in a mean.
 std::optional<double> value_of(std::string_view cell, const ColumnMapping& column,
                                const CellFormat& format) {
-  if (format.is_missing(cell)) return std::nullopt;
+  if (column.is_missing(cell, format)) return std::nullopt;
   switch (column.kind) {
     case Kind::kNumber:
       return format.wide_number(cell);
@@ -26,9 +26,7 @@ std::optional<double> value_of(std::string_view cell, const ColumnMapping& colum
                               : format.wide_number(cell);
     case Kind::kDate: {
       const std::optional<Date> date = parse_date(cell, column.order);
-      if (!date) return std::nullopt;
-      const auto days = static_cast<double>(date->days);
-      return column.has_times ? days * 86400 + date->seconds : days;
+      return date ? std::optional(column.number_of(*date)) : std::nullopt;
     }
     default: {
       const std::optional<double> number = column.numeric ? format.wide_number(cell) : std::nullopt;
@@ -38,6 +36,20 @@ std::optional<double> value_of(std::string_view cell, const ColumnMapping& colum
       return static_cast<double>(found - column.categories.begin());
     }
   }
+}
+
+/// The first day in these rows; 1970-01-01 if there is none.
+std::int64_t first_day(const TextTable& table, const ColumnMapping& column,
+                       const std::vector<std::size_t>& rows) {
+  const std::size_t place = *table.column_named(column.name);
+  std::optional<std::int64_t> first;
+  for (const std::size_t row : rows) {
+    const std::string_view cell = table.cell(row, place);
+    if (column.is_missing(cell, table.cells())) continue;
+    if (const std::optional<Date> date = parse_date(cell, column.order))
+      first = std::min(first.value_or(date->days), date->days);
+  }
+  return first.value_or(0);
 }
 
 double mean_of(const std::vector<double>& values) {
@@ -72,6 +84,7 @@ double most_of(const std::vector<double>& values) {
 void set_fills(TableMapping& mapping, const TextTable& table,
                const std::vector<std::size_t>& rows) {
   for (ColumnMapping& column : mapping.features) {
+    if (column.has_times) column.origin = first_day(table, column, rows);
     if (column.missing == "error" || column.missing == "drop") continue;
     const bool one_hot = column.kind == Kind::kCategories;
     if (column.missing == "zero" || (one_hot && column.indicator)) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/core/error.hpp"
+#include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
@@ -36,7 +37,7 @@ ordered_json column_to_json(const ColumnMapping& column) {
   if (column.numeric) json["numeric"] = true;
   if (column.kind == Kind::kDate) {
     json["order"] = to_text(column.order);
-    json["unit"] = column.has_times ? "seconds since 1970-01-01" : "days since 1970-01-01";
+    json["unit"] = column.unit();
   }
   json["missing"] = column.missing;
   if (column.fill) json["fill"] = *column.fill;
@@ -54,7 +55,15 @@ ColumnMapping column_from_json(const ordered_json& json) {
     const auto order = date_order_from_text(json.at("order").get<std::string>());
     check(order.has_value(), ExitCode::kBadData, "expected an order of dates");
     column.order = *order;
-    column.has_times = json.at("unit").get<std::string>().starts_with("seconds");
+    const std::string unit = json.at("unit");
+    constexpr std::string_view kSeconds = "seconds since ";
+    column.has_times = unit.starts_with(kSeconds);
+    const std::optional<Date> origin =
+        column.has_times ? parse_date(unit.substr(kSeconds.size()), DateOrder::kYearMonthDay)
+                         : std::optional(Date());
+    check(origin.has_value(), ExitCode::kBadData, "expected a unit of dates, got '{}'",
+          printable(unit));
+    column.origin = origin->days;
   }
   column.missing = json.at("missing");
   if (json.contains("fill")) column.fill = json.at("fill").get<double>();
@@ -97,6 +106,20 @@ TableMapping mapping_from_json(const ordered_json& json) {
 }
 
 }  // namespace
+
+bool ColumnMapping::is_missing(std::string_view cell, const CellFormat& format) const {
+  return format.is_missing(cell) &&
+         std::find(categories.begin(), categories.end(), cell) == categories.end();
+}
+
+double ColumnMapping::number_of(const Date& date) const {
+  const auto days = static_cast<double>(date.days - origin);
+  return has_times ? days * 86400 + date.seconds : days;
+}
+
+std::string ColumnMapping::unit() const {
+  return (has_times ? "seconds since " : "days since ") + day_text(origin);
+}
 
 std::vector<std::string> ColumnMapping::feature_names() const {
   std::vector<std::string> names;
@@ -156,11 +179,14 @@ TableMapping table_mapping_from_json(const std::string& text, const std::string&
   }
 }
 
-TableFormat format_for(const TableMapping& mapping) {
+TableFormat format_for(const TableMapping& mapping, const TableFormat& said) {
   TableFormat format;
   format.header = mapping.header;
+  format.columns = mapping.columns;
+  format.separator = said.separator;
   // A table with decimal points may be read by a mapping of commas only if it says so itself.
   if (mapping.decimal == ',') format.decimal = ',';
+  if (said.decimal) format.decimal = said.decimal;
   format.missing_marks = mapping.missing_marks;
   return format;
 }

@@ -17,7 +17,7 @@ struct ColumnMapping {
   enum class Kind {
     kNumber,      ///< as it is
     kBoolean,     ///< true, yes: 1; false, no: 0
-    kDate,        ///< days since 1970-01-01; with `has_times` seconds
+    kDate,        ///< days since 1970-01-01; with `has_times` seconds since `origin`
     kCategories,  ///< a feature of 0 or 1 for each category
     kOrdinal,     ///< the category's index
   };
@@ -27,6 +27,9 @@ struct ColumnMapping {
   bool numeric = false;  ///< the categories are numbers: "1.0" is "1"
   DateOrder order = DateOrder::kYearMonthDay;
   bool has_times = false;
+  /// The first day of the rows to train on, in days since 1970-01-01, if there are times: float32
+  /// holds all seconds of half a year, but none of those since 1970.
+  std::int64_t origin = 0;
   std::string missing = "error";  ///< what was done: error, mean, median, most, zero, drop, ...
   /// For a missing cell: the number, or the category's index (-1: none of them). Not set: refuse.
   std::optional<double> fill = {};
@@ -35,6 +38,12 @@ struct ColumnMapping {
   std::size_t width() const {
     return (kind == Kind::kCategories ? categories.size() : 1) + (indicator ? 1 : 0);
   }
+  /// A mark of missing values, but no word of the categories: "None" may be one that the user gave.
+  bool is_missing(std::string_view cell, const CellFormat& format) const;
+  /// Of a date.
+  double number_of(const Date& date) const;
+  /// "days since 1970-01-01"; "seconds since 2020-01-31".
+  std::string unit() const;
   /// "age"; "port=C", "port=Q"; with an indicator "age missing".
   std::vector<std::string> feature_names() const;
 };
@@ -90,8 +99,8 @@ MappedRows map_rows(const TextTable& table, const TableMapping& mapping,
 /// All rows.
 MappedRows map_rows(const TextTable& table, const TableMapping& mapping, Unknown unknown);
 
-/// The format in which a table for this mapping is read.
-TableFormat format_for(const TableMapping& mapping);
+/// The format in which a table for this mapping is read; separator and decimal as the user says.
+TableFormat format_for(const TableMapping& mapping, const TableFormat& said);
 
 /// The label columns as y: int64 for classes and integers, else float32; (rows) or, with several
 /// labels, (rows, labels). Throws Error (65) with line and column.

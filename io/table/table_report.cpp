@@ -43,8 +43,7 @@ std::string kind_text(const ColumnMapping& column) {
     case Kind::kBoolean:
       return "false 0, true 1";
     case Kind::kDate:
-      return fmt::format("date ({}): {} since 1970-01-01", to_text(column.order),
-                         column.has_times ? "seconds" : "days");
+      return fmt::format("date ({}): {}", to_text(column.order), column.unit());
     case Kind::kCategories:
       return fmt::format("{}: {}", plural(column.categories.size(), "category", "categories"),
                          list_of(column.categories));
@@ -56,11 +55,12 @@ std::string kind_text(const ColumnMapping& column) {
   }
 }
 
-std::size_t missing_cells(const TextTable& table, const NewMapping& made, const std::string& name) {
-  const std::optional<std::size_t> column = table.column_named(name);
+std::size_t missing_cells(const TextTable& table, const NewMapping& made,
+                          const ColumnMapping& mapping) {
+  const std::optional<std::size_t> column = table.column_named(mapping.name);
   return static_cast<std::size_t>(
       std::count_if(made.rows.begin(), made.rows.end(), [&](std::size_t row) {
-        return column && table.cells().is_missing(table.cell(row, *column));
+        return column && mapping.is_missing(table.cell(row, *column), table.cells());
       }));
 }
 
@@ -84,7 +84,7 @@ std::string fill_text(const ColumnMapping& column, std::size_t missing) {
 std::vector<std::string> table_report(const TextTable& table, const NewMapping& made) {
   const TableMapping& mapping = made.mapping;
   std::string line =
-      fmt::format("{}: {} rows; {}; header: {}", shown(table.name()), made.rows.size(),
+      fmt::format("{}: {} rows; {}; header: {}", printable(table.name()), made.rows.size(),
                   separator_name(table.separator()),
                   table.has_header() ? fmt::format("yes (line {})", table.header_line()) : "no");
   if (mapping.decimal == ',') line += "; decimal comma";
@@ -102,7 +102,7 @@ std::vector<std::string> table_report(const TextTable& table, const NewMapping& 
                         plural(table.rows() - made.rows.size(), "row", "rows"));
   std::vector<std::string> report = {line};
   for (const ColumnMapping& column : mapping.features) {
-    const std::string fill = fill_text(column, missing_cells(table, made, column.name));
+    const std::string fill = fill_text(column, missing_cells(table, made, column));
     if (column.kind == Kind::kNumber && fill.empty()) continue;
     report.push_back(fmt::format("  {:<16} {}{}", shown(column.name), kind_text(column), fill));
   }

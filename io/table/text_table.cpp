@@ -1,7 +1,9 @@
 #include "io/table/text_table.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <utility>
 
 #include "io/import/csv_reader.hpp"
 #include "io/table/header.hpp"
@@ -15,6 +17,34 @@ bool all_empty(const CsvRecord& record) {
   for (std::size_t i = 0; i < record.size(); ++i)
     if (!record[i].empty()) return false;
   return true;
+}
+
+/// Below the first line, a line that begins with # is a comment if it has no fields as a row has.
+bool is_comment(const CsvRecord& record, std::size_t columns) {
+  return record.hash && columns > 1 && record.size() != columns &&
+         (record.size() == 1 || record[0] == "#");
+}
+
+/// The first line of the table among those that begin with # in front of `record`: with as many
+/// fields, and below it none with another number of fields but comments. Of several that all begin
+/// with "# " it is the last, the header as numpy.savetxt writes it.
+std::vector<CsvRecord>::iterator begin_of_table(std::vector<CsvRecord>& hashes,
+                                                const CsvRecord& record) {
+  const std::size_t columns = record.size();
+  if (columns < 2) return hashes.end();
+  auto begin = hashes.end();
+  auto last = hashes.end();
+  bool all_spaced = !record.hash;
+  for (auto line = hashes.end(); line != hashes.begin();) {
+    --line;
+    if (line->size() != columns && line->size() != 1) break;
+    if (line->size() != columns) continue;
+    begin = line;
+    if (last == hashes.end()) last = line;
+    const std::string_view field = (*line)[0];
+    all_spaced = all_spaced && (field.size() == 1 || field[1] == ' ' || field[1] == '\t');
+  }
+  return all_spaced ? last : begin;
 }
 
 /// "'a', 'b', ..."
@@ -50,7 +80,7 @@ TextTable::TextTable(const std::filesystem::path& path, const TableFormat& forma
   for (std::size_t i = names_.size(); i < stride_; ++i) names_.push_back(std::to_string(i));
   check(rows() > 0, ExitCode::kBadData, "[csv] {}: expected rows below the header, got none",
         name_);
-  drop_empty_last_column();
+  drop_empty_last_columns(format);
   find_index_column();
   rename_duplicates();
   const auto count = [&](std::int64_t n, const char* what) {
@@ -84,18 +114,22 @@ void TextTable::read(const std::filesystem::path& path, const TableFormat& forma
   }
   check(more, ExitCode::kBadData, "[csv] {}: expected lines of numbers or words, got none", name_);
 
-  CsvRecord first = record;
-  // numpy.savetxt writes its header behind a #.
-  const bool behind_hash = !hashes.empty() && hashes.back().size() == record.size();
-  if (behind_hash) {
-    first = hashes.back();
-    hashes.pop_back();
-  }
-  comments_ = static_cast<std::int64_t>(hashes.size());
+  const auto begin = begin_of_table(hashes, record);
+  comments_ = begin - hashes.begin();
+  std::deque<CsvRecord> waiting(begin, hashes.end());
+  waiting.push_back(std::move(record));
+  const auto next = [&] {
+    if (waiting.empty()) return reader.next(record);
+    record = std::move(waiting.front());
+    waiting.pop_front();
+    return true;
+  };
+  next();
+  const CsvRecord first = record;
   for (std::size_t i = 0; i < first.size(); ++i) first_.emplace_back(first[i]);
   first_line_ = first.line;
   stride_ = first.size();
-  if (!behind_hash) more = reader.next(record);
+  for (more = next(); more && is_comment(record, stride_); more = next()) ++comments_;
   // R's row names have no header; a row may end in a separator, or the header alone.
   const bool one_off =
       more && !record.hash && format.header != false &&
@@ -103,8 +137,8 @@ void TextTable::read(const std::filesystem::path& path, const TableFormat& forma
   if (one_off && record.size() < stride_) first_.pop_back();
   if (one_off) stride_ = record.size();
   if (first_.size() == stride_) add_row(first);
-  for (; more; more = reader.next(record)) {
-    if (record.hash && record.size() != stride_) {
+  for (; more; more = next()) {
+    if (is_comment(record, stride_)) {
       ++comments_;
       continue;
     }
@@ -201,9 +235,10 @@ bool TextTable::last_column_is_empty() const {
 }
 
 /// Lines that end in a separator. More than one such column: as spreadsheets write them.
-void TextTable::drop_empty_last_column() {
+void TextTable::drop_empty_last_columns(const TableFormat& format) {
   std::size_t dropped = 0;
-  while (names_.size() > 1) {
+  const std::size_t least = has_header() ? 1 : format.columns;
+  while (names_.size() > least) {
     const std::size_t last = names_.size() - 1;
     if (has_header() && !names_[last].empty()) break;
     bool empty = true;

@@ -15,10 +15,11 @@ namespace lockstep {
 
 /// What the user says of how a table is written; what is not set is found out.
 struct TableFormat {
-  std::optional<bool> header;
-  std::optional<char> separator;
-  std::optional<char> decimal;
-  std::vector<std::string> missing_marks;  ///< beside those that are known
+  std::optional<bool> header = {};
+  std::optional<char> separator = {};
+  std::optional<char> decimal = {};
+  std::vector<std::string> missing_marks = {};  ///< beside those that are known
+  std::size_t columns = 1;  ///< without a header: the least to be left if the last ones are empty
 };
 
 /// A table in memory as text: rows of cells with the columns' names.
@@ -70,7 +71,7 @@ class TextTable {
   void find_decimal(const TableFormat& format);
   bool decide_header(const TableFormat& format, std::span<const std::string> wanted) const;
   void take_header();
-  void drop_empty_last_column();
+  void drop_empty_last_columns(const TableFormat& format);
   void find_index_column();
   void rename_duplicates();
   bool last_column_is_empty() const;

@@ -31,22 +31,6 @@ std::optional<bool> header_of(const std::string& word) {
   return word == "yes";
 }
 
-std::optional<char> separator_of(const std::string& word) {
-  if (word.empty() || word == "auto") return std::nullopt;
-  for (const char c : {',', ';', '\t', '|', kBlanks})
-    if (word == separator_name(c) || word == std::string(1, c)) return c;
-  fail(ExitCode::kUsage,
-       "[import] --separator: expected comma, semicolon, tab, bar, blanks or auto, got '{}'",
-       printable(word));
-}
-
-std::optional<char> decimal_of(const std::string& word) {
-  if (word.empty() || word == "auto") return std::nullopt;
-  check(word == "point" || word == "comma", ExitCode::kUsage,
-        "[import] --decimal: expected point, comma or auto, got '{}'", printable(word));
-  return word == "comma" ? ',' : '.';
-}
-
 TableSplit split_of(const po::variables_map& given) {
   TableSplit split{fraction_of(given, "test-split"), fraction_of(given, "test-split-last"),
                    fraction_of(given, "validation-split"),
@@ -70,8 +54,8 @@ const char* const kTableHelp = R"(Options of csv:
   --id COLUMN              names the rows: no feature; predictions carry it
   --drop COLUMNS           not used
   --header yes|no|auto     whether the first line names the columns (auto: found out, or asked for)
-  --separator comma|semicolon|tab|bar|blanks    (found out)
-  --decimal point|comma    (found out)
+  --separator comma|semicolon|tab|bar|blanks    of --train and --test (found out)
+  --decimal point|comma    of both as well (found out)
   --categorical COLUMNS    words, or numbers that stand for words: a feature of 0 or 1 for each
   --ordinal 'COLUMN=low<middle<high'   words with an order: one feature 0, 1, 2; without a list in
                            alphabetical order; may be given more than once, as may be the next three
@@ -81,7 +65,7 @@ const char* const kTableHelp = R"(Options of csv:
                            Means are those of the rows to train on. Of words always the most
                            frequent one; zero, indicator: none of them. COLUMN=HOW for one column
   --missing-mark TEXT      a mark of missing values, beside an empty cell, NA, N/A, NaN, null,
-                           None, ?, - and pandas' others
+                           None, ?, - and pandas' others; of a number (-999) in any form (-999.0)
   --test FILE              a second table of the same columns
   --unknown refuse|zero    words in it that the first one lacks: refuse, or none of the words known
   --test-split FRACTION    or: test rows drawn from --train, of every class the same share
@@ -90,12 +74,13 @@ const char* const kTableHelp = R"(Options of csv:
   --seed S                 the drawn rows are a function of it (default 0)
 
 What columns become, if no option says it: numbers stay as they are; true and false, or yes and no,
-1 and 0; dates days since 1970-01-01 (with times: seconds); at most 50 different words, in at most
-half as many as there are rows, a feature each. Anything else is refused: numbers among words, more
-words, percent signs, currencies, thousands separators, infinity. A first column without a name, or
-of row numbers under pandas' or R's names for them, is dropped. COLUMN is a name, or an index from 0
-(-1: the last column); COLUMNS are several, with commas. What was taken for what is printed, kept in
-the dataset and the model, and applied to new tables by lockstep predict --table.
+1 and 0; dates days since 1970-01-01 (with times: seconds since the first day); at most 50 different
+words, in at most half as many as there are rows, a feature each. Anything else is refused: numbers
+among words, more words, percent signs, currencies, thousands separators, infinity. A first column
+without a name, or of row numbers under pandas' or R's names for them, is dropped. COLUMN is a name,
+or an index from 0 (-1: the last column); COLUMNS are several, with commas. What was taken for what
+is printed, kept in the dataset and the model, and applied to new tables by lockstep predict
+--table.
 
 )";
 
@@ -117,14 +102,31 @@ Unknown unknown_from_text(const std::string& text) {
   return text == "zero" ? Unknown::kZero : Unknown::kRefuse;
 }
 
+std::optional<char> separator_from_text(const std::string& word) {
+  if (word.empty() || word == "auto") return std::nullopt;
+  for (const char c : {',', ';', '\t', '|', kBlanks})
+    if (word == separator_name(c) || word == std::string(1, c)) return c;
+  fail(ExitCode::kUsage,
+       "[options] --separator: expected comma, semicolon, tab, bar, blanks or auto, got '{}'",
+       printable(word));
+}
+
+std::optional<char> decimal_from_text(const std::string& word) {
+  if (word.empty() || word == "auto") return std::nullopt;
+  check(word == "point" || word == "comma", ExitCode::kUsage,
+        "[options] --decimal: expected point, comma or auto, got '{}'", printable(word));
+  return word == "comma" ? ',' : '.';
+}
+
 TableSource table_source(const po::variables_map& given) {
   TableSource source;
   source.train = text_of(given, "train");
   source.test = text_of(given, "test");
   check(!source.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
   TableOptions& options = source.options;
-  options.format = {header_of(text_of(given, "header")), separator_of(text_of(given, "separator")),
-                    decimal_of(text_of(given, "decimal")), texts_of(given, "missing-mark")};
+  options.format = {header_of(text_of(given, "header")),
+                    separator_from_text(text_of(given, "separator")),
+                    decimal_from_text(text_of(given, "decimal")), texts_of(given, "missing-mark")};
   options.label = text_of(given, "label");
   check(!options.label.empty(), ExitCode::kUsage,
         "[import] expected --label COLUMN (a name, or an index: -1 is the last column), got none");

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "io/table/import_table.hpp"
 #include "launch/cli/option_parser.hpp"
@@ -25,5 +27,9 @@ TableSource table_source(const po::variables_map& given);
 
 /// --unknown: "refuse" or "zero"; throws Error (64) for another word.
 Unknown unknown_from_text(const std::string& text);
+/// --separator: "comma", ... or the letter; --decimal: "point" or "comma"; none for "auto" and "".
+/// Throw Error (64) for another word.
+std::optional<char> separator_from_text(const std::string& word);
+std::optional<char> decimal_from_text(const std::string& word);
 
 }  // namespace lockstep

@@ -40,6 +40,8 @@ Options:
                            --out FILE.csv: names of rows and classes, and each class's probability
   --unknown refuse|zero    words in --table that the training table lacks: refuse (default), or none
                            of the words known
+  --separator comma|semicolon|tab|bar|blanks    of --table (default: found out)
+  --decimal point|comma    of --table (default: as in the training table, or found out)
   --model FILE.json        instead of MODEL: the network as Keras's model.to_json() writes it
   --layers TEXT            or in Keras's words: "Flatten(), Dense(64, relu), Dense(10, softmax)"
   --weights FILE           its weights, as Keras's save_weights() writes them
@@ -63,6 +65,7 @@ struct PredictOptions {
   ArrayPlace x;
   std::filesystem::path data;
   std::filesystem::path table;  ///< instead of data
+  TableFormat table_format;     ///< what the user says of it
   Unknown unknown = Unknown::kRefuse;
   std::filesystem::path out;
   bool overwrite = false;
@@ -76,7 +79,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
   add_model_source(known);
   known.add_options()("table", po::value<std::string>(), "")(
-      "unknown", po::value<std::string>()->default_value("refuse"), "");
+      "unknown", po::value<std::string>()->default_value("refuse"), "")(
+      "separator", po::value<std::string>(), "")("decimal", po::value<std::string>(), "");
   known.add_options()("data", po::value<std::string>(), "")(
       "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
                                                                   "")("overwrite", "")(
@@ -105,6 +109,13 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
         "[options] expected MODEL.h5 with --table, since the file of a trained network knows how "
         "columns become inputs, got {}",
         options.model.name());
+  for (const char* name : {"separator", "decimal"})
+    check(!given.contains(name) || given.contains("table"), ExitCode::kUsage,
+          "[options] expected --{} beside --table FILE.csv, got it beside --data", name);
+  if (given.contains("separator"))
+    options.table_format.separator = separator_from_text(given["separator"].as<std::string>());
+  if (given.contains("decimal"))
+    options.table_format.decimal = decimal_from_text(given["decimal"].as<std::string>());
   options.unknown = unknown_from_text(given["unknown"].as<std::string>());
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
@@ -156,7 +167,8 @@ class Inputs {
     if (options.table.empty()) {
       array_.emplace(world, host, options.x.file, options.x.dataset, options.trust);
     } else {
-      table_.emplace(world, options.table, table_mapping, options.model.file, options.unknown);
+      table_.emplace(world, options.table, options.table_format, table_mapping, options.model.file,
+                     options.unknown);
     }
   }
   ArrayView view() const { return array_ ? array_->view() : table_->view(); }

@@ -9,7 +9,8 @@
 namespace lockstep {
 
 TableInput::TableInput(const Communicator& world, const std::filesystem::path& table,
-                       const std::string& mapping, const std::string& model, Unknown unknown)
+                       const TableFormat& said, const std::string& mapping,
+                       const std::string& model, Unknown unknown)
     : label_(table.string()) {
   together(world, [&] {
     check(!mapping.empty(), ExitCode::kBadData,
@@ -18,7 +19,7 @@ TableInput::TableInput(const Communicator& world, const std::filesystem::path& t
           printable(model));
     mapping_ = table_mapping_from_json(mapping, model);
   });
-  on_root(world, [&] { read(table, unknown); });
+  on_root(world, [&] { read(table, said, unknown); });
   std::array<std::int64_t, 1> rows = {x_.rows};
   world.broadcast(std::span<std::int64_t>(rows));
   x_.rows = rows.front();
@@ -29,8 +30,8 @@ TableInput::TableInput(const Communicator& world, const std::filesystem::path& t
   world.broadcast(std::span(x_.bytes));
 }
 
-void TableInput::read(const std::filesystem::path& path, Unknown unknown) {
-  const TextTable table(path, format_for(mapping_));
+void TableInput::read(const std::filesystem::path& path, const TableFormat& said, Unknown unknown) {
+  const TextTable table(path, format_for(mapping_, said));
   MappedRows mapped = map_rows(table, mapping_, unknown);
   x_ = std::move(mapped.x);
   ids_ = std::move(mapped.ids);

@@ -13,9 +13,10 @@ namespace lockstep {
 /// rank has the rows.
 class TableInput {
  public:
-  /// `mapping`: LoadedModel::table_mapping of the file `model`. Throws CollectiveError: 65 if it is
-  /// empty, or for what the mapping refuses; 66, 77, 74. Collective.
-  TableInput(const Communicator& world, const std::filesystem::path& table,
+  /// `said`: separator and decimal, if the user says them. `mapping`: LoadedModel::table_mapping of
+  /// the file `model`. Throws CollectiveError: 65 if it is empty, or for what the mapping refuses;
+  /// 66, 77, 74. Collective.
+  TableInput(const Communicator& world, const std::filesystem::path& table, const TableFormat& said,
              const std::string& mapping, const std::string& model, Unknown unknown);
 
   ArrayView view() const { return x_.view(); }
@@ -27,7 +28,7 @@ class TableInput {
   const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
-  void read(const std::filesystem::path& table, Unknown unknown);
+  void read(const std::filesystem::path& table, const TableFormat& said, Unknown unknown);
 
   std::string label_;
   TableMapping mapping_;

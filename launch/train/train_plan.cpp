@@ -55,6 +55,9 @@ std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSett
 
 /// What lockstep import left in the dataset file, if the rows are those that it speaks of.
 std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool trust) {
+  const std::string name =
+      x.dataset.substr(std::min(x.dataset.find_first_not_of('/'), x.dataset.size()));
+  if (name != "x_train" && name != "x_val" && name != "x_test") return "";
   const hdf5::File file = hdf5::File::open(x.file, trust);
   if (!file.has_attribute("/", kTableMapping)) return "";
   std::string text = file.read_string("/", kTableMapping);

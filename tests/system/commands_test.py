@@ -15,7 +15,7 @@ OPTIONS = {
              "early-stopping patience min-delta restore-best-weights save-best run-dir overwrite resume "
              "checkpoint-every keep threads bucket-mib check-replicas-every summary dry-run verbose",
     "evaluate": "data x-test y-test batch-size loss metrics json threads trust-data transpose",
-    "predict": "data x table unknown out overwrite batch-size threads trust-data transpose",
+    "predict": "data x table unknown separator decimal out overwrite batch-size threads trust-data transpose",
     "import": "out overwrite x-train y-train x-test y-test train label test test-split test-split-last validation-split "
               "header separator decimal id drop classes categorical ordinal date missing missing-mark unknown rows test-rows "
               "seed transpose trust-data",

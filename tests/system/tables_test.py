@@ -272,6 +272,28 @@ class NewTables(TableTest):
             with h5py.File(self.dir / file) as opened:
                 self.assertEqual(json.loads(opened["lockstep"].attrs["table_mapping"]), self.mapping())
 
+    def test_the_mapping_is_not_that_of_other_rows(self):
+        with h5py.File(self.dir / "t.h5", "a") as file:
+            file["other"], file["labels"] = file["x_train"][:] * 2, file["y_train"][:]
+        train = ("train", "--data", "t.h5", "--layers", "Dense(2, softmax)", "--verbose", "0")
+        self.done(1, *train, "--x", "other", "--y", "labels", "--run-dir", "others")
+        self.refused(BAD_DATA, ["others/final.h5", "lockstep import csv"], "predict", "others/final.h5", "--table", "t.csv",
+                     "--out", "no.csv", ranks=(1,))
+        self.done(1, *train, "--x", "/x_train", "--y", "/y_train", "--run-dir", "same")
+        self.done(1, "predict", "same/final.h5", "--table", "t.csv", "--out", "p.csv", "--overwrite")
+
+    def test_separator_and_decimal_that_the_user_says(self):
+        text = "size;kind\n1,234;u\n5,678;v\n"
+        self.refuse(text, ["1,234", "--decimal comma"])
+        self.predict(text, "--decimal", "comma")
+        one = (self.dir / "p.csv").read_text()
+        self.predict("size|kind|a,b\n1.234|u|1,2\n5.678|v|1,2\n", "--separator", "bar", "--decimal", "point")
+        self.assertEqual((self.dir / "p.csv").read_text(), one)
+        self.refused(USAGE, ["--decimal", "point, comma or auto", "'dot'"], "predict", "run/final.h5", "--table", "t.csv",
+                     "--decimal", "dot", "--out", "no.csv", ranks=(1,))
+        self.refused(USAGE, ["--separator", "beside --table", "--data"], "predict", "run/final.h5", "--data", "t.h5",
+                     "--separator", "bar", "--out", "no.csv", ranks=(1,))
+
     def test_unknown_words(self):
         text = "key,size,kind\na1,2.5,u\na2,1,x\n"
         self.refuse(text, ["line 3", "column 3 (kind)", "'u', 'v', 'w'", "'x'", "--unknown zero"], ranks=(1, 3))

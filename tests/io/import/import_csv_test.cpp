@@ -118,6 +118,41 @@ TEST_F(Csv, UnderstandsQuotesAsInRfc4180) {
   expect_refused("a,b\n\"1\"x,2\n", "b", {"line 2", "separator after a closing quote"});
 }
 
+TEST_F(Csv, KeepsRowsThatBeginWithAHash) {
+  TableOptions options;
+  options.label = "y";
+  options.drop = "id";
+  const auto x = [&](const std::string& text) {
+    write_bytes(path_, text);
+    return values_of<float>(read_csv(path_, options).x);
+  };
+  EXPECT_THAT(x("id,a,y\nk,1,0\n#2, \"3\",1\n# a note\n#3,4,1\n"), ElementsAre(1, 3, 4));
+  EXPECT_THAT(x("id,a,y\n#1,\"2\",0\n#\"a\",\"3\",1\n#5,4,1\n"), ElementsAre(2, 3, 4));
+  EXPECT_THAT(x("# a note\n#id,a,y\n#1,2,0\n#2,3,1\n7,4,1\n"), ElementsAre(2, 3, 4));
+  EXPECT_THAT(x("#id,a,y\n#1,2,0\n#2,3,1\n"), ElementsAre(2, 3)) << "all lines";
+  EXPECT_THAT(x("# \"a\" note, \"b\" c\n# id,a,y\n1,2,0\n2,3,1\n"), ElementsAre(2, 3));
+  EXPECT_THAT(x("# a,b,c\n# id,a,y\n1,2,0\n2,3,1\n"), ElementsAre(2, 3)) << "as before";
+  EXPECT_THAT(x("id a y\n1 2 0\n# of \"many words\n2 3 1\n"), ElementsAre(2, 3)) << "blanks";
+  expect_refused("id,a,y\nk,1,0\n#2,3\n", "y", {"line 3", "3 columns", "got 2"});
+
+  options.drop = "id,b";
+  EXPECT_THAT(x("id,b,a,y\nk,t,1,0\n#2,\"two\nlines\",3,1\n"), ElementsAre(1, 3));
+
+  const CsvTable quoted = read("n,y\nu,0\n#1,1\n\"#1\",0\nu,1\n", "y");
+  EXPECT_THAT(quoted.feature_names, ElementsAre("n=#1", "n=u"));
+  const CsvTable comma = read("n,y\n#1,\"a, b\"\n#1,c\n#2,c\n#2,\"a, b\"\n", "y");
+  EXPECT_THAT(comma.classes, ElementsAre("a, b", "c"));
+}
+
+TEST_F(Csv, RefusesWhatIsNotUtf8) {
+  for (const char* bytes : {"\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                            "\xC1\xBF", "\xF5\x80\x80\x80", "\xE2\x82"})
+    expect_refused("a,y\n1,u\n2,"s + bytes + "\n", "y", {"line 3", "expected UTF-8"});
+  for (const char* bytes : {"\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80",
+                            "\xF4\x8F\xBF\xBF", "\xF3\xBF\xBF\xBF", "\xC2\x80"})
+    EXPECT_THAT(read("a,y\n1,"s + bytes + "\n2,!\n", "y").classes, ElementsAre("!", bytes));
+}
+
 TEST_F(Csv, CountsLinesInsideQuotes) {
   expect_refused("\"a\nb\",c\n1,2\n3,x\n5,6\n", "0", {"line 4", "'x'"});
 }
@@ -182,6 +217,7 @@ TEST_F(Csv, RefusesAnEmptyFileAndAnEndlessRecord) {
   expect_refused("", "0", {"lines of numbers or words", "got none"});
   expect_refused("\n\r\n", "0", {"got none"});
   expect_refused("a,y\n\"" + std::string(17 << 20, 'x'), "y", {"line 2", "16777216 bytes"});
+  expect_refused("a,y\n" + std::string(1'000'000, ','), "y", {"line 2", "1000000 fields"});
   expect_error(ExitCode::kMissingInput, {"none.csv"},
                [&] { read_csv(directory_ / "none.csv", "0"); });
 }
