@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "distributed/update/distributed_optimizer.hpp"
 #include "src/core/numerics.hpp"
@@ -31,6 +32,8 @@ struct TrainOptions {
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
   /// How rows are made of a table (io/table), for the files that save() writes; rank 0's counts.
   std::string table_mapping = {};
+  /// The names of the classes of targets that were strings, for the same files; rank 0's count.
+  std::vector<std::string> classes = {};
 };
 
 /// All of them as text, to be compared over ranks.

@@ -46,7 +46,8 @@ void Trainer::identify(const ArrayDataset& data, const std::optional<ArrayDatase
 
 /// All ranks set out from the same place: from the restored state, or from first weights.
 void Trainer::set_out() {
-  check_same_everywhere(communicator_, "state to go on from", restored_ ? describe(*restored_) : "none");
+  check_same_everywhere(communicator_, "state to go on from",
+                        restored_ ? describe(*restored_) : "none");
   set_rate_.reset();
   if (restored_) {
     check_same_run(*restored_, identity_);
@@ -122,7 +123,8 @@ void Trainer::save(const FileWriter& write) {
     fault_point("save", communicator_.rank(), now.iterations);
     on_root(communicator_, [&] {
       write(allocating("the image of a model file", [&] {
-        return model_file(model_, &now.slots, to_json_text(now), options_.table_mapping);
+        return model_file(model_, &now.slots, to_json_text(now), options_.table_mapping,
+                          options_.classes);
       }));
     });
   });

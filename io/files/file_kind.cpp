@@ -230,15 +230,51 @@ std::string shell_word(const std::string& text) {
   return quoted + "'";
 }
 
-/// `text` with FILE and NEW (its name without the last ending) replaced.
+/// `name` between the quotes of a string of Python's; within the shell's double quotes as well.
+std::string within_quotes(const std::string& name, bool in_shell) {
+  std::string python;
+  for (const char letter : name) {
+    if (letter == '\\' || letter == '\'') python += '\\';
+    python += letter;
+  }
+  if (!in_shell) return python;
+  std::string quoted;
+  for (const char letter : python) {
+    if ("\\\"$`"sv.find(letter) != std::string_view::npos) quoted += '\\';
+    quoted += letter;
+  }
+  return quoted;
+}
+
+/// `text` with FILE and NEW (its name without the last ending) replaced: outside of quotes as whole
+/// words of a shell, "NEW.h5" with its ending.
 std::string with_name(std::string_view text, const fs::path& path) {
-  const std::string file = shell_word(printable(path.string()));
-  const std::string stem = shell_word(printable(path.stem().string()));
-  std::string result(text);
-  for (const auto& [word, name] : {std::pair("FILE"sv, file), std::pair("NEW"sv, stem)})
-    for (std::size_t at = result.find(word); at != result.npos;
-         at = result.find(word, at + name.size()))
-      result.replace(at, word.size(), name);
+  const std::string file = printable(path.string());
+  const std::string stem = printable(path.stem().string());
+  std::string result;
+  bool in_single = false;
+  bool in_double = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool is_file = text.substr(at).starts_with("FILE");
+    if (!is_file && !text.substr(at).starts_with("NEW")) {
+      if (text[at] == '\'') in_single = !in_single;
+      if (text[at] == '"') in_double = !in_double;
+      result += text[at++];
+      continue;
+    }
+    at += is_file ? 4 : 3;
+    const std::string& name = is_file ? file : stem;
+    if (in_single || in_double) {
+      result += within_quotes(name, in_double);
+      continue;
+    }
+    std::string word = name;
+    for (; at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0 ||
+                                "._-"sv.find(text[at]) != std::string_view::npos);
+         ++at)
+      word += text[at];
+    result += shell_word(word);
+  }
   return result;
 }
 

@@ -4,17 +4,20 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "src/core/error.hpp"
 #include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
 
-constexpr std::uint64_t kMaxWeights = std::uint64_t{64} << 30;
+constexpr std::string_view kHdf5Signature = "\x89HDF\r\n\x1a\n";
 
 struct CloseArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -61,9 +64,10 @@ bool has_member(zip_t* archive, const char* name) {
   return zip_name_locate(archive, name, 0) >= 0;
 }
 
-/// Text or bytes.
+/// Text or bytes, which must begin with `signature`.
 template <class Bytes>
-Bytes read_member(zip_t* archive, const char* member, std::uint64_t most, const std::string& name) {
+Bytes read_member(zip_t* archive, const char* member, std::uint64_t most, const std::string& name,
+                  std::string_view signature = "") {
   zip_stat_t status = {};
   const bool found = zip_stat(archive, member, 0, &status) == 0 && (status.valid & ZIP_STAT_SIZE);
   check(found, ExitCode::kBadData,
@@ -79,12 +83,16 @@ Bytes read_member(zip_t* archive, const char* member, std::uint64_t most, const 
   constexpr std::uint64_t kPart = std::uint64_t{16} << 20;
   while (bytes.size() < status.size) {
     const std::size_t done = bytes.size();
-    const std::uint64_t part = std::min<std::uint64_t>(kPart, status.size - done);
+    const std::uint64_t wanted = done < signature.size() ? signature.size() - done : kPart;
+    const std::uint64_t part = std::min<std::uint64_t>(wanted, status.size - done);
     bytes.resize(done + part);
     const zip_int64_t count = zip_fread(file.get(), bytes.data() + done, part);
     check(count > 0, ExitCode::kBadData, "[{}] damaged: expected {} bytes in {}, got {}", name,
           status.size, member, done);
     bytes.resize(done + static_cast<std::size_t>(count));
+    const std::size_t known = std::min(bytes.size(), signature.size());
+    check(std::memcmp(bytes.data(), signature.data(), known) == 0, ExitCode::kBadData,
+          "[{}] damaged: expected an HDF5 file as {}, got other bytes", name, member);
   }
   char beyond = 0;  // reading to the end compares the checksum
   check(zip_fread(file.get(), &beyond, 1) == 0, ExitCode::kBadData,
@@ -99,6 +107,22 @@ std::string version_in(const std::string& metadata) {
   return version != json.end() && version->is_string() ? version->get<std::string>() : "";
 }
 
+/// More than any optimizer keeps of the network's parameters, and HDF5's own structures. Of a
+/// network that Lockstep cannot build: a fixed size.
+std::uint64_t most_weights(const KerasArchive& model) {
+  constexpr std::uint64_t kOfUnknown = std::uint64_t{4} << 30;
+  constexpr std::uint64_t kOfNothing = std::uint64_t{16} << 20;
+  constexpr std::uint64_t kOfParameter = 64;
+  try {
+    NetworkRemarks remarks;
+    const Sequential network = model_from_json_text(model.config, model.keras_version, remarks);
+    if (!network.built()) return kOfUnknown;
+    return kOfNothing + kOfParameter * static_cast<std::uint64_t>(network.parameter_count());
+  } catch (const Error&) {  // its reader says what it is
+    return kOfUnknown;
+  }
+}
+
 }  // namespace
 
 KerasArchive read_keras_archive(std::span<const std::byte> bytes, const std::string& file_name) {
@@ -108,8 +132,8 @@ KerasArchive read_keras_archive(std::span<const std::byte> bytes, const std::str
   if (has_member(archive.get(), "metadata.json"))
     model.keras_version = version_in(
         read_member<std::string>(archive.get(), "metadata.json", kMaxJsonBytes, file_name));
-  model.weights = read_member<std::vector<std::byte>>(archive.get(), "model.weights.h5",
-                                                      kMaxWeights, file_name);
+  model.weights = read_member<std::vector<std::byte>>(
+      archive.get(), "model.weights.h5", most_weights(model), file_name, kHdf5Signature);
   return model;
 }
 

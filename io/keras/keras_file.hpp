@@ -28,28 +28,33 @@ struct LoadedModel {
   bool has_training_config = false;
   bool has_optimizer_state = false;  ///< whether or not it fits
   std::string table_mapping = {};    ///< JSON text of the table that was trained on; empty: none
+  /// Names in ascending order, if the targets of training were strings.
+  std::vector<std::string> classes = {};
 };
 
 /// The bytes of an HDF5 file in Keras 2's layout (keras-semantics 6.1; Keras 3 reads it too):
 /// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
 /// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
 /// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for
-/// `table_mapping`, which says how rows are made of a table. The same model and state give the same
-/// bytes.
+/// `table_mapping`, which says how rows are made of a table, and `classes`, a JSON list of the
+/// names of the classes. The same model and state give the same bytes.
 std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
                                    const std::string& training_state,
-                                   const std::string& table_mapping = "");
+                                   const std::string& table_mapping = "",
+                                   const std::vector<std::string>& classes = {});
 
 /// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
 /// length as little-endian uint64, its SHA-256.
 std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
-                                  const std::string& table_mapping = "");
+                                  const std::string& table_mapping = "",
+                                  const std::vector<std::string>& classes = {});
 
 /// Writes model_file() by write_atomically().
 void save_model(const std::filesystem::path& path, const Sequential& model,
                 const OptimizerSlots* slots, const std::string& training_state,
-                const std::string& table_mapping = "");
+                const std::string& table_mapping = "",
+                const std::vector<std::string>& classes = {});
 
 /// Reads a file of ours or of Keras 1, 2 or 3: a whole-model .h5 or a .keras archive. A file that
 /// ends in our trailer, or that has a /lockstep group, must match its SHA-256. Shapes are compared

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "io/files/atomic_file.hpp"
@@ -74,6 +75,21 @@ hdf5::File open_verified(std::span<const std::byte> bytes, const std::string& na
   return file;
 }
 
+/// Names in ascending order, each once, or else nothing could be found among them.
+std::vector<std::string> classes_of(const std::string& text, const std::string& name) {
+  std::vector<std::string> classes;
+  if (text.empty()) return classes;
+  const nlohmann::ordered_json json =
+      naming(name, [&] { return parse_json(text, "the attribute classes"); });
+  const auto is_name = [](const nlohmann::ordered_json& item) { return item.is_string(); };
+  bool good = json.is_array() && std::ranges::all_of(json, is_name);
+  if (good) classes = json.get<std::vector<std::string>>();
+  good = good && std::ranges::adjacent_find(classes, std::greater_equal()) == classes.end();
+  check(good, ExitCode::kBadData,
+        "[{}] expected a list of names in ascending order as /lockstep's attribute classes", name);
+  return classes;
+}
+
 LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
                       const CompileLoaded& compile) {
   const hdf5::File file = open_verified(bytes, name);
@@ -92,6 +108,7 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
   };
   loaded.training_state = text_of("training_state");
   loaded.table_mapping = text_of("table_mapping");
+  loaded.classes = classes_of(text_of("classes"), file.name());
   return loaded;
 }
 

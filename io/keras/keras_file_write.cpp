@@ -79,7 +79,8 @@ void write_optimizer(hdf5::Writer& writer, const Sequential& model, const Optimi
 
 std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
                                    const std::string& training_state,
-                                   const std::string& table_mapping) {
+                                   const std::string& table_mapping,
+                                   const std::vector<std::string>& classes) {
   check(model.built(), ExitCode::kUsage,
         "[{}] expected a built model to save, got one without an input shape", model.name());
   check(slots == nullptr || model.compiled(), ExitCode::kUsage,
@@ -92,25 +93,29 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
   }
   write_weights(writer, model);
   if (slots != nullptr) write_optimizer(writer, model, *slots);
-  if (!training_state.empty() || !table_mapping.empty()) writer.create_group("/lockstep");
+  if (!training_state.empty() || !table_mapping.empty() || !classes.empty())
+    writer.create_group("/lockstep");
   if (!training_state.empty()) writer.write_string("/lockstep", "training_state", training_state);
   if (!table_mapping.empty()) writer.write_string("/lockstep", "table_mapping", table_mapping);
+  if (!classes.empty())
+    writer.write_string("/lockstep", "classes", nlohmann::ordered_json(classes).dump());
   return writer.take_image();
 }
 
 std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
-                                  const std::string& table_mapping) {
+                                  const std::string& table_mapping,
+                                  const std::vector<std::string>& classes) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
-  std::vector<std::byte> bytes = keras_image(model, slots, training_state, table_mapping);
+  std::vector<std::byte> bytes = keras_image(model, slots, training_state, table_mapping, classes);
   append_trailer(bytes);
   return bytes;
 }
 
 void save_model(const std::filesystem::path& path, const Sequential& model,
                 const OptimizerSlots* slots, const std::string& training_state,
-                const std::string& table_mapping) {
-  write_atomically(path, model_file(model, slots, training_state, table_mapping));
+                const std::string& table_mapping, const std::vector<std::string>& classes) {
+  write_atomically(path, model_file(model, slots, training_state, table_mapping, classes));
 }
 
 }  // namespace lockstep

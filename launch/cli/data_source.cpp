@@ -60,32 +60,45 @@ void ResidentDataset::use_classes_of(const Communicator& world, const ResidentDa
           "[data] expected strings or numbers as targets in both, got {} in {} and {} in {}",
           known.empty() ? "numbers" : "strings", printable(train.y_.label()),
           y_.classes().empty() ? "numbers" : "strings", printable(y_.label()));
-    std::vector<std::int32_t> number;  // in training, of each class here
-    for (const std::string& name : y_.classes()) {
-      const auto place = std::ranges::lower_bound(known, name);
-      check(place != known.end() && *place == name, ExitCode::kBadData,
-            "[data] {}: expected classes of {}, got '{}', which has no row there",
-            printable(y_.label()), printable(train.y_.label()), printable(name));
-      number.push_back(static_cast<std::int32_t>(place - known.begin()));
-    }
-    const ArrayView y = y_.view();
-    const auto* own = reinterpret_cast<const std::int32_t*>(y.data);
-    for (std::int64_t row = 0; row < y.rows; ++row)
-      labels_.push_back(number[static_cast<std::size_t>(own[row])]);
+    number_as(known, printable(train.y_.label()));
   });
 }
 
-void ResidentDataset::check_classes(const Communicator& world, const Sequential& model) const {
+void ResidentDataset::use_classes(const Communicator& world, const std::vector<std::string>& known,
+                                  const Sequential& model, const std::string& model_name) {
+  if (y_.classes().empty() || y_.classes() == known) return;
+  together(world, [&] {
+    if (known.empty())
+      check_class_count(model, model_name);
+    else
+      number_as(known, printable(model_name));
+  });
+}
+
+void ResidentDataset::number_as(const std::vector<std::string>& known, const std::string& source) {
+  std::vector<std::int32_t> number;  // there, of each class here
+  for (const std::string& name : y_.classes()) {
+    const auto place = std::ranges::lower_bound(known, name);
+    check(place != known.end() && *place == name, ExitCode::kBadData,
+          "[data] {}: expected one of the {} classes of {}, got '{}', which is none of them",
+          printable(y_.label()), known.size(), source, printable(name));
+    number.push_back(static_cast<std::int32_t>(place - known.begin()));
+  }
+  const ArrayView y = y_.view();
+  const auto* own = reinterpret_cast<const std::int32_t*>(y.data);
+  for (std::int64_t i = 0; i < y.rows * y.row_elements(); ++i)
+    labels_.push_back(number[static_cast<std::size_t>(own[i])]);
+}
+
+void ResidentDataset::check_class_count(const Sequential& model,
+                                        const std::string& model_name) const {
   const auto classes = static_cast<std::int64_t>(y_.classes().size());
   const std::int64_t told = std::max<std::int64_t>(2, model.output_columns());
-  together(world, [&] {
-    check(classes == 0 || classes == told, ExitCode::kBadData,
-          "[data] {}: expected strings of all {} classes of the network, got {} of them, so that "
-          "their "
-          "numbers cannot be known; import training and test rows into one file by lockstep import "
-          "hdf5",
-          printable(y_.label()), told, classes);
-  });
+  check(classes == told, ExitCode::kBadData,
+        "[data] {}: expected strings of all {} classes of {}, which does not name them, got {}, so "
+        "that their numbers cannot be known; import training and test rows into one file by "
+        "lockstep import hdf5",
+        printable(y_.label()), told, printable(model_name), classes);
 }
 
 void check_no_classes(const std::vector<std::string>& classes, const std::string& label) {

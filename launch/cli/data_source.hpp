@@ -40,13 +40,21 @@ class ResidentDataset {
   std::vector<std::string> notes() const;
   /// Numbers strings as the training set does; Error (65) for one that it lacks. Collective.
   void use_classes_of(const Communicator& world, const ResidentDataset& train);
-  /// That targets of strings are as many classes as the network tells apart: then they are numbered
-  /// as in training. Error (65). Collective.
-  void check_classes(const Communicator& world, const Sequential& model) const;
+  /// Numbers strings by the names of the classes that a network was trained on, in their order;
+  /// `model_name` for messages. Without names there must be as many classes as the network tells
+  /// apart: then they are numbered as in training, if they are the same. Error (65). Collective.
+  void use_classes(const Communicator& world, const std::vector<std::string>& known,
+                   const Sequential& model, const std::string& model_name);
+  /// The names of the classes of targets that are strings.
+  const std::vector<std::string>& classes() const { return y_.classes(); }
   /// That the rows fit the compiled network; throws CollectiveError (65) that names the arrays.
   void check_for(const Communicator& world, const Sequential& model) const;
 
  private:
+  /// `source`: where the known classes are from. Throws Error (65).
+  void number_as(const std::vector<std::string>& known, const std::string& source);
+  void check_class_count(const Sequential& model, const std::string& model_name) const;
+
   ResidentArray x_;
   ResidentArray y_;
   std::vector<std::int32_t> labels_;  ///< of y, if they are numbered as another dataset's

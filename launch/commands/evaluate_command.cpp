@@ -156,9 +156,14 @@ ExitCode run_evaluate(const CommandContext& context) {
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));
   const Communicator host = world.on_this_host();
-  const ResidentDataset data(world, host, options.place, options.trust);
+  ResidentDataset data(world, host, options.place, options.trust);
+  data.use_classes(world, loaded->classes, *model, options.model.name());
   data.check_for(world, *model);
-  data.check_classes(world, *model);
+  if (context.is_root() && !data.classes().empty() && loaded->classes.empty())
+    print_error(fmt::format(
+        "note: {} does not name its classes: those of {} are numbered in alphabetical order, "
+        "whether or not they are the same",
+        printable(options.model.name()), printable(options.place.y.dataset)));
   for (const std::string& note : data.notes())
     if (context.is_root() && !options.json) print_now(note + "\n");
   // The rows are compared already, where they are read.

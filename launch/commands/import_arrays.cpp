@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include "io/data/dataset_file.hpp"
 #include "src/core/error.hpp"
@@ -41,11 +42,11 @@ std::vector<bool> rows_with_gaps(const std::vector<float>& values, std::int64_t 
   return gaps;
 }
 
-/// Each gap becomes the mean of its column's other values, added up in double from the first row.
-std::int64_t fill_with_means(std::vector<float>& values, std::int64_t rows,
-                             const std::string& label) {
+/// Of each column, of what is not missing, added up in double from the first row.
+std::vector<float> means_of(const std::vector<float>& values, std::int64_t rows,
+                            const std::string& label) {
   const std::size_t columns = values.size() / static_cast<std::size_t>(rows);
-  std::int64_t filled = 0;
+  std::vector<float> means;
   for (std::size_t column = 0; column < columns; ++column) {
     double sum = 0;
     std::int64_t count = 0;
@@ -56,12 +57,18 @@ std::int64_t fill_with_means(std::vector<float>& values, std::int64_t rows,
     }
     check(count > 0, ExitCode::kBadData, "[import] {}: expected some value in column {}, got none",
           label, column);
-    const auto mean = static_cast<float>(sum / static_cast<double>(count));
-    for (std::size_t i = column; i < values.size(); i += columns) {
-      if (!std::isnan(values[i])) continue;
-      values[i] = mean;
-      ++filled;
-    }
+    means.push_back(static_cast<float>(sum / static_cast<double>(count)));
+  }
+  return means;
+}
+
+/// How many gaps became their column's mean.
+std::int64_t fill(std::vector<float>& values, const std::vector<float>& means) {
+  std::int64_t filled = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isnan(values[i])) continue;
+    values[i] = means[i % means.size()];
+    ++filled;
   }
   return filled;
 }
@@ -104,8 +111,11 @@ struct Pair {
   std::vector<std::string> classes;
 };
 
+/// `means`: of the columns of the training rows, which fill the gaps of all rows; those of this
+/// pair if there are none yet.
 Pair read_pair(const ArrayNames& from, const std::string& x_name, const std::string& y_name,
-               bool trust, Missing missing, std::vector<std::string>& notes) {
+               bool trust, Missing missing, std::vector<float>& means,
+               std::vector<std::string>& notes) {
   const DatasetFile x(from.file, x_name, trust);
   std::optional<DatasetFile> y;
   if (!y_name.empty()) y.emplace(from.file, y_name, trust);
@@ -125,9 +135,15 @@ Pair read_pair(const ArrayNames& from, const std::string& x_name, const std::str
   std::vector<float> x_values = floats_of(x);
   const std::vector<float> y_values = y ? floats_of(*y) : std::vector<float>();
   if (missing == Missing::kMean) {
-    const std::int64_t filled = fill_with_means(x_values, x.rows(), printable(x.label()));
-    notes.push_back(fmt::format("{}: {} missing values became the mean of their column",
-                                printable(x.label()), filled));
+    const bool training = means.empty();
+    if (training) means = means_of(x_values, x.rows(), printable(x.label()));
+    const std::int64_t columns = element_count(x.row_shape());
+    check(columns == static_cast<std::int64_t>(means.size()), ExitCode::kBadData,
+          "[import] {}: expected {} numbers in a row as in the training rows, got {}",
+          printable(x.label()), means.size(), columns);
+    notes.push_back(fmt::format("{}: {} missing values became the mean of their column{}",
+                                printable(x.label()), fill(x_values, means),
+                                training ? "" : " in the training rows"));
   }
   std::vector<bool> without = rows_with_gaps(x_values, x.rows());
   const std::vector<bool> y_without =
@@ -150,16 +166,26 @@ Pair read_pair(const ArrayNames& from, const std::string& x_name, const std::str
   return pair;
 }
 
+/// Strings are numbered by the training rows' classes; beside numbers nobody knows what they mean.
+void check_same_kind(const Pair& train, const Pair& test) {
+  const auto kind = [](const Pair& pair) { return pair.classes.empty() ? "numbers" : "strings"; };
+  check(train.classes.empty() == test.classes.empty(), ExitCode::kBadData,
+        "[import] expected strings or numbers as targets of both training and test rows, got {} "
+        "and {}",
+        kind(train), kind(test));
+}
+
 /// Numbers the classes of the test rows as those of the training rows.
 void renumber(Array& y, const std::vector<std::string>& own,
               const std::vector<std::string>& known) {
-  auto* labels = reinterpret_cast<std::int32_t*>(y.bytes.data());
-  for (std::int64_t row = 0; row < y.rows; ++row) {
-    const std::string& name = own[static_cast<std::size_t>(labels[row])];
+  const std::span labels(reinterpret_cast<std::int32_t*>(y.bytes.data()),
+                         y.bytes.size() / sizeof(std::int32_t));
+  for (std::int32_t& label : labels) {
+    const std::string& name = own[static_cast<std::size_t>(label)];
     const auto place = std::ranges::lower_bound(known, name);
     check(place != known.end() && *place == name, ExitCode::kBadData,
           "[import] expected test rows of the training rows' classes, got '{}'", printable(name));
-    labels[row] = static_cast<std::int32_t>(place - known.begin());
+    label = static_cast<std::int32_t>(place - known.begin());
   }
 }
 
@@ -198,15 +224,18 @@ NamedArrays read_hdf5_source(const ArrayNames& names, bool trust, bool transpose
     return transpose ? transposed_name(name) : name;
   };
   NamedArrays result;
-  Pair train = read_pair(names, name_of(names.x_train, "x_train", true),
-                         name_of(names.y_train, "y_train", false), trust, missing, result.notes);
+  std::vector<float> means;
+  Pair train =
+      read_pair(names, name_of(names.x_train, "x_train", true),
+                name_of(names.y_train, "y_train", false), trust, missing, means, result.notes);
   result.classes = train.classes;
   result.arrays.x_train = std::move(train.x);
   result.arrays.y_train = std::move(train.y);
   const std::string x_test = name_of(names.x_test, "x_test", false);
   if (x_test.empty()) return result;
   Pair test = read_pair(names, x_test, name_of(names.y_test, "y_test", false), trust, missing,
-                        result.notes);
+                        means, result.notes);
+  if (result.arrays.y_train && test.y) check_same_kind(train, test);
   if (test.y && !test.classes.empty()) renumber(*test.y, test.classes, result.classes);
   result.arrays.x_test = std::move(test.x);
   result.arrays.y_test = std::move(test.y);

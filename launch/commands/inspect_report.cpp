@@ -30,13 +30,6 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kRowsAtATime = 1 << 20;
 constexpr std::int64_t kMostClasses = 1000;
 
-/// Without what is nested deeper than any state is: writing it out recurses.
-ordered_json parse_shallow(const std::string& text) {
-  constexpr int kMaxDepth = 16;
-  return ordered_json::parse(
-      text, [](int depth, auto, const ordered_json&) { return depth <= kMaxDepth; }, false);
-}
-
 /// Smallest and largest number of an integer vector, and how often each class occurs.
 struct LabelCounts {
   std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
@@ -192,6 +185,15 @@ LoadedModel load_for_report(const std::filesystem::path& path, ordered_json& rep
   return loaded;
 }
 
+void describe_training(const std::string& state, ordered_json& report) {
+  if (state.empty()) return;
+  try {
+    report["training_state"] = parse_json(state, "the attribute training_state");
+  } catch (const Error& error) {
+    report["problem"] = error.what();
+  }
+}
+
 /// The network of a file, or what Lockstep lacks of it and its list of layers.
 void describe_network(const std::filesystem::path& path, const std::string& config,
                       const hdf5::File* weights, ordered_json& report) {
@@ -200,8 +202,7 @@ void describe_network(const std::filesystem::path& path, const std::string& conf
     report["weights_sha256"] = loaded.model.weights_sha256();
     report["parameters"] = loaded.model.parameter_count();
     describe_compiled(loaded, report);
-    if (!loaded.training_state.empty())
-      report["training_state"] = parse_shallow(loaded.training_state);
+    describe_training(loaded.training_state, report);
     for (const std::string& note : loaded.remarks.notes) report["notes"].push_back(note);
     report["summary"] = summary(loaded.model);
   } catch (const Error& error) {

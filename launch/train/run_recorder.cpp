@@ -10,13 +10,17 @@ namespace lockstep {
 void RunRecorder::on_epoch_end(Trainer& trainer, const EpochReport& report) {
   const bool last = report.epoch == trainer.options().epochs || trainer.will_stop();
   check_place(trainer);
+  const bool due = last || report.epoch % checkpoint_every_ == 0;
+  bool saved = false;
   const bool recorded = attempt(trainer, [&] {
     // The checkpoint first: RunDirectory::decide() counts on that order.
-    if (last || report.epoch % checkpoint_every_ == 0) write_checkpoint(trainer);
+    if (due) write_checkpoint(trainer);
+    saved = due;
     write_history(trainer);
   });
   failing_ = !recorded;
   if (!recorded) ++failed_epochs_;
+  if (saved) remove_old_checkpoints(trainer);
 }
 
 void RunRecorder::on_train_end(Trainer& trainer) {
@@ -84,7 +88,18 @@ void RunRecorder::write_history(Trainer& trainer) {
 void RunRecorder::write_checkpoint(Trainer& trainer) {
   const std::int64_t step = trainer.model().optimizer().iterations();
   trainer.save([&](std::span<const std::byte> bytes) { directory_.write_checkpoint(step, bytes); });
-  on_root(trainer.communicator(), [&] { directory_.remove_old_checkpoints(step, keep_); });
+}
+
+/// What stays takes room and nothing else: the run has all that it should have.
+void RunRecorder::remove_old_checkpoints(Trainer& trainer) {
+  const std::int64_t step = trainer.model().optimizer().iterations();
+  try {
+    on_root(trainer.communicator(), [&] { directory_.remove_old_checkpoints(step, keep_); });
+  } catch (const CollectiveError& error) {
+    if (trainer.communicator().alarm_raised()) throw;
+    if (!std::exchange(keeps_all_, true) && trainer.communicator().is_root())
+      print_error(fmt::format("warning: an old checkpoint stays: {}", error.what()));
+  }
 }
 
 }  // namespace lockstep

@@ -35,6 +35,7 @@ class RunRecorder final : public Callback {
   void check_place(const Trainer& trainer);
   void write_history(Trainer& trainer);
   void write_checkpoint(Trainer& trainer);
+  void remove_old_checkpoints(Trainer& trainer);
   void report(const Trainer& trainer, const Error& error);
 
   RunDirectory directory_;
@@ -44,8 +45,9 @@ class RunRecorder final : public Callback {
   std::string reason_;
   std::int64_t failed_epochs_ = 0;
   bool training_ = true;
-  bool failing_ = false;  ///< told, and nothing has been written since
-  bool moved_ = false;    ///< the directory is no longer where it was
+  bool failing_ = false;    ///< told, and nothing has been written since
+  bool moved_ = false;      ///< the directory is no longer where it was
+  bool keeps_all_ = false;  ///< told that an old checkpoint cannot be removed
 };
 
 /// A callback that writes to the run directory; the recorder reports what it cannot write.

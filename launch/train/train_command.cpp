@@ -224,6 +224,7 @@ void TrainRun::load_checkpoint(const RunData& data) {
 ExitCode TrainRun::train(const RunData& data) {
   TrainOptions options = trainer_options(settings_);
   options.table_mapping = plan_.table_mapping;
+  options.classes = data.train.classes();
   Trainer trainer(plan_.network.model, Communicator(world_.get()), std::move(options));
   trainer.set_identity(identity_.options, identity_.inputs);
   const auto recorder = add_callbacks(trainer);

@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<InputFile> inputs_of(const TrainSettings& s) {
-  std::vector<InputFile> inputs = {{"--data", s.data}, {"--model", s.model}, {"--from", s.from}};
+  std::vector<InputFile> inputs = {
+      {"--data", s.data}, {"--model", s.model}, {"--weights", s.weights}, {"--from", s.from}};
   const std::pair<const char*, const std::string&> arrays[] = {
       {"--x", s.x},         {"--y", s.y},           {"--x-val", s.x_val},
       {"--y-val", s.y_val}, {"--x-test", s.x_test}, {"--y-test", s.y_test}};

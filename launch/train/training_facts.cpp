@@ -47,8 +47,10 @@ void for_elements(const ArrayView& view, std::int64_t row, const F& f) {
   });
 }
 
+/// Rows 0, stride, 2 stride ... of all: the same ones, however they are shared.
 void scan_inputs(const ArrayView& x, Range rows, std::int64_t stride, Scan& scan) {
-  for (std::int64_t row = rows.first; row < rows.last; row += stride)
+  const std::int64_t first = (rows.first + stride - 1) / stride * stride;
+  for (std::int64_t row = first; row < rows.last; row += stride)
     for_elements(x, row, [&](double value) {
       scan.x_lowest = std::min(scan.x_lowest, value);
       scan.x_highest = std::max(scan.x_highest, value);

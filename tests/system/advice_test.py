@@ -66,6 +66,19 @@ class Refusals(AdviceTest):
         self.silent("--from", "run/final.h5", "--run-dir", "next", "--batch-size", "8", "--learning-rate", "0.001")
 
 
+class OfSampledRows(AdviceTest):
+    def test_does_not_depend_on_the_number_of_ranks(self):
+        """Of more than 4096 rows every second one is looked at: only the others are bright."""
+        rows = 8194
+        x = np.zeros((rows, 4), np.uint8)
+        x[1::2] = 255
+        write_file(self.dir / "d.h5", x_train=x, y_train=np.arange(rows) // 3 % 2)
+        options = ("--layers", "Dense(2, softmax)", "--steps-per-epoch", "1", "--epochs", "1")
+        for ranks in (1, 2):
+            result = self.done(ranks, "train", "--data", "d.h5", "--overwrite", *options)
+            self.assertEqual(self.warnings(result), [], result)
+
+
 class Warnings(AdviceTest):
     def test_rows_that_are_no_distribution(self):
         one_hot = np.eye(2)[self.y]

@@ -83,7 +83,8 @@ class DataFrames(FormsTest):
         self.refused(BAD_DATA, ["data frame of pandas", "df.[label, f0, f1"], "train", "--data", "df.h5", "--layers",
                      NETWORK, "--x", "df", "--y", "df.label", ranks=(1,))
 
-    def test_table(self):
+    def write_table(self, *names):
+        """Frame df of df.h5, with these names of the columns of its two blocks."""
         records = np.zeros(ROWS, dtype=[("index", "i8"), ("values_block_0", "f4", (8,)),
                                         ("values_block_1", "i8", (1,))])
         records["values_block_0"], records["values_block_1"] = self.x, self.y[:, None]
@@ -91,10 +92,26 @@ class DataFrames(FormsTest):
             group = file.create_group("df")
             group.attrs["pandas_type"] = np.bytes_("frame_table")
             table = group.create_dataset("table", data=records, chunks=(16,), compression="gzip")
-            for name, columns in (("values_block_0", self.columns()), ("values_block_1", ["label"])):
-                table.attrs[name + "_kind"] = np.bytes_(pickle.dumps(columns, 0))
+            for block, columns in enumerate(names):
+                table.attrs[f"values_block_{block}_kind"] = np.bytes_(pickle.dumps(columns, 0))
+
+    def test_table(self):
+        self.write_table(self.columns(), ["label"])
         names = ",".join(self.columns())
         self.assertEqual(self.trained("df.h5", "--x", f"df.[{names}]", "--y", "df.label"), self.plain())
+
+    def test_a_table_with_numbers_as_names(self):
+        names = [8, 7, 6, 5, 4, 3, 2 ** 40, -1]
+        self.write_table(names, [0])
+        selected = ",".join(map(str, names))
+        self.assertEqual(self.trained("df.h5", "--x", f"df.[{selected}]", "--y", "df.0", ranks=(2,)), self.plain())
+
+    def test_a_table_whose_names_are_unclear(self):
+        refused = ("train", "--data", "df.h5", "--layers", NETWORK, "--x", "df.[f0,f1]", "--y", "df.label")
+        self.write_table([0.5, *self.columns()[1:]], ["label"])
+        self.refused(BAD_DATA, ["values_block_0", "8 columns", "got 7"], *refused)
+        self.write_table(["f1", *self.columns()[1:]], ["label"])
+        self.refused(BAD_DATA, ["df.h5:df", "two named 'f1'"], *refused, ranks=(1,))
 
 
 class Matlab(FormsTest):
@@ -144,9 +161,34 @@ class Strings(FormsTest):
             last_lines.append([line for line in result.stdout.splitlines() if line.startswith("test ")])
         self.assertEqual(*last_lines)
         self.assertEqual(len(last_lines[0]), 1)
-        self.refused(BAD_DATA, ["all 3 classes", "got 2"], "evaluate", "s/final.h5", "--data", "s.h5")
         self.done(1, "import", "hdf5", "s.h5", "--out", "i.h5")
-        self.done(1, "evaluate", "s/final.h5", "--data", "i.h5")
+        for data in ("n.h5", "i.h5", "s.h5"):  # the model file has the names of s.h5's classes
+            result = self.done(1 if data == "n.h5" else 3, "evaluate", "s/final.h5", "--data", data, "--json")
+            last_lines.append(result.stdout.splitlines()[-1])
+        self.assertEqual(len(set(last_lines[2:])), 1, last_lines)
+
+    def test_evaluate_refuses_a_class_that_training_did_not_have(self):
+        write_file(self.dir / "s.h5", x_train=self.x, y_train=WORDS[self.y].astype("S"), x_test=self.x,
+                   y_test=np.array(["ape", "bee", "dog"])[self.y].astype("S"))
+        write_file(self.dir / "t.h5", x_train=self.x, y_train=WORDS[self.y].astype("S"))
+        self.train(1, "t.h5")
+        self.refused(BAD_DATA, ["s.h5:/y_test", "3 classes of run/final.h5", "'dog'"], "evaluate", "run/final.h5",
+                     "--data", "s.h5")
+
+    def test_evaluate_says_that_it_cannot_compare_the_names(self):
+        self.train(1, "plain.h5")
+        write_file(self.dir / "s.h5", x_test=self.x, y_test=WORDS[self.y].astype("S"))
+        result = self.done(1, "evaluate", "run/final.h5", "--data", "s.h5")
+        self.assertIn("note: run/final.h5 does not name its classes", result.stderr)
+        write_file(self.dir / "s.h5", x_test=self.x, y_test=WORDS[self.y % 2].astype("S"))
+        self.refused(BAD_DATA, ["all 3 classes", "got 2"], "evaluate", "run/final.h5", "--data", "s.h5")
+
+    def test_import_refuses_words_beside_numbers(self):
+        words = WORDS[self.y].astype("S")
+        for train, test, kinds in ((words, self.y, "strings and numbers"), (self.y, words, "numbers and strings")):
+            write_file(self.dir / "s.h5", x_train=self.x, y_train=train, x_test=self.x, y_test=test)
+            self.refused(BAD_DATA, ["training and test rows", kinds], "import", "hdf5", "s.h5", "--out", "i.h5",
+                         ranks=(1,))
 
     def test_a_class_without_training_rows_is_refused(self):
         write_file(self.dir / "s.h5", x_train=self.x, y_train=WORDS[self.y].astype("S"), x_test=self.x[:2],
@@ -187,6 +229,16 @@ class PackedNumbers(FormsTest):
         self.assertIn("2 missing values became the mean", output)
         with h5py.File(self.dir / "m.h5") as file:
             self.assertAlmostEqual(file["x_train"][7, 3], np.delete(self.x[:, 3], 7).mean(), 4)
+
+    def test_gaps_of_test_rows_become_the_means_of_training_rows(self):
+        x, x_test = self.x.copy(), self.x[:10] + 1000
+        x[7, 3] = x_test[2, 3] = x_test[4, 0] = np.nan
+        write_file(self.dir / "g.h5", x_train=x, y_train=self.y, x_test=x_test, y_test=self.y[:10])
+        output = self.done(1, "import", "hdf5", "g.h5", "--missing", "mean", "--out", "m.h5").stdout
+        self.assertIn("2 missing values became the mean of their column in the training rows", output)
+        with h5py.File(self.dir / "m.h5") as file:
+            self.assertEqual(file["x_test"][2, 3], file["x_train"][7, 3])
+            self.assertAlmostEqual(file["x_test"][4, 0], self.x[:, 0].mean(), 4)
 
 
 class OtherFiles(FormsTest):

@@ -249,6 +249,25 @@ class Permissions(RunDirectoryTest):
                     self.assertIn("closed", errors[0])
                     self.assertIn("ermission", errors[0])
 
+    def test_an_old_checkpoint_that_cannot_be_removed_is_no_failure(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can make files of two users")
+        self.dir.chmod(0o777)
+        (self.dir / "d.h5").chmod(0o644)
+        self.done(1, *self.command("--epochs", "1", steps=2)[1:])
+        for path in (self.run_dir, *self.run_dir.iterdir()):
+            if path.name != "checkpoints":
+                os.chown(path, 65534, 65534)
+        (self.run_dir / "checkpoints").chmod(0o1777)  # sticky: others' files stay
+        command = self.command("--epochs", "3", "--keep", "1", steps=2)
+        result = subprocess.run(command, cwd=self.dir, capture_output=True, text=True, **ordinary_user(self.dir))
+        self.assertEqual(result.returncode, 0, result)
+        warnings = [line for line in result.stderr.splitlines() if "an old checkpoint stays" in line]
+        self.assertEqual(len(warnings), 1, result)
+        self.assertIn("ckpt-2.h5", warnings[0])
+        self.assertEqual(len((self.run_dir / "history.csv").read_text().splitlines()), 4)
+        self.assertEqual((self.run_dir / "run.status").read_text(), "DONE\n")
+
 
 if __name__ == "__main__":
     main()

@@ -129,13 +129,29 @@ TEST(FileKind, LooksIntoGzipFiles) {
               AllOf(HasSubstr("gzip file that holds an HDF5 file"), HasSubstr("gunzip -k")));
 }
 
+TEST(FileKind, PutsNamesIntoCommandsAsTheyMustStandThere) {
+  const auto advice = [](FileKind kind, const char* path) {
+    return how_to_use(kind, path, FileUse::kData);
+  };
+  EXPECT_THAT(advice(FileKind::kTable, "NEWS.csv"), HasSubstr("--train NEWS.csv --label"));
+  EXPECT_THAT(advice(FileKind::kTable, "FILE NEW.csv"),
+              AllOf(HasSubstr("--train 'FILE NEW.csv' "), HasSubstr("--out 'FILE NEW.h5'")));
+  EXPECT_THAT(advice(FileKind::kJson, "my file.json"),
+              AllOf(HasSubstr("read_json('my file.json').to_csv('my file.csv',"),
+                    HasSubstr("--train 'my file.csv' ")));
+  EXPECT_THAT(advice(FileKind::kJson, "it's.json"),
+              AllOf(HasSubstr("read_json('it\\'s.json')"), HasSubstr("--train 'it'\\''s.csv' ")));
+  EXPECT_THAT(advice(FileKind::kParquet, "a$b.parquet"),
+              HasSubstr("read_parquet('a\\$b.parquet')"));
+}
+
 TEST(FileKind, SaysWhatToTypeWithTheFilesName) {
   TemporaryDirectory directory;
   write_bytes(directory / "a b.nc", "CDF\x02\0\0\0\0"s);
   const std::string path = (directory / "a b.nc").string();
   expect_error(ExitCode::kBadData,
                {"netCDF file of the classic format", "not an HDF5 file",
-                "nccopy -k nc4 '" + path + "' 'a b'-nc4.nc"},
+                "nccopy -k nc4 '" + path + "' 'a b-nc4.nc'"},
                [&] { hdf5::File::open(path); });
   write_bytes(directory / "p.png", "\x89PNG\r\n\x1a\n");
   expect_error(ExitCode::kBadData, {"got a PNG picture: not an HDF5 file"},

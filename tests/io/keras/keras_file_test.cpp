@@ -184,6 +184,19 @@ TEST(KerasFile, TheSameModelGivesTheSameBytes) {
   EXPECT_EQ(first, second);
 }
 
+TEST(KerasFile, KeepsTheNamesOfTheClasses) {
+  TemporaryDirectory directory;
+  std::vector<std::string> classes;
+  for (int i = 0; i < 20'000; ++i) classes.push_back(fmt::format("class \"{:05}\"", i));
+  save_model(directory / "m.h5", make_model(), nullptr, "", "", classes);
+  EXPECT_EQ(load_model(directory / "m.h5").classes, classes);
+  save_model(directory / "m.h5", make_model(), nullptr, "");
+  EXPECT_TRUE(load_model(directory / "m.h5").classes.empty());
+  save_model(directory / "m.h5", make_model(), nullptr, "", "", {"b", "a"});
+  expect_error(kBad, {"m.h5", "ascending order", "attribute classes"},
+               [&] { load_model(directory / "m.h5"); });
+}
+
 TEST(KerasFile, NamesThatNeedSeveralAttributesComeBack) {
   std::string text = "Input((2,))";
   for (int i = 0; i < 33; ++i) {

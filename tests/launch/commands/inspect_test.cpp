@@ -99,6 +99,18 @@ TEST_F(Inspect, TellsHowTrainingStandsInACheckpoint) {
   EXPECT_THAT(inspection_text(report), HasSubstr("epoch 3, seed 5"));
 }
 
+TEST_F(Inspect, ShowsATrainingStateThatDoesNotParseAsAProblem) {
+  const std::string deep = R"({"epoch": )" + std::string(100, '[') + std::string(100, ']') + "}";
+  for (const std::string& state : {std::string("{\"epoch\": "), deep}) {
+    save_model(path("c.h5"), small_model(), nullptr, state);
+    const ordered_json report = inspect_file(path("c.h5"));
+    ASSERT_TRUE(report.contains("problem")) << state;
+    EXPECT_THAT(report["problem"].get<std::string>(), HasSubstr("the attribute training_state"));
+    EXPECT_FALSE(report.contains("training_state"));
+    EXPECT_TRUE(report.contains("summary"));
+  }
+}
+
 TEST_F(Inspect, HashesAWeightsFileAsTheModel) {
   const Sequential model = small_model();
   hdf5::Writer writer = hdf5::Writer::create(path("w.h5"));

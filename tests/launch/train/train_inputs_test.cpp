@@ -56,10 +56,12 @@ TEST_F(TrainInputsTest, AreNoFilesThatTheRunWrites) {
                            "run.status", "run.lock", "checkpoints/ckpt-12.h5"}) {
     const std::string file = write(std::string("run/") + name);
     TrainSettings from = settings_, model = settings_, data = settings_, x = settings_;
-    from.from = model.model = data.data = file;
+    TrainSettings weights = settings_;
+    from.from = model.model = weights.weights = data.data = file;
     x.x_test = file + ":/x";
     refuse(from, "--from", name);
     refuse(model, "--model", name);
+    refuse(weights, "--weights", name);
     refuse(data, "--data", name);
     refuse(x, "--x-test", name);
     fs::remove(file);
