@@ -199,8 +199,11 @@ class Forged(RefusalTest):
     def test_inspect_shows_them_all_the_same(self):
         self.train(1, "d.h5")
         rewrite_state(self.checkpoint(2), lambda state: '{"format": ' + "[" * 200000 + "]" * 200000 + ', "epoch": -3}')
-        self.assertEqual(self.inspect(self.checkpoint(2))["training_state"]["epoch"], -3)
-        self.done(1, "inspect", self.checkpoint(2))
+        for more in ([], ["--json"]):
+            result = self.run_lockstep(1, "inspect", self.checkpoint(2), *more)
+            self.assertEqual(result.code, BAD_DATA, result)
+            self.assertIn("levels of nesting", result.stdout + result.stderr)
+            self.assertIn("dense/kernel", result.stdout)
 
     def test_steps_and_slots(self):
         name = "optimizer_weights/Adam/dense/kernel/v:0"
