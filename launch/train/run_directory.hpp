@@ -81,8 +81,8 @@ class RunDirectory {
   /// That checkpoints go where they seem to go: a directory, and no link to one. Throws Error (73).
   void check_checkpoints() const;
   /// Removes checkpoints of steps before `newest`, which has just been written, until `keep` are
-  /// left. Later ones belong to nobody we know; they stay.
-  void remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const;
+  /// left. Later ones belong to nobody we know; they stay. Returns why one could not be removed.
+  std::string remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const;
 
   /// "RUNNING", "DONE", "STOPPED" or "FAILED code reason".
   void write_status(const std::string& status) const;

@@ -98,11 +98,19 @@ void RunDirectory::check_checkpoints() const {
   ours().subdirectory(checkpoints().filename());
 }
 
-void RunDirectory::remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const {
+std::string RunDirectory::remove_old_checkpoints(std::int64_t newest, std::int64_t keep) const {
   const Directory directory = ours().subdirectory(checkpoints().filename());
   std::int64_t kept = 0;
-  for (const CheckpointFile& file : checkpoint_files())
-    if (file.step <= newest && ++kept > keep) directory.remove(file.path.filename().string());
+  std::string problem;
+  for (const CheckpointFile& file : checkpoint_files()) {
+    if (file.step > newest || ++kept <= keep) continue;
+    try {
+      directory.remove(file.path.filename().string());
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+  }
+  return problem;
 }
 
 void RunDirectory::write_status(const std::string& status) const {

@@ -93,13 +93,13 @@ void RunRecorder::write_checkpoint(Trainer& trainer) {
 /// What stays takes room and nothing else: the run has all that it should have.
 void RunRecorder::remove_old_checkpoints(Trainer& trainer) {
   const std::int64_t step = trainer.model().optimizer().iterations();
-  try {
-    on_root(trainer.communicator(), [&] { directory_.remove_old_checkpoints(step, keep_); });
-  } catch (const CollectiveError& error) {
-    if (trainer.communicator().alarm_raised()) throw;
-    if (!std::exchange(keeps_all_, true) && trainer.communicator().is_root())
-      print_error(fmt::format("warning: an old checkpoint stays: {}", error.what()));
-  }
+  std::string problem;  // of rank 0
+  attempt(trainer, [&] {
+    on_root(trainer.communicator(),
+            [&] { problem = directory_.remove_old_checkpoints(step, keep_); });
+  });
+  if (!problem.empty() && !std::exchange(keeps_all_, true))
+    print_error(fmt::format("warning: an old checkpoint stays: {}", problem));
 }
 
 }  // namespace lockstep
