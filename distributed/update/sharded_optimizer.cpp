@@ -9,8 +9,9 @@
 namespace lockstep {
 namespace {
 
-/// A look at the alarm takes as long as so many waits.
-constexpr std::int64_t kWaitsBetweenLooks = 64;
+/// A look at the alarm takes microseconds, in which the others may arrive: not before a millisecond
+/// of spinning, longer than any step needs to wait.
+constexpr std::int64_t kWaitsBetweenLooks = 1 << 14;
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
