@@ -58,6 +58,8 @@ class Backoff {
   static int spins_for(int processes);
   void wait();
   void reset() { done_ = 0; }
+  /// Whether it has spun in vain.
+  bool yields() const { return done_ >= spins_; }
 
  private:
   int spins_;

@@ -9,9 +9,8 @@
 namespace lockstep {
 namespace {
 
-/// A look at the alarm takes microseconds, in which the others may arrive: not before a millisecond
-/// of spinning, longer than any step needs to wait.
-constexpr std::int64_t kWaitsBetweenLooks = 1 << 14;
+/// A look at the alarm takes microseconds, in which the others may arrive: none while it spins.
+constexpr std::int64_t kWaitsBetweenLooks = 64;
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
@@ -165,7 +164,7 @@ std::span<const double> ShardedOptimizer::finish() {
       backoff_.reset();
     } else {
       backoff_.wait();
-      if (++waits % kWaitsBetweenLooks == 0) communicator_.look_for_alarm();
+      if (backoff_.yields() && ++waits % kWaitsBetweenLooks == 0) communicator_.look_for_alarm();
     }
   }
   progress_.reset();
