@@ -19,7 +19,7 @@ struct Tensor {
 };
 
 /// The weights, and the optimizer's slots of each.
-std::vector<Tensor> tensors_of(const Sequential& model,
+std::vector<Tensor> tensors_of(const Network& model,
                                std::span<const std::span<const float>> slots) {
   const std::vector<std::string> slot_names = model.optimizer().slot_names();
   std::vector<Tensor> tensors;
@@ -27,7 +27,7 @@ std::vector<Tensor> tensors_of(const Sequential& model,
     for (const Parameter& parameter : layer->parameters()) {
       const std::string name = layer->name() + "/" + parameter.name;
       tensors.push_back({name, parameter.value});
-      if (!parameter.trainable) continue;
+      if (!parameter.trained()) continue;
       for (std::size_t i = 0; i < slots.size(); ++i)
         tensors.push_back(
             {fmt::format("{} ({} {})", name, model.optimizer().class_name(), slot_names[i]),
@@ -70,7 +70,7 @@ std::vector<std::size_t> minority(const std::vector<Hash>& hashes) {
 
 }  // namespace
 
-void check_replicas(const Sequential& model, std::span<const std::span<const float>> slots,
+void check_replicas(const Network& model, std::span<const std::span<const float>> slots,
                     const Communicator& communicator, const std::string& when) {
   const std::vector<Tensor> tensors = tensors_of(model, slots);
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "distributed/ranks/communicator.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -12,7 +12,7 @@ namespace lockstep {
 /// and optimizer slots. Throws Error (70) on every rank, naming the ranks that differ from the
 /// majority and the first weight (or slot) in which they do. `when` goes into the message: "step
 /// 1200". Collective.
-void check_replicas(const Sequential& model, std::span<const std::span<const float>> slots,
+void check_replicas(const Network& model, std::span<const std::span<const float>> slots,
                     const Communicator& communicator, const std::string& when);
 
 }  // namespace lockstep

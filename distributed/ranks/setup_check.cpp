@@ -41,7 +41,7 @@ void check_same_everywhere(const Communicator& communicator, const std::string& 
                        what, values[0], values[rank], rank);
 }
 
-void check_data(const Communicator& communicator, const Sequential& model, const ArrayDataset& data,
+void check_data(const Communicator& communicator, const Network& model, const ArrayDataset& data,
                 const std::string& x_label, const std::string& y_label) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const TargetKind kind = model.loss().target_kind();
@@ -80,7 +80,7 @@ void check_same_rows(const Communicator& communicator, const std::string& what,
   if (data && compare_values) check_same_everywhere(communicator, what, hash_of(*data));
 }
 
-std::string describe_network(const Sequential& model) {
+std::string describe_network(const Network& model) {
   std::string config = model_to_json(model).dump();
   if (model.compiled()) config += training_config_to_json(model).dump();
   const auto hash = fast_hash(std::as_bytes(std::span(config)));
@@ -88,7 +88,7 @@ std::string describe_network(const Sequential& model) {
                      to_hex(std::as_bytes(std::span(hash))));
 }
 
-std::string describe_weights(const Sequential& model) {
+std::string describe_weights(const Network& model) {
   const auto hash = fast_hash(std::as_bytes(model.arena().values()));
   return fmt::format("{} weights with hash {}", model.parameter_count(),
                      to_hex(std::as_bytes(std::span(hash))));

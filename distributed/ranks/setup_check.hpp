@@ -4,7 +4,7 @@
 
 #include "distributed/ranks/communicator.hpp"
 #include "io/data/batch.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -16,7 +16,7 @@ void check_same_everywhere(const Communicator& communicator, const std::string& 
 /// That the rows are what the compiled network takes: shapes, labels in range, no NaN or Inf. The
 /// ranks share the scan. Throws CollectiveError (65) with count, first row and an example.
 /// Collective.
-void check_data(const Communicator& communicator, const Sequential& model, const ArrayDataset& data,
+void check_data(const Communicator& communicator, const Network& model, const ArrayDataset& data,
                 const std::string& x_label, const std::string& y_label);
 
 /// "20 rows of float32 (4) and 20 rows of float32 ()", and the same with a hash of all rows.
@@ -24,8 +24,8 @@ std::string describe_shape(const ArrayDataset& data);
 std::string hash_of(const ArrayDataset& data);
 /// "sequential with 50890 parameters, hash ..." of layers and compile()'s arguments, and "50890
 /// weights with hash ...".
-std::string describe_network(const Sequential& model);
-std::string describe_weights(const Sequential& model);
+std::string describe_network(const Network& model);
+std::string describe_weights(const Network& model);
 
 /// That every rank passed the same rows (or none, null): as many of the same shape, and unless that
 /// is known the same values. Throws as check_same_everywhere(). Collective.

@@ -4,7 +4,7 @@
 
 namespace lockstep {
 
-BatchFeed::BatchFeed(const ArrayDataset& train, const Sequential& model, std::int64_t most_rows,
+BatchFeed::BatchFeed(const ArrayDataset& train, const Network& model, std::int64_t most_rows,
                      bool shuffle, std::uint64_t seed)
     : train_(train),
       scaling_(model.input_scaling()),

@@ -15,8 +15,8 @@ namespace lockstep {
 class BatchFeed {
  public:
   /// `most_rows`: of one rank in a step. The model must outlive the feed.
-  BatchFeed(const ArrayDataset& train, const Sequential& model, std::int64_t most_rows,
-            bool shuffle, std::uint64_t seed);
+  BatchFeed(const ArrayDataset& train, const Network& model, std::int64_t most_rows, bool shuffle,
+            std::uint64_t seed);
 
   /// Draws the order of a pass over the rows, counted from 0.
   void begin_pass(std::int64_t pass) { order_.begin_epoch(pass); }

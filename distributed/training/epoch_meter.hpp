@@ -6,7 +6,7 @@
 
 #include "distributed/training/callback.hpp"
 #include "io/keras/history.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -21,7 +21,7 @@ struct EpochTotals {
 class EpochMeter {
  public:
   /// The model must outlive the meter.
-  explicit EpochMeter(const Sequential& model) : model_(&model) {}
+  explicit EpochMeter(const Network& model) : model_(&model) {}
 
   /// `epoch` counts from 1.
   void begin(std::int64_t epoch);
@@ -38,7 +38,7 @@ class EpochMeter {
   void check_finite() const;
 
  private:
-  const Sequential* model_;
+  const Network* model_;
   EpochTotals totals_;
   EpochReport report_;
 };

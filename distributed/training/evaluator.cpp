@@ -15,15 +15,14 @@ namespace {
 constexpr std::int64_t kBlocksPerExchange = 4096;
 
 /// Loss (in front) and metric sums of one block.
-void evaluate_block(const Sequential& model, Workspace& workspace, TargetLoader& targets,
+void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& targets,
                     const ArrayDataset& data, std::span<const std::int64_t> rows,
                     std::span<double> sums) {
   const auto count = static_cast<std::int64_t>(rows.size());
   gather_rows(data.x, rows, workspace.input({0, count}), model.input_scaling());
   const Targets wanted = targets.gather(data.y, rows);
-  const Matrix output =
-      model.forward(workspace, {0, count}, Pass{.input_is_scaled = true}, /*until_logits=*/true)
-          .with_columns(model.output_columns());
+  const Matrix output = model.forward(workspace, {0, count}, {}, /*until_logits=*/true)
+                            .with_columns(model.output_columns());
   sums[0] = model.loss().compute(output, wanted, {}, 1.0f, model.loss_is_fused());
   for (std::size_t i = 0; i < model.metrics().size(); ++i)
     sums[i + 1] = model.metrics()[i]->sum(output, wanted);
@@ -35,11 +34,11 @@ Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root
   return share(blocks, communicator.rank(), communicator.size());
 }
 
-Evaluation evaluate_blocks(const Sequential& model, const Communicator& communicator,
+Evaluation evaluate_blocks(const Network& model, const Communicator& communicator,
                            const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
   const std::size_t width = 1 + model.metrics().size();
   block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
-  Workspace workspace(model, block_rows, Workspace::Use::kInference);
+  Workspace workspace = model.inference_workspace(block_rows);
   TargetLoader targets(model.loss().target_kind(), block_rows, model.output_positions(),
                        model.output_columns());
   std::vector<std::int64_t> rows(static_cast<std::size_t>(block_rows));
@@ -73,7 +72,7 @@ Evaluation evaluate_blocks(const Sequential& model, const Communicator& communic
   return evaluation;
 }
 
-void predict_rounds(const Sequential& model, const Communicator& communicator, const ArrayView& x,
+void predict_rounds(const Network& model, const Communicator& communicator, const ArrayView& x,
                     std::int64_t block_rows, const PredictionSink& sink) {
   const std::int64_t columns = element_count(model.output_shape());
   // Per round each rank computes some consecutive blocks: at most 8 MiB of output a rank, and half
@@ -86,7 +85,7 @@ void predict_rounds(const Sequential& model, const Communicator& communicator, c
   const std::int64_t blocks_per_round =
       std::max<std::int64_t>(1, round_floats / (block_rows * row_floats));
   const std::int64_t round_rows = blocks_per_round * block_rows * communicator.size();
-  Workspace workspace(model, block_rows, Workspace::Use::kInference);
+  Workspace workspace = model.inference_workspace(block_rows);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(block_rows));
   std::vector<float> mine;
 
@@ -101,7 +100,7 @@ void predict_rounds(const Sequential& model, const Communicator& communicator, c
       const std::span<std::int64_t> ids(rows.data(), static_cast<std::size_t>(count));
       std::iota(ids.begin(), ids.end(), first);
       gather_rows(x, ids, workspace.input({0, count}), model.input_scaling());
-      const Matrix output = model.forward(workspace, {0, count}, Pass{.input_is_scaled = true});
+      const Matrix output = model.forward(workspace, {0, count}, {});
       mine.insert(mine.end(), output.data, output.data + output.size());
     }
     const std::vector<std::byte> all = communicator.gather(std::as_bytes(std::span(mine)));
@@ -112,7 +111,7 @@ void predict_rounds(const Sequential& model, const Communicator& communicator, c
 
 }  // namespace
 
-Evaluation evaluate(const Sequential& model, const Communicator& communicator,
+Evaluation evaluate(const Network& model, const Communicator& communicator,
                     const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
   const FloatingPointEnvironment environment;
   Evaluation evaluation;
@@ -122,7 +121,7 @@ Evaluation evaluate(const Sequential& model, const Communicator& communicator,
   return evaluation;
 }
 
-void predict(const Sequential& model, const Communicator& communicator, const ArrayView& x,
+void predict(const Network& model, const Communicator& communicator, const ArrayView& x,
              std::int64_t block_rows, const PredictionSink& sink) {
   const FloatingPointEnvironment environment;
   never_alone(communicator, [&] {

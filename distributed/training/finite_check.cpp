@@ -14,7 +14,7 @@ bool not_finite(double value) {
 
 }  // namespace
 
-std::string describe_not_finite(const Sequential& model) {
+std::string describe_not_finite(const Network& model) {
   std::int64_t count = 0;
   std::string first;
   for (const auto& layer : model.layers()) {

@@ -4,12 +4,12 @@
 #include <string>
 
 #include "distributed/training/evaluator.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
 /// "12 of 50890 weights are NaN or Inf, the first one in dense_1/kernel"; empty if all are finite.
-std::string describe_not_finite(const Sequential& model);
+std::string describe_not_finite(const Network& model);
 
 /// "loss is nan", the first such number; empty if all are finite.
 std::string describe_not_finite(const Evaluation& evaluation);

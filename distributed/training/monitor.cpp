@@ -4,7 +4,7 @@
 
 namespace lockstep {
 
-bool larger_is_better(const Sequential& model, const std::string& monitor, Mode mode) {
+bool larger_is_better(const Network& model, const std::string& monitor, Mode mode) {
   if (mode != Mode::kAuto) return mode == Mode::kMax;
   const std::string name = monitor.starts_with("val_") ? monitor.substr(4) : monitor;
   if (name == "loss") return false;

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -11,6 +11,6 @@ enum class Mode { kAuto, kMin, kMax };
 
 /// Whether larger values of this report entry ("val_accuracy") are better. Throws CollectiveError
 /// (64) if mode is kAuto and the model reports no such number. The same on every rank.
-bool larger_is_better(const Sequential& model, const std::string& monitor, Mode mode);
+bool larger_is_better(const Network& model, const std::string& monitor, Mode mode);
 
 }  // namespace lockstep

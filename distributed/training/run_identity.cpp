@@ -47,7 +47,7 @@ std::string describe(const Communicator& communicator, const ArrayView& array) {
                      to_string(array.row_shape), hash_together(communicator, array));
 }
 
-std::string network_fact(const Sequential& model) {
+std::string network_fact(const Network& model) {
   const std::string config = model_to_json(model).dump();
   return fmt::format("{} with {} parameters, hash {}", printable(model.name()),
                      model.parameter_count(),
@@ -83,7 +83,7 @@ std::vector<std::string> differences(const Facts& there, const Facts& here) {
   return result;
 }
 
-Facts trainer_facts(const TrainOptions& o, const Sequential& model) {
+Facts trainer_facts(const TrainOptions& o, const Network& model) {
   const auto number = [](std::int64_t value) { return fmt::format("{}", value); };
   nlohmann::ordered_json compiled = training_config_to_json(model);
   nlohmann::ordered_json optimizer = model.optimizer().to_json();

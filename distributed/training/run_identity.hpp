@@ -7,7 +7,7 @@
 
 #include "distributed/ranks/communicator.hpp"
 #include "io/data/batch.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -33,7 +33,7 @@ struct RunIdentity {
 std::vector<std::string> differences(const Facts& there, const Facts& here);
 
 /// All of the options and of the compiled network that decides the numbers, defaults resolved.
-Facts trainer_facts(const TrainOptions& options, const Sequential& model);
+Facts trainer_facts(const TrainOptions& options, const Network& model);
 
 /// "60 rows of uint8 (8), hash 0123..." for x and for y. The
 /// ranks hash disjoint parts; the value does not depend on their number. Collective.

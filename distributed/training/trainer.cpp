@@ -19,7 +19,7 @@ double now() {
 
 }  // namespace
 
-Trainer::Trainer(Sequential& model, Communicator communicator, TrainOptions options)
+Trainer::Trainer(Network& model, Communicator communicator, TrainOptions options)
     : model_(model), communicator_(std::move(communicator)), options_(options), meter_(model) {
   const FloatingPointEnvironment environment;
   check_same_everywhere(communicator_, "training options", describe(options_));
@@ -105,33 +105,22 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   const Targets targets = feed_->load(first, first + plan.rows(), *distributed_optimizer_);
   fault_point("compute", communicator_.rank(), step);
 
-  profile_.enter(Phase::kForward);
-  const Workspace& workspace = distributed_optimizer_->workspace();
-  const Range rows = distributed_optimizer_->own_input().rows;
   const Pass pass{.training = true,
                   .seed = options_.seed,
                   .step = step,
                   .first_row = plan.rows_of(communicator_.rank()).first,
-                  .input_is_scaled = true};
-  const std::int64_t columns = model_.output_columns();
-  const Matrix outputs =
-      model_.forward(workspace, rows, pass, /*until_logits=*/true).with_columns(columns);
-
-  // Losses and metrics: sums over rows, from the outputs before the update.
-  profile_.enter(Phase::kLoss);
-  const Matrix gradient = workspace.output_gradient(rows).with_columns(columns);
-  const std::int64_t positions = plan.rows() * model_.output_positions();
-  const Subtrees subtrees = distributed_optimizer_->subtrees();
-  for (std::size_t i = 0; i < subtrees.size(); ++i)
-    loss_sums_->add_up(outputs, targets, gradient, 1.0f / static_cast<float>(positions), subtrees,
-                       i, distributed_optimizer_->loss_sums(i));
+                  .batch_rows = plan.rows()};
   const double penalty = model_.regularized() ? model_.regularization_penalty() : 0;
 
-  // finish() returns when the gradients of the whole batch are known and every replica has made
-  // the same update; the sums of losses and metrics travel with them.
-  profile_.enter(Phase::kBackward);
-  model_.backward(workspace, rows, pass,
-                  [this](std::size_t layer) { distributed_optimizer_->layer_done(layer); });
+  // Forward, then losses and metrics (sums over rows, from the outputs before the update), then
+  // backward; finish() returns when the gradients of the whole batch are known and every replica
+  // has made the same update. The sums of losses and metrics travel with them.
+  const std::int64_t positions = plan.rows() * model_.output_positions();
+  const auto loss = [&](const Block& block) {
+    loss_sums_->add_up(*distributed_optimizer_, targets, block,
+                       1.0f / static_cast<float>(positions));
+  };
+  distributed_optimizer_->run(pass, std::cref(loss));  // which allocates nothing
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = distributed_optimizer_->finish();
 

@@ -20,7 +20,7 @@
 #include "distributed/update/step_profile.hpp"
 #include "io/data/batch.hpp"
 #include "io/keras/history.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -34,7 +34,7 @@ class Trainer {
  public:
   /// Collective; takes the communicator over. The model must be compiled (Error 64 otherwise) and
   /// outlive the trainer.
-  Trainer(Sequential& model, Communicator communicator, TrainOptions options);
+  Trainer(Network& model, Communicator communicator, TrainOptions options);
   ~Trainer() = default;  ///< Collective, as long as MPI is not finalized.
 
   void add_callback(std::shared_ptr<Callback> callback) {
@@ -75,7 +75,7 @@ class Trainer {
   /// given here are data_facts() of the rows to come, which fit() then does not hash again.
   void set_identity(Facts options, Facts inputs);
 
-  Sequential& model() { return model_; }
+  Network& model() { return model_; }
   const Communicator& communicator() const { return communicator_; }
   const TrainOptions& options() const { return options_; }
   const History& history() const { return history_; }
@@ -100,7 +100,7 @@ class Trainer {
   TrainingState state_on_root();
   TrainingState state_everywhere();
 
-  Sequential& model_;
+  Network& model_;
   Communicator communicator_;
   TrainOptions options_;
   std::vector<std::shared_ptr<Callback>> callbacks_;

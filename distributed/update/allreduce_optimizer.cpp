@@ -19,24 +19,33 @@ std::int64_t most_rows(std::span<const StepPlan> plans, int rank) {
   return rows;
 }
 
+WorkspaceUse use_of(const Network& model, std::int64_t rows) {
+  return {.training = true,
+          .ops = model.training_ops(),
+          .way = std::vector(model.graph().ops(), GradientWay::kRows),
+          .rows = {0, rows, rows}};
+}
+
 }  // namespace
 
-AllreduceOptimizer::AllreduceOptimizer(Sequential& model, const Communicator& communicator,
+AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& communicator,
                                        Options options, std::span<const StepPlan> plans)
-    : model_(model),
+    : DistributedOptimizer(model, options),
       communicator_(communicator),
-      options_(options),
       overlap_(spans_hosts(communicator)),
-      workspace_(model, most_rows(plans, communicator.rank()), Workspace::Use::kTraining),
-      buckets_(plan_buckets(model, options.bucket_floats)),
+      gradient_plan_(plan_gradients(model.graph(), GradientWay::kRows)),
+      workspace_(model.graph(), use_of(model, most_rows(plans, communicator.rank()))),
+      buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
       stride_(model.arena().trainable_size()),
       totals_(options.loss_sums),
       loss_sum_messages_(communicator) {
   std::size_t own_subtrees = 1;  // the sums end in the first
   std::size_t all_subtrees = 0;
   std::size_t other_subtrees = 0;
+  std::int64_t most_grains = 1;
   for (const StepPlan& plan : plans) {
     const Range rows = plan.rows_of(communicator.rank());
+    most_grains = std::max(most_grains, (rows.count() + plan.grain() - 1) / plan.grain());
     steps_.push_back({&plan,
                       {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
                       plan.subtree_rows(communicator.rank()),
@@ -61,6 +70,7 @@ AllreduceOptimizer::AllreduceOptimizer(Sequential& model, const Communicator& co
   received_ = FloatBuffer(received);
   for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
+  plan_passes(workspace_, gradient_plan_, most_grains);
 }
 
 Range AllreduceOptimizer::shard(std::size_t bucket, int rank) const {
@@ -94,9 +104,9 @@ std::span<double> AllreduceOptimizer::loss_sums(std::size_t subtree) {
       .subspan(subtree * options_.loss_sums, options_.loss_sums);
 }
 
-void AllreduceOptimizer::layer_done(std::size_t layer) {
+void AllreduceOptimizer::op_done(std::size_t op) {
   if (!overlap_) return;
-  while (started_ < buckets_.size() && buckets_[started_].last_layer >= layer) start(started_++);
+  while (started_ < buckets_.size() && buckets_[started_].last_op >= op) start(started_++);
 }
 
 std::span<const double> AllreduceOptimizer::finish() {
@@ -129,16 +139,8 @@ void AllreduceOptimizer::add_up_loss_sums() {
   step_->sum.add_to_root(loss_sums_, totals_);
 }
 
-/// This rank's partials.
-void AllreduceOptimizer::compute(Range floats) {
-  const InPhase phase(options_.profile, Phase::kGradients);
-  model_.gradients(workspace_, step_->input.rows, {.subtrees = subtrees()}, floats,
-                   partial_of(0, floats).data());
-}
-
 /// Sends this rank's partials of every other rank's shard, and expects theirs of its own shard.
 void AllreduceOptimizer::start(std::size_t bucket) {
-  compute(buckets_[bucket].floats);
   const int self = communicator_.rank();
   const Range own = shard(bucket, self);
   std::int64_t at = received_at_[bucket];

@@ -20,7 +20,7 @@ class AllreduceOptimizer final : public DistributedOptimizer {
  public:
   /// Buckets leave during backward where ranks are on several hosts; on one host it does not pay
   /// (tests/benchmark). Collective.
-  AllreduceOptimizer(Sequential& model, const Communicator& communicator, Options options,
+  AllreduceOptimizer(Network& model, const Communicator& communicator, Options options,
                      std::span<const StepPlan> plans);
 
   void begin_step(std::size_t plan) override;
@@ -29,13 +29,16 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::span<const Input> other_inputs() const override { return {}; }
   Subtrees subtrees() const override;
   std::span<double> loss_sums(std::size_t subtree) override;
-  void layer_done(std::size_t layer) override;
   std::span<const double> finish() override;
 
   void check_replicas(const std::string& when) const override;
   OptimizerSlots gather_slots() const override;
   void restore_slots(const OptimizerSlots& slots) override;
   std::int64_t slot_floats() const override;
+
+ protected:
+  TrainingPass::Partials partials() override { return {gradients_.span().data(), stride_}; }
+  void op_done(std::size_t op) override;
 
  private:
   /// What a plan means for this rank.
@@ -51,16 +54,14 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::span<double> loss_sums_of(int rank);
   void send_loss_sums();
   void add_up_loss_sums();
-  void compute(Range floats);
   void start(std::size_t bucket);
   void add_up(std::size_t bucket);
   void update(Range floats);
 
-  Sequential& model_;
   const Communicator& communicator_;
-  Options options_;
   bool overlap_;
-  Workspace workspace_;  ///< of this rank's rows
+  GradientPlan gradient_plan_;  ///< all by rows
+  Workspace workspace_;         ///< of this rank's rows
   std::vector<Bucket> buckets_;
   std::vector<Step> steps_;
   Step* step_ = nullptr;  ///< the one under way

@@ -1,27 +1,28 @@
 #include "distributed/update/bucket.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "src/core/range.hpp"
 
 namespace lockstep {
 
-std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_floats) {
+std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t trained_floats,
+                                 std::int64_t bucket_floats) {
   std::vector<Bucket> buckets;
-  const std::int64_t end = model.arena().trainable_size();
-  Bucket current{{end, end}, model.layers().size()};
-  for (std::size_t layer = model.layers().size(); layer-- > 0;) {
-    const auto& parameters = model.layers()[layer]->parameters();
-    if (parameters.empty() || !parameters.front().trainable) continue;
-    const std::int64_t first = parameters.front().offset;
+  constexpr std::size_t kNoOp = std::numeric_limits<std::size_t>::max();
+  Bucket current{{trained_floats, trained_floats}, kNoOp};
+  for (auto trained = gradients.parameters.rbegin(); trained != gradients.parameters.rend();
+       ++trained) {
+    const std::int64_t first = trained->parameter->offset;
     if (current.floats.count() > 0 && current.floats.last - first > bucket_floats) {
       buckets.push_back(current);
-      current.floats.last = current.floats.first;
+      current = {{current.floats.first, current.floats.first}, kNoOp};
     }
     current.floats.first = first;
-    current.last_layer = layer;
+    current.last_op = std::min(current.last_op, trained->uses.front().op);
   }
-  current.last_layer = std::min(current.last_layer, model.layers().size() - 1);
+  if (current.last_op == kNoOp) current.last_op = 0;
   buckets.push_back(current);
   return buckets;
 }

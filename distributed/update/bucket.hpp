@@ -6,21 +6,22 @@
 #include <vector>
 
 #include "src/core/range.hpp"
-#include "src/model/sequential.hpp"
+#include "src/graph/gradient_plan.hpp"
 
 namespace lockstep {
 
-/// A run of the gradients that travels together: it may leave as soon as the gradients of
-/// `last_layer` and of all later layers are complete.
+/// A run of the gradients that travels together: it may leave as soon as backward is through with
+/// op `last_op` and all later ones.
 struct Bucket {
-  Range floats;                ///< of the arena's gradients
-  std::size_t last_layer = 0;  ///< the earliest layer in it
+  Range floats;             ///< of the arena's gradients
+  std::size_t last_op = 0;  ///< the first op that uses one of its parameters
 };
 
-/// Cuts the gradients, from their end (backward ends with the first layer), into buckets of at most
-/// `bucket_floats`, whole layers each. Every float is in exactly one bucket; the last bucket begins
-/// at 0. At least one bucket, which is empty if nothing is trained. A pure function.
-std::vector<Bucket> plan_buckets(const Sequential& model, std::int64_t bucket_floats);
+/// Cuts the gradients, from their end (backward ends with the first op), into buckets of at most
+/// `bucket_floats`, whole parameters each. Every float is in exactly one bucket; the last bucket
+/// begins at 0. At least one bucket, which is empty if nothing is trained. A pure function.
+std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t trained_floats,
+                                 std::int64_t bucket_floats);
 
 /// The part of a range of floats that part `part` of `parts` owns: whole blocks of 256 floats, as
 /// evenly as they go. May be empty.

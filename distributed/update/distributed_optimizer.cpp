@@ -9,7 +9,7 @@
 namespace lockstep {
 
 std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
-    DistributedOptimizer::Strategy wanted, Sequential& model, const Communicator& communicator,
+    DistributedOptimizer::Strategy wanted, Network& model, const Communicator& communicator,
     const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
     std::string& why_not) {
   if (wanted == DistributedOptimizer::Strategy::kSharded) {
@@ -35,7 +35,26 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
   return plain;
 }
 
-void check_slots(const Sequential& model, const OptimizerSlots& slots) {
+void DistributedOptimizer::plan_passes(const Workspace& workspace, const GradientPlan& gradients,
+                                       std::int64_t most_grains) {
+  passes_.emplace(model_.graph(), workspace, gradients, /*block_grains=*/0, most_grains);
+  if (options_.profile == nullptr) return;
+  passes_->set_observer([profile = options_.profile](TrainingPass::Activity activity) {
+    using enum TrainingPass::Activity;
+    profile->enter(activity == kForward    ? Phase::kForward
+                   : activity == kLoss     ? Phase::kLoss
+                   : activity == kBackward ? Phase::kBackward
+                                           : Phase::kGradients);
+  });
+}
+
+void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlock& loss) {
+  Pass pass = wanted;
+  pass.numerics = model_.numerics();
+  passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
+}
+
+void check_slots(const Network& model, const OptimizerSlots& slots) {
   const std::size_t count = model.optimizer().slot_names().size();
   const auto floats = static_cast<std::size_t>(model.arena().trainable_size());
   check(slots.size() == count, ExitCode::kBadData,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -10,7 +11,8 @@
 #include "distributed/update/step_profile.hpp"
 #include "io/keras/keras_file.hpp"
 #include "src/core/grain_tree.hpp"
-#include "src/model/sequential.hpp"
+#include "src/graph/training_pass.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -32,22 +34,22 @@ struct Traffic {
 /// The way of one gradient, here of one weight:
 ///
 ///  1. The global batch is cut into grains, a rank takes consecutive ones (StepPlan).
-///  2. Forward and backward leave, for each of the rank's rows, the inputs of the weight's layer
-///  and
-///     the gradients by its outputs in the workspace.
+///  2. Forward and backward (src/graph/training_pass.hpp) leave, for each of the rank's rows, the
+///     inputs of the weight's op and the gradients by its outputs in the workspace.
 ///  3. Within a grain their products are one chain of multiply-adds, row after row.
 ///  4. Grains are added by the tree (src/core/grain_tree.hpp); the sum over a subtree is a partial.
-///     Steps 3 and 4 are one kernel, src/kernels/gemm.hpp, called by Layer::gradient().
-///  5. Sharded: the weight's owner on each host computes the partials over the rows of all ranks of
-///     its host, so that within a host nothing is sent; owners on other hosts send theirs.
-///     Allreduce: every rank computes the partials of its own rows, and sends them to the owner.
-///  6. The owner adds the partials by the tree (TreeSum), then the regulariser's part, once.
+///     Steps 3 and 4 are one kernel, src/kernels/gemm.hpp, called by Op::gradient().
+///  5. By rows (GradientWay): every rank computes the partials of its own rows, beside backward.
+///     By owner: the weight's owner on each host computes them, over the rows of all ranks of its
+///     host, so that within a host nothing is sent.
+///  6. The owner adds the partials of its host's ranks and of the other hosts by the tree
+///  (TreeSum),
+///     then the regulariser's part, once.
 ///  7. Sharded: it runs Adam on the weight and publishes the result: in memory that the host's
 ///  ranks
 ///     share, by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
 ///
-/// One step, collective: begin_step(); forward and backward work on own_input().rows of
-/// workspace() and write loss_sums(), backward calls layer_done() for each layer; then finish().
+/// One step, collective: begin_step(), fill in own_input() and other_inputs(), run(), finish().
 class DistributedOptimizer {
  public:
   enum class Strategy {
@@ -57,8 +59,8 @@ class DistributedOptimizer {
   struct Options {
     std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
     std::size_t loss_sums = 1;             ///< numbers that are added up beside the gradients
-    StepProfile* profile =
-        nullptr;  ///< told of kGradients, kUpdate, kExchange; outlives the optimizer
+    /// Told of all phases but kData and kOther; outlives the optimizer.
+    StepProfile* profile = nullptr;
   };
   virtual ~DistributedOptimizer() = default;
 
@@ -82,10 +84,10 @@ class DistributedOptimizer {
   virtual std::span<const Input> other_inputs() const = 0;
   /// The subtrees that these rows make up, counted from the first.
   virtual Subtrees subtrees() const = 0;
-  /// What this rank's rows of a subtree add to the loss sums; to be filled before backward.
+  /// What this rank's rows of a subtree add to the loss sums; to be filled by the loss.
   virtual std::span<double> loss_sums(std::size_t subtree) = 0;
-  /// As Sequential::LayerDone.
-  virtual void layer_done(std::size_t layer) = 0;
+  /// Forward, loss and backward of this rank's rows, with the gradients that it computes of them.
+  void run(const Pass& pass, const TrainingPass::LossOfBlock& loss);
   /// Returns the loss sums summed over the batch when every parameter is updated.
   virtual std::span<const double> finish() = 0;
 
@@ -104,17 +106,28 @@ class DistributedOptimizer {
   const Traffic& traffic() const { return traffic_; }
 
  protected:
+  DistributedOptimizer(Network& model, const Options& options) : model_(model), options_(options) {}
+  /// When workspace and gradients are planned: `most_grains` of a rank.
+  void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
+                   std::int64_t most_grains);
+  virtual TrainingPass::Partials partials() = 0;
+  /// Backward is through with op i and all later ones.
+  virtual void op_done(std::size_t op) = 0;
+
+  Network& model_;
+  Options options_;
+  std::optional<TrainingPass> passes_;
   Traffic traffic_;
 };
 
 /// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The
 /// references must outlive the result; `plans`: all that steps will have. Collective.
 std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
-    DistributedOptimizer::Strategy wanted, Sequential& model, const Communicator& communicator,
+    DistributedOptimizer::Strategy wanted, Network& model, const Communicator& communicator,
     const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
     std::string& why_not);
 
 /// That these are as many slots of as many floats as the model's optimizer has; else Error (65).
-void check_slots(const Sequential& model, const OptimizerSlots& slots);
+void check_slots(const Network& model, const OptimizerSlots& slots);
 
 }  // namespace lockstep

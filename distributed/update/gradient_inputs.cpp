@@ -2,13 +2,34 @@
 
 namespace lockstep {
 
-Range gradient_columns(const Sequential& model, const HostMap& map, std::span<const Bucket> buckets,
-                       int rank) {
+namespace {
+
+/// The columns of the input that a range of the arena's gradients is computed from by its owner.
+Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats) {
+  Range columns{};
+  for (const TrainedParameter& trained : gradients.parameters) {
+    const Range elements = trained.parameter->elements_within(floats);
+    if (trained.way != GradientWay::kOwner || elements.count() == 0) continue;
+    for (const auto& [op, number] : trained.uses) {
+      const Graph::Step& step = graph.steps()[op];
+      for (const std::size_t value : step.inputs)
+        if (graph.storage(value) == graph.input())
+          columns = hull(columns, step.op->gradient_columns(
+                                      number, elements, element_count(graph.shape(graph.input()))));
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+Range gradient_columns(const Graph& graph, const GradientPlan& gradients, const HostMap& map,
+                       std::span<const Bucket> buckets, int rank) {
   Range columns{};
   for (const Bucket& bucket : buckets)
     for (int shard = 0; shard < map.shards(); ++shard)
       if (map.owner(map.host_of(rank), shard) == rank)
-        columns = hull(columns, model.gradient_columns(map.shard(bucket, shard)));
+        columns = hull(columns, columns_of(graph, gradients, map.shard(bucket, shard)));
   return columns;
 }
 

@@ -19,7 +19,8 @@ std::size_t float_bytes(std::int64_t floats) {
 HostWindow::HostWindow(const Communicator& host, const Sizes& sizes) : sizes_(sizes) {
   loss_sums_at_ = whole_pages(sizes.flag_bytes);
   parameters_at_ = loss_sums_at_ + whole_pages(sizes.loss_sums * sizeof(double));
-  workspace_at_ = parameters_at_ + whole_pages(float_bytes(sizes.parameters));
+  partials_at_ = parameters_at_ + whole_pages(float_bytes(sizes.parameters));
+  workspace_at_ = partials_at_ + whole_pages(float_bytes(sizes.partials));
   const std::size_t bytes = workspace_at_ + whole_pages(float_bytes(sizes.workspace));
   if (host.size() == 1) {
     alone_ = FloatBuffer(static_cast<std::int64_t>(bytes / sizeof(float)));

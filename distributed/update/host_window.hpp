@@ -15,7 +15,8 @@ namespace lockstep {
 ///   flags       how far each rank is (HostSteps)
 ///   loss sums   of every rank's subtrees
 ///   parameters  the host's one copy
-///   workspace   of the rows of all ranks
+///   partials    of the gradients that every rank computes of its own rows
+///   workspace   of the rows of all ranks: what owners of gradients read
 ///
 /// A rank that is alone on its host has it in memory of its own.
 class HostWindow {
@@ -24,6 +25,7 @@ class HostWindow {
     std::size_t flag_bytes = 0;
     std::size_t loss_sums = 0;
     std::int64_t parameters = 0;  ///< floats
+    std::int64_t partials = 0;    ///< floats
     std::int64_t workspace = 0;   ///< floats
   };
   /// Collective over `host`, which must outlive this object.
@@ -32,13 +34,14 @@ class HostWindow {
   /// Whether all ranks of the host see the same memory; if not, there is nothing to do with it.
   bool shared() const { return !window_ || window_->shared(); }
 
-  /// Zeroes all but the workspace, which MPI does not promise, and fills in the parameters.
-  /// Collective.
+  /// Zeroes all but partials and workspace, which MPI does not promise, and fills in the
+  /// parameters. Collective.
   void set_up(const Communicator& host, std::span<const float> parameters);
 
   std::span<std::byte> flags() const { return memory_; }
   std::span<double> loss_sums() const;
   std::span<float> parameters() const { return floats(parameters_at_, sizes_.parameters); }
+  std::span<float> partials() const { return floats(partials_at_, sizes_.partials); }
   std::span<float> workspace() const { return floats(workspace_at_, sizes_.workspace); }
 
  private:
@@ -47,6 +50,7 @@ class HostWindow {
   Sizes sizes_;
   std::size_t loss_sums_at_ = 0;  ///< bytes
   std::size_t parameters_at_ = 0;
+  std::size_t partials_at_ = 0;
   std::size_t workspace_at_ = 0;
   std::unique_ptr<HostMemory> window_;
   FloatBuffer alone_;

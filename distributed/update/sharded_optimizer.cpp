@@ -5,6 +5,7 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/replica_check.hpp"
 #include "distributed/update/gradient_inputs.hpp"
+#include "distributed/update/gradient_ways.hpp"
 
 namespace lockstep {
 namespace {
@@ -16,24 +17,37 @@ constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
 constexpr std::int64_t kLargestOwnInput = 1 << 22;
 
+std::vector<ShardedStep> plan_steps(std::span<const StepPlan> plans, const HostMap& map, int rank) {
+  std::vector<ShardedStep> steps;
+  for (const StepPlan& plan : plans) steps.push_back(plan_sharded_step(plan, map, rank));
+  return steps;
+}
+
+std::int64_t most_host_rows(std::span<const ShardedStep> steps) {
+  std::int64_t rows = 0;
+  for (const ShardedStep& step : steps) rows = std::max(rows, step.host_rows.count());
+  return rows;
+}
+
 }  // namespace
 
-ShardedOptimizer::ShardedOptimizer(Sequential& model, const Communicator& communicator,
+ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communicator,
                                    Communicator host, Options options,
                                    std::span<const StepPlan> plans)
-    : model_(model),
+    : DistributedOptimizer(model, options),
       communicator_(communicator),
       host_(std::move(host)),
-      options_(options),
       map_(map_hosts(communicator, host_)),
       self_(communicator.rank()),
       my_host_(map_.host_of(self_)),
-      buckets_(plan_buckets(model, options.bucket_floats)),
+      steps_(plan_steps(plans, map_, self_)),
+      ways_(choose_gradient_ways(model.graph(), host_.size(), most_host_rows(steps_))),
+      gradient_plan_(plan_gradients(model.graph(), ways_)),
+      buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
       backoff_(Backoff::spins_for(host_.size())),
       slots_(model, communicator, map_, buckets_) {
   for (int shard = 0; shard < map_.shards(); ++shard)
     if (map_.owner(my_host_, shard) == self_) my_shards_.push_back(shard);
-  for (const StepPlan& plan : plans) steps_.push_back(plan_sharded_step(plan, map_, self_));
   plan_window(plans);
   if (!shares_memory()) return;
   flags_ = std::make_unique<HostSteps>(window_->flags(), host_.size(), host_.rank(),
@@ -45,27 +59,42 @@ ShardedOptimizer::ShardedOptimizer(Sequential& model, const Communicator& commun
 }
 
 void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
-  std::size_t all_subtrees = 0;
+  std::size_t all_subtrees = 0, rank_partials = 0;
+  std::int64_t own_rows = 0, most_grains = 1;
   for (const StepPlan& plan : plans)
     all_subtrees = std::max(all_subtrees, plan.all_subtrees().size());
-  std::int64_t host_rows = 0;
-  for (const ShardedStep& step : steps_) host_rows = std::max(host_rows, step.host_rows.count());
-  addends_.resize(all_subtrees);
+  for (const ShardedStep& step : steps_) {
+    rank_partials = std::max(rank_partials, step.rank_partials);
+    own_rows = std::max(own_rows, step.rows.count());
+    most_grains = std::max(most_grains,
+                           (step.host_rows.count() + step.plan->grain() - 1) / step.plan->grain());
+  }
+  addends_.resize(std::max(all_subtrees, rank_partials));
 
+  const std::int64_t host_rows = most_host_rows(steps_);
   const std::int64_t input_columns = element_count(model_.input_shape());
   std::int64_t gathered = 0;  // columns of others' rows, by all ranks
   for (const int rank : map_.ranks_of(my_host_))
-    gathered += gradient_columns(model_, map_, buckets_, rank).count();
+    gathered += gradient_columns(model_.graph(), gradient_plan_, map_, buckets_, rank).count();
   own_input_ = host_.size() > 1 && host_rows * input_columns <= kLargestOwnInput &&
                gathered <= 2 * input_columns;
-  constexpr auto kTraining = Workspace::Use::kTraining;
-  const std::int64_t workspace_floats = Workspace::floats(model_, host_rows, kTraining);
-  window_.emplace(host_, HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
-                                           .loss_sums = all_subtrees * options_.loss_sums,
-                                           .parameters = model_.arena().size(),
-                                           .workspace = workspace_floats});
+  const WorkspaceUse use{.training = true,
+                         .ops = model_.training_ops(),
+                         .way = ways_,
+                         .rows = {host_rows, own_rows, own_rows},
+                         .shared = host_.size() > 1};
+  const bool alone = host_.size() == 1;
+  window_.emplace(host_,
+                  HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
+                                    .loss_sums = all_subtrees * options_.loss_sums,
+                                    .parameters = model_.arena().size(),
+                                    .partials = alone ? 0
+                                                      : static_cast<std::int64_t>(rank_partials) *
+                                                            gradient_plan_.partial_floats,
+                                    .workspace = Workspace::host_floats(model_.graph(), use)});
   if (!shares_memory()) return;
-  workspace_.emplace(model_, host_rows, kTraining, window_->workspace(), own_input_);
+  workspace_.emplace(model_.graph(), use, window_->workspace(), own_input_);
+  plan_passes(*workspace_, gradient_plan_, most_grains);
 }
 
 void ShardedOptimizer::plan_shards() {
@@ -76,6 +105,8 @@ void ShardedOptimizer::plan_shards() {
     most_received = std::max(most_received, step.sources.size() - step.host_subtrees.size());
   }
   most_subtrees = std::max<std::size_t>(most_subtrees, 1);  // the sums end in the first
+  // A rank that is alone on its host owns everything, and its passes write here.
+  const bool alone = host_.size() == 1;
   std::int64_t gradients = 0;
   std::int64_t slots = 0;
   std::int64_t receiving = 0;
@@ -84,20 +115,24 @@ void ShardedOptimizer::plan_shards() {
     for (const int index : my_shards_) {
       const Range floats = map_.shard(bucket, index);
       const Range own = map_.piece(bucket, index, my_host_);
-      state.shards.push_back({index, floats, own, gradients, slots, receiving});
-      gradients += floats.count() * static_cast<std::int64_t>(most_subtrees);
+      state.shards.push_back(
+          {index, floats, own, alone ? floats.first : gradients, slots, receiving});
+      gradients += floats.count();
       slots += own.count();
       receiving += own.count() * static_cast<std::int64_t>(most_received);
     }
   }
-  gradients_ = FloatBuffer(gradients);
+  stride_ = gradients;
+  gradients_ = FloatBuffer(stride_ * static_cast<std::int64_t>(most_subtrees));
   received_ = FloatBuffer(receiving);
 }
 
 /// Where every rank keeps its input for itself, each takes from the dataset what it needs of
 /// others.
 void ShardedOptimizer::plan_inputs() {
-  const Range columns = own_input_ ? gradient_columns(model_, map_, buckets_, self_) : Range{};
+  const Range columns =
+      own_input_ ? gradient_columns(model_.graph(), gradient_plan_, map_, buckets_, self_)
+                 : Range{};
   for (const ShardedStep& step : steps_)
     other_inputs_.push_back(inputs_of_others(step, map_, self_, columns));
 }
@@ -105,8 +140,8 @@ void ShardedOptimizer::plan_inputs() {
 std::span<float> ShardedOptimizer::gradients_of(const Shard& shard, std::size_t subtree,
                                                 Range floats) {
   return part_of(gradients_.span(),
-                 shard.gradients_at + static_cast<std::int64_t>(subtree) * shard.floats.count() +
-                     floats.first - shard.floats.first,
+                 static_cast<std::int64_t>(subtree) * stride_ + shard.gradients_at + floats.first -
+                     shard.floats.first,
                  floats.count());
 }
 
@@ -125,6 +160,7 @@ void ShardedOptimizer::hand_back() {
 
 void ShardedOptimizer::begin_step(std::size_t plan) {
   step_ = &steps_[plan];
+  workspace_->set_first_row(step_->rows.first);
   progress_.reset();  // of a step that an exception ended
   computing_ = false;
   flags_->begin_step();
@@ -146,8 +182,15 @@ std::span<double> ShardedOptimizer::loss_sums(std::size_t subtree) {
   return loss_sums_->of_rank(self_).subspan(subtree * options_.loss_sums, options_.loss_sums);
 }
 
-void ShardedOptimizer::layer_done(std::size_t layer) {
-  for (; arrived_ < buckets_.size() && buckets_[arrived_].last_layer >= layer; ++arrived_)
+TrainingPass::Partials ShardedOptimizer::partials() {
+  if (host_.size() == 1) return {gradients_.span().data(), stride_};
+  const auto slot = static_cast<std::int64_t>(step_->first_partial);
+  const std::int64_t stride = gradient_plan_.partial_floats;
+  return {window_->partials().data() + slot * stride, stride};
+}
+
+void ShardedOptimizer::op_done(std::size_t op) {
+  for (; arrived_ < buckets_.size() && buckets_[arrived_].last_op >= op; ++arrived_)
     flags_->arrive();
   if (arrived_ == 0) return;
   advance();
@@ -210,19 +253,41 @@ bool ShardedOptimizer::advance() {
 void ShardedOptimizer::compute(std::size_t bucket) {
   const InPhase phase(options_.profile, Phase::kGradients);
   computing_ = true;
+  const Pass pass{.training = true, .numerics = model_.numerics()};
   for (const Shard& shard : states_[bucket].shards) {
     float* const gradients = gradients_of(shard, 0, shard.floats).data();
-    Pass pass{.subtrees = {.samples = step_->host_subtrees,
-                           .grain = step_->plan->grain(),
-                           .stride = shard.floats.count()}};
+    Subtrees subtrees{
+        .samples = step_->host_subtrees, .grain = step_->plan->grain(), .stride = stride_};
     // Other cores have read the parameters since the last step: the update wants them back.
     if (host_.size() > 1 && step_->sources.size() == 1 && shard.floats.count() <= kStaysInCache)
-      pass.subtrees.prefetch =
+      subtrees.prefetch =
           reinterpret_cast<const char*>(model_.arena().values().data() + shard.floats.first) -
           reinterpret_cast<const char*>(gradients);
-    model_.gradients(*workspace_, step_->host_rows, pass, shard.floats, gradients);
+    passes_->parameter_gradients().compute_owned(workspace_->rows(step_->host_rows, 0), pass,
+                                                 subtrees, shard.floats, gradients);
+    if (host_.size() > 1) add_up_ranks(shard);
   }
   computing_ = false;
+}
+
+/// Of the gradients that every rank of the host has computed of its own rows.
+void ShardedOptimizer::add_up_ranks(const Shard& shard) {
+  const std::int64_t stride = gradient_plan_.partial_floats;
+  for (const TrainedParameter& trained : gradient_plan_.parameters) {
+    const Range elements = trained.parameter->elements_within(shard.floats);
+    if (trained.way != GradientWay::kRows || elements.count() == 0) continue;
+    const std::int64_t offset = trained.parameter->offset;
+    const Range floats{offset + elements.first, offset + elements.last};
+    for (std::size_t i = 0; i < step_->host_partials.size(); ++i) {
+      ShardedStep::HostPartial& partial = step_->host_partials[i];
+      for (std::size_t k = 0; k < partial.count; ++k)
+        addends_[k] = window_->partials().data() +
+                      static_cast<std::int64_t>(partial.first + k) * stride + trained.partial_at +
+                      elements.first;
+      partial.sum.add(std::span(addends_).first(partial.count),
+                      gradients_of(shard, i, floats).data(), floats.count());
+    }
+  }
 }
 
 /// Sends this host's partials of the other hosts' pieces, and expects theirs of this rank's.

@@ -16,29 +16,28 @@
 
 namespace lockstep {
 
-/// The fast form: each gradient is computed once on a host, and each parameter updated once in the
-/// whole job, by the rank that owns it.
+/// The fast form: each parameter is updated once in the whole job, by the rank that owns it.
 ///
-/// The ranks of a host share one window of memory with the parameters, and with the workspace that
-/// all their rows lie in: a rank runs forward and backward for its rows, but computes the gradients
-/// of its parameters, over the rows of all. So no gradient is ever read by another rank of the
-/// host; what cores read of each other are layers' inputs and gradients by their outputs, which are
-/// smaller.
+/// The ranks of a host share one window of memory with the parameters and with what they read of
+/// each other. Of an op whose gradients are computed by their owners that is, for the rows of all,
+/// its input and the gradient by its output, which are smaller than its parameters: so no gradient
+/// is read by another rank of the host. Of an op whose gradients are computed by rows it is every
+/// rank's partials. choose_gradient_ways() decides.
 ///
-/// A bucket's way: when all ranks of the host are through with its layers (HostSteps), each owner
-/// of a shard (HostMap) computes the shard's partials, one for each subtree that the host's rows
-/// make up, and sends those of other hosts' pieces to their owners; the owner of a piece adds
-/// everything in the tree's order, updates the piece's parameters in place, and sends them to its
-/// peers, who write them into their host's window. Then the bucket is published. Within one host no
-/// message is sent; between hosts buckets travel while backward goes on, driven by layer_done() and
-/// during long products.
+/// A bucket's way: when all ranks of the host are through with its ops (HostSteps), each owner of a
+/// shard (HostMap) makes the shard's partials, one for each subtree that the host's rows make up:
+/// it computes them, or adds up its host's ranks'. It sends those of other hosts' pieces to their
+/// owners; the owner of a piece adds everything in the tree's order, updates the piece's parameters
+/// in place, and sends them to its peers, who write them into their host's window. Then the bucket
+/// is published. Within one host no message is sent; between hosts buckets travel while backward
+/// goes on, driven by op_done() and during long products.
 ///
 /// Gradients exist once on a host, optimizer slots once in the job, at the owners.
 class ShardedOptimizer final : public DistributedOptimizer {
  public:
   /// `host`: the ranks of `communicator` that share memory with this one, in the same order.
   /// Collective.
-  ShardedOptimizer(Sequential& model, const Communicator& communicator, Communicator host,
+  ShardedOptimizer(Network& model, const Communicator& communicator, Communicator host,
                    Options options, std::span<const StepPlan> plans);
   ~ShardedOptimizer() override { hand_back(); }
 
@@ -57,7 +56,6 @@ class ShardedOptimizer final : public DistributedOptimizer {
   }
   Subtrees subtrees() const override;
   std::span<double> loss_sums(std::size_t subtree) override;
-  void layer_done(std::size_t layer) override;
   std::span<const double> finish() override;
 
   void check_replicas(const std::string& when) const override;
@@ -65,13 +63,17 @@ class ShardedOptimizer final : public DistributedOptimizer {
   void restore_slots(const OptimizerSlots& slots) override { slots_.restore(slots); }
   std::int64_t slot_floats() const override { return slots_.floats(); }
 
+ protected:
+  TrainingPass::Partials partials() override;
+  void op_done(std::size_t op) override;
+
  private:
   /// A shard of a bucket that this rank owns.
   struct Shard {
     int index;
     Range floats;
     Range own;                  ///< the piece of it that this rank owns
-    std::int64_t gradients_at;  ///< its place in gradients_: one partial after the other
+    std::int64_t gradients_at;  ///< its place within each partial in gradients_
     std::int64_t slots_at;      ///< of the piece in slots_
     std::int64_t received_at;   ///< of the piece's partials from other hosts in received_
   };
@@ -93,23 +95,24 @@ class ShardedOptimizer final : public DistributedOptimizer {
   void plan_inputs();
   bool advance();
   void compute(std::size_t bucket);
+  void add_up_ranks(const Shard& shard);
   void collect(std::size_t bucket);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);
 
   std::span<float> gradients_of(const Shard& shard, std::size_t subtree, Range floats);
 
-  Sequential& model_;
   const Communicator& communicator_;
   Communicator host_;
-  Options options_;
   HostMap map_;
   int self_;  ///< this rank
   int my_host_;
   std::vector<int> my_shards_;
-  std::vector<Bucket> buckets_;
   std::vector<ShardedStep> steps_;
   ShardedStep* step_ = nullptr;  ///< the one under way
+  std::vector<GradientWay> ways_;
+  GradientPlan gradient_plan_;
+  std::vector<Bucket> buckets_;
 
   std::optional<HostWindow> window_;
   std::optional<Workspace> workspace_;
@@ -118,7 +121,8 @@ class ShardedOptimizer final : public DistributedOptimizer {
 
   std::unique_ptr<HostSteps> flags_;
   Backoff backoff_;
-  FloatBuffer gradients_;  ///< of the shards that this rank owns
+  FloatBuffer gradients_;    ///< of the shards that this rank owns, partial by partial
+  std::int64_t stride_ = 0;  ///< floats from one partial to the next
   FloatBuffer received_;
   std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;

@@ -16,7 +16,7 @@ std::int64_t total(std::span<const Range> pieces) {
 
 }  // namespace
 
-ShardedSlots::ShardedSlots(const Sequential& model, const Communicator& communicator,
+ShardedSlots::ShardedSlots(const Network& model, const Communicator& communicator,
                            const HostMap& map, std::span<const Bucket> buckets)
     : model_(model), communicator_(communicator), map_(map), buckets_(buckets) {
   const std::int64_t floats = total(owned_by(communicator.rank()));

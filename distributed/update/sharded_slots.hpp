@@ -15,7 +15,7 @@ namespace lockstep {
 class ShardedSlots {
  public:
   /// The references must outlive this object.
-  ShardedSlots(const Sequential& model, const Communicator& communicator, const HostMap& map,
+  ShardedSlots(const Network& model, const Communicator& communicator, const HostMap& map,
                std::span<const Bucket> buckets);
 
   std::size_t count() const { return slots_.size(); }
@@ -35,7 +35,7 @@ class ShardedSlots {
  private:
   std::vector<Range> owned_by(int rank) const;
 
-  const Sequential& model_;
+  const Network& model_;
   const Communicator& communicator_;
   const HostMap& map_;
   std::span<const Bucket> buckets_;

@@ -7,11 +7,31 @@ namespace {
 
 /// The largest subtrees that the rows of a host make up, in grains: those of its ranks, added up as
 /// far as they go.
-std::vector<Range> subtrees_of_host(const StepPlan& plan, const HostMap& map, int host) {
+std::vector<Range> subtrees_of_ranks(const StepPlan& plan, const HostMap& map, int host) {
   std::vector<Range> subtrees;
   for (const int rank : map.ranks_of(host))
     subtrees.insert(subtrees.end(), plan.subtrees_of(rank).begin(), plan.subtrees_of(rank).end());
-  return largest_subtrees(plan.grains(), subtrees);
+  return subtrees;
+}
+
+std::vector<Range> subtrees_of_host(const StepPlan& plan, const HostMap& map, int host) {
+  return largest_subtrees(plan.grains(), subtrees_of_ranks(plan, map, host));
+}
+
+/// How each of the host's subtrees is made up of its ranks'.
+std::vector<ShardedStep::HostPartial> host_partials(const StepPlan& plan, const HostMap& map,
+                                                    int host) {
+  const std::vector<Range> parts = subtrees_of_ranks(plan, map, host);
+  std::vector<ShardedStep::HostPartial> partials;
+  std::size_t first = 0;
+  for (const Range& whole : subtrees_of_host(plan, map, host)) {
+    std::vector<Range> inside;
+    for (std::size_t i = first; i < parts.size() && parts[i].last <= whole.last; ++i)
+      inside.push_back({parts[i].first - whole.first, parts[i].last - whole.first});
+    partials.push_back({first, inside.size(), TreeSum(whole.count(), inside)});
+    first += inside.size();
+  }
+  return partials;
 }
 
 }  // namespace
@@ -20,9 +40,13 @@ ShardedStep plan_sharded_step(const StepPlan& plan, const HostMap& map, int rank
   const int my_host = map.host_of(rank);
   std::int64_t host_rows = 0;
   std::int64_t first_row = 0;
+  std::size_t first_partial = 0;
+  std::size_t rank_partials = 0;
   for (const int other : map.ranks_of(my_host)) {
     if (other == rank) first_row = host_rows;
+    if (other == rank) first_partial = rank_partials;
     host_rows += plan.rows_of(other).count();
+    rank_partials += plan.subtrees_of(other).size();
   }
 
   std::vector<Range> host_subtrees;
@@ -56,6 +80,9 @@ ShardedStep plan_sharded_step(const StepPlan& plan, const HostMap& map, int rank
           .subtree_rows = plan.subtree_rows(rank),
           .host_rows = {0, host_rows},
           .host_subtrees = host_subtrees,
+          .host_partials = host_partials(plan, map, my_host),
+          .first_partial = first_partial,
+          .rank_partials = rank_partials,
           .subtrees_of_host = counts,
           .sources = sources,
           .total = TreeSum(plan.grains(), subtrees),

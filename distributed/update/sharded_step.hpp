@@ -19,11 +19,21 @@ struct ShardedStep {
     std::size_t subtree = 0;  ///< which of this host's partials, or of those received
   };
 
+  /// One of host_subtrees, as the sum over its ranks' subtrees.
+  struct HostPartial {
+    std::size_t first = 0;  ///< of the subtrees of the host's ranks, one rank after the other
+    std::size_t count = 0;
+    TreeSum sum;
+  };
+
   const StepPlan* plan;
-  Range rows;                                 ///< of this rank, among the rows of its host
-  std::vector<Range> subtree_rows;            ///< of this rank, from its first row
-  Range host_rows;                            ///< {0, rows of this host}
-  std::vector<Range> host_subtrees;           ///< in rows of this host: the largest they make up
+  Range rows;                              ///< of this rank, among the rows of its host
+  std::vector<Range> subtree_rows;         ///< of this rank, from its first row
+  Range host_rows;                         ///< {0, rows of this host}
+  std::vector<Range> host_subtrees;        ///< in rows of this host: the largest they make up
+  std::vector<HostPartial> host_partials;  ///< the same
+  std::size_t first_partial = 0;  ///< of this rank's subtrees among those of its host's ranks
+  std::size_t rank_partials = 0;  ///< of all ranks of the host
   std::vector<std::size_t> subtrees_of_host;  ///< how many subtrees a host's rows make up
   std::vector<Source> sources;                ///< all hosts' subtrees, in order
   TreeSum total;                              ///< of them

@@ -115,7 +115,7 @@ std::uint64_t most_weights(const KerasArchive& model) {
   constexpr std::uint64_t kOfParameter = 64;
   try {
     NetworkRemarks remarks;
-    const Sequential network = model_from_json_text(model.config, model.keras_version, remarks);
+    const Network network = model_from_json_text(model.config, model.keras_version, remarks);
     if (!network.built()) return kOfUnknown;
     return kOfNothing + kOfParameter * static_cast<std::uint64_t>(network.parameter_count());
   } catch (const Error&) {  // its reader says what it is

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
-#include "src/model/sequential.hpp"
 
 namespace lockstep {
 
@@ -20,7 +20,7 @@ using OptimizerSlots = std::vector<std::vector<float>>;
 
 /// Everything that one file holds: a Keras model and, in a checkpoint, how training stands.
 struct LoadedModel {
-  Sequential model;                     ///< built, with its weights; compiled if the file says how
+  Network model;                        ///< built, with its weights; compiled if the file says how
   std::optional<OptimizerSlots> slots;  ///< if the file has state that fits the optimizer
   std::int64_t iterations = 0;
   std::string training_state;  ///< JSON text of group /lockstep; empty if there is none
@@ -38,20 +38,20 @@ struct LoadedModel {
 /// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for
 /// `table_mapping`, which says how rows are made of a table, and `classes`, a JSON list of the
 /// names of the classes. The same model and state give the same bytes.
-std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
+std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
                                    const std::string& training_state,
                                    const std::string& table_mapping = "",
                                    const std::vector<std::string>& classes = {});
 
 /// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
 /// length as little-endian uint64, its SHA-256.
-std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
+std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
                                   const std::string& table_mapping = "",
                                   const std::vector<std::string>& classes = {});
 
 /// Writes model_file() by write_atomically().
-void save_model(const std::filesystem::path& path, const Sequential& model,
+void save_model(const std::filesystem::path& path, const Network& model,
                 const OptimizerSlots* slots, const std::string& training_state,
                 const std::string& table_mapping = "",
                 const std::vector<std::string>& classes = {});
@@ -66,18 +66,17 @@ LoadedModel load_model(const std::filesystem::path& path);
 
 /// What load_model makes of the network and the text of the file's training config (empty if it has
 /// none). If it compiles the network, the optimizer's state is read.
-using CompileLoaded = std::function<void(Sequential& model, const std::string& training_config)>;
+using CompileLoaded = std::function<void(Network& model, const std::string& training_config)>;
 /// The same, compiled in another way; what only training lacks is left in `remarks`.
 LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile);
 
 /// Reads the weights alone of a file of Keras 1, 2 or 3 (save_weights(), or a whole model) into the
 /// built model: by their order in Keras 2's layout; in Keras 3's by `remarks.stores`, or if there
 /// are none by the layers' classes. Throws Error: 66, 77, 65.
-void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
-                  Sequential& model);
+void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks, Network& model);
 
 /// Copies the weights of `from` into `to`; the layers' shapes must agree (65, both shapes
 /// otherwise).
-void copy_weights(const Sequential& from, Sequential& to);
+void copy_weights(const Network& from, Network& to);
 
 }  // namespace lockstep

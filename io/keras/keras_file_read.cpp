@@ -29,13 +29,13 @@ auto naming(const std::string& file_name, Function&& function) {
   }
 }
 
-Sequential built(Sequential model, const std::string& file_name) {
+Network built(Network model, const std::string& file_name) {
   check(model.built(), ExitCode::kBadData,
         "[{}] expected a model_config that says the input's shape, got none", file_name);
   return model;
 }
 
-Sequential read_architecture(const hdf5::File& file, NetworkRemarks& remarks) {
+Network read_architecture(const hdf5::File& file, NetworkRemarks& remarks) {
   if (!file.has_attribute("/", "model_config")) {
     check(!has_keras_weights(file), ExitCode::kBadData,
           "[{}] expected a Keras model (attribute model_config), got the weights of one without "
@@ -94,7 +94,7 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
                       const CompileLoaded& compile) {
   const hdf5::File file = open_verified(bytes, name);
   NetworkRemarks remarks;
-  Sequential model = read_architecture(file, remarks);
+  Network model = read_architecture(file, remarks);
   LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
   read_weights(file, loaded.remarks, loaded.model);
   const bool compiled = file.has_attribute("/", "training_config");
@@ -118,7 +118,7 @@ LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& na
   NetworkRemarks remarks;
   const nlohmann::ordered_json config =
       naming(name, [&] { return parse_json(archive.config, "config.json"); });
-  Sequential model = built(
+  Network model = built(
       naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }), name);
   LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
   const hdf5::File weights = hdf5::File::open_image(archive.weights, name + ":model.weights.h5");
@@ -145,7 +145,7 @@ FileKind expect_kind(const std::filesystem::path& path, const std::string& expec
        what_kind_is(kind), cure.empty() ? "" : "; ", cure);
 }
 
-void compile_as_saved(Sequential& model, const std::string& training_config) {
+void compile_as_saved(Network& model, const std::string& training_config) {
   if (training_config.empty()) return;
   const nlohmann::ordered_json json = parse_json(training_config, "the attribute training_config");
   if (!json.is_null()) compile_from_json(model, json);
@@ -169,7 +169,7 @@ LoadedModel load_model(const std::filesystem::path& path) {
 }
 
 void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
-                  Sequential& model) {
+                  Network& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const FileKind kind = expect_kind(path, "weights of Keras (.h5, .weights.h5, .keras)");
   const std::string text = read_file(path);
@@ -188,7 +188,7 @@ void load_weights(const std::filesystem::path& path, const NetworkRemarks& remar
   read_weights(file, remarks, model);
 }
 
-void copy_weights(const Sequential& from, Sequential& to) {
+void copy_weights(const Network& from, Network& to) {
   const std::vector<Layer*> sources = layers_with_weights(from);
   const std::vector<Layer*> targets = layers_with_weights(to);
   check(sources.size() == targets.size(), ExitCode::kBadData,

@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kBackend = "tensorflow";
 
-void write_origin(hdf5::Writer& writer, const std::string& group, const Sequential& model) {
+void write_origin(hdf5::Writer& writer, const std::string& group, const Network& model) {
   writer.write_string(group, "keras_version", keras_version(model));
   writer.write_string(group, "backend", kBackend);
 }
@@ -23,7 +23,7 @@ std::string weight_name(const Layer& layer, const Parameter& parameter) {
   return fmt::format("{}/{}:0", layer.name(), parameter.name);
 }
 
-void write_weights(hdf5::Writer& writer, const Sequential& model) {
+void write_weights(hdf5::Writer& writer, const Network& model) {
   const std::string root = "/model_weights";
   writer.create_group(root);
   std::vector<std::string> layer_names;
@@ -47,7 +47,7 @@ void write_weights(hdf5::Writer& writer, const Sequential& model) {
 }
 
 /// Keras 2's legacy order: iter, slot 0 of all weights, slot 1 of all weights.
-void write_optimizer(hdf5::Writer& writer, const Sequential& model, const OptimizerSlots& slots) {
+void write_optimizer(hdf5::Writer& writer, const Network& model, const OptimizerSlots& slots) {
   const std::string root = "/optimizer_weights";
   const std::string optimizer = model.optimizer().class_name();
   const std::vector<std::string> slot_names = model.optimizer().slot_names();
@@ -63,7 +63,7 @@ void write_optimizer(hdf5::Writer& writer, const Sequential& model, const Optimi
           model.arena().trainable_size(), slot_names[slot], values.size());
     for (const auto& layer : model.layers()) {
       for (const Parameter& parameter : layer->parameters()) {
-        if (!parameter.trainable) continue;
+        if (!parameter.trained()) continue;
         names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.name,
                                     slot_names[slot]));
         writer.write_floats(
@@ -77,7 +77,7 @@ void write_optimizer(hdf5::Writer& writer, const Sequential& model, const Optimi
 
 }  // namespace
 
-std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots* slots,
+std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
                                    const std::string& training_state,
                                    const std::string& table_mapping,
                                    const std::vector<std::string>& classes) {
@@ -102,7 +102,7 @@ std::vector<std::byte> keras_image(const Sequential& model, const OptimizerSlots
   return writer.take_image();
 }
 
-std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots* slots,
+std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
                                   const std::string& table_mapping,
                                   const std::vector<std::string>& classes) {
@@ -112,7 +112,7 @@ std::vector<std::byte> model_file(const Sequential& model, const OptimizerSlots*
   return bytes;
 }
 
-void save_model(const std::filesystem::path& path, const Sequential& model,
+void save_model(const std::filesystem::path& path, const Network& model,
                 const OptimizerSlots* slots, const std::string& training_state,
                 const std::string& table_mapping, const std::vector<std::string>& classes) {
   write_atomically(path, model_file(model, slots, training_state, table_mapping, classes));

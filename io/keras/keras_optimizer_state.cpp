@@ -55,11 +55,11 @@ bool is_learning_rate(std::string_view weight) {
   return components(weight).back() == "learning_rate";
 }
 
-std::vector<const Parameter*> trainable_parameters(const Sequential& model) {
+std::vector<const Parameter*> trainable_parameters(const Network& model) {
   std::vector<const Parameter*> parameters;
   for (const auto& layer : model.layers()) {
     for (const Parameter& parameter : layer->parameters()) {
-      if (parameter.trainable) parameters.push_back(&parameter);
+      if (parameter.trained()) parameters.push_back(&parameter);
     }
   }
   return parameters;
@@ -67,8 +67,7 @@ std::vector<const Parameter*> trainable_parameters(const Sequential& model) {
 
 }  // namespace
 
-std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file,
-                                                   const Sequential& model) {
+std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model) {
   if (!file.exists(kRoot)) return std::nullopt;
   std::vector<std::string> weights = file.read_strings(kRoot, "weight_names");
   if (weights.empty() || !is_step_count(weights.front())) return std::nullopt;
@@ -102,7 +101,7 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file,
 }
 
 std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
-                                                          const Sequential& model) {
+                                                          const Network& model) {
   const auto path_of = [](std::size_t i) { return "/optimizer/vars/" + std::to_string(i); };
   if (!file.exists(path_of(0)) || !file.dataset_info(path_of(0)).extents.empty())
     return std::nullopt;

@@ -51,7 +51,7 @@ std::string outer_store(const std::string& store) {
   return store.substr(0, store.find('/', store.find('/') + 1));
 }
 
-std::vector<OuterLayer> outer_layers(const Sequential& model, const NetworkRemarks& remarks) {
+std::vector<OuterLayer> outer_layers(const Network& model, const NetworkRemarks& remarks) {
   std::vector<OuterLayer> outer;
   std::string before;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
@@ -66,7 +66,7 @@ std::vector<OuterLayer> outer_layers(const Sequential& model, const NetworkRemar
   }
   for (OuterLayer& layer : outer)
     std::ranges::stable_partition(layer.weights,
-                                  [](const Place& place) { return place.layer->trainable(); });
+                                  [](const Place& place) { return place.parameter->trained(); });
   return outer;
 }
 
@@ -78,7 +78,7 @@ std::vector<Place> flat(const std::vector<OuterLayer>& layers) {
 }
 
 /// Matches by position and not by name, as Keras does.
-std::vector<Place> find_by_order(const hdf5::File& file, const Sequential& model,
+std::vector<Place> find_by_order(const hdf5::File& file, const Network& model,
                                  const NetworkRemarks& remarks) {
   const std::vector<StoredLayer> stored = read_stored_layers(file);
   const std::vector<OuterLayer> wanted = outer_layers(model, remarks);
@@ -116,7 +116,7 @@ std::size_t count_weights(const hdf5::File& file) {
 }
 
 /// By classes, as Keras names the layers of a model that is no layer.
-std::vector<std::string> stores_of(const Sequential& model) {
+std::vector<std::string> stores_of(const Network& model) {
   std::vector<std::string> stores;
   NameCounter counter;
   for (const auto& layer : model.layers())
@@ -132,7 +132,7 @@ std::string with_container(std::string store, const std::string& container) {
   return store;
 }
 
-std::vector<Place> find_by_store(const hdf5::File& file, const Sequential& model,
+std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
                                  const NetworkRemarks& remarks) {
   const std::vector<std::string> stores =
       remarks.stores.empty() ? stores_of(model) : remarks.stores;
@@ -176,7 +176,7 @@ bool has_keras_weights(const hdf5::File& file) {
   return has_names(file, "/") || file.exists(kWholeModel) || count_weights(file) > 0;
 }
 
-void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Sequential& model) {
+void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network& model) {
   const bool by_order = file.exists(kWholeModel) || has_names(file, "/");
   const std::vector<Place> places =
       by_order ? find_by_order(file, model, remarks) : find_by_store(file, model, remarks);
@@ -185,7 +185,7 @@ void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Sequent
     std::ranges::copy(file.read_floats(path, parameter->shape), parameter->value.begin());
 }
 
-std::vector<Layer*> layers_with_weights(const Sequential& model) {
+std::vector<Layer*> layers_with_weights(const Network& model) {
   std::vector<Layer*> layers;
   for (const auto& layer : model.layers()) {
     if (!layer->parameters().empty()) layers.push_back(layer.get());

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "io/hdf5/hdf5.hpp"
+#include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
-#include "src/model/sequential.hpp"
 
 namespace lockstep {
 
@@ -12,9 +12,9 @@ bool has_keras_weights(const hdf5::File& file);
 
 /// Reads them into the built model, after comparing all counts and shapes. Throws Error (65) that
 /// names every weight that is missing or has another shape.
-void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Sequential& model);
+void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network& model);
 
 /// The model's layers with weights, in order.
-std::vector<Layer*> layers_with_weights(const Sequential& model);
+std::vector<Layer*> layers_with_weights(const Network& model);
 
 }  // namespace lockstep

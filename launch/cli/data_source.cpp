@@ -65,7 +65,7 @@ void ResidentDataset::use_classes_of(const Communicator& world, const ResidentDa
 }
 
 void ResidentDataset::use_classes(const Communicator& world, const std::vector<std::string>& known,
-                                  const Sequential& model, const std::string& model_name) {
+                                  const Network& model, const std::string& model_name) {
   if (y_.classes().empty() || y_.classes() == known) return;
   together(world, [&] {
     if (known.empty())
@@ -90,8 +90,7 @@ void ResidentDataset::number_as(const std::vector<std::string>& known, const std
     labels_.push_back(number[static_cast<std::size_t>(own[i])]);
 }
 
-void ResidentDataset::check_class_count(const Sequential& model,
-                                        const std::string& model_name) const {
+void ResidentDataset::check_class_count(const Network& model, const std::string& model_name) const {
   const auto classes = static_cast<std::int64_t>(y_.classes().size());
   const std::int64_t told = std::max<std::int64_t>(2, model.output_columns());
   check(classes == told, ExitCode::kBadData,
@@ -114,7 +113,7 @@ std::vector<std::string> notes_of_inputs(const ResidentArray& x) {
   return lines;
 }
 
-void ResidentDataset::check_for(const Communicator& world, const Sequential& model) const {
+void ResidentDataset::check_for(const Communicator& world, const Network& model) const {
   check_data(world, model, rows(), x_.label(), y_.label());
 }
 

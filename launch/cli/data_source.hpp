@@ -6,7 +6,7 @@
 
 #include "distributed/training/resident_array.hpp"
 #include "io/data/batch.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -44,16 +44,16 @@ class ResidentDataset {
   /// `model_name` for messages. Without names there must be as many classes as the network tells
   /// apart: then they are numbered as in training, if they are the same. Error (65). Collective.
   void use_classes(const Communicator& world, const std::vector<std::string>& known,
-                   const Sequential& model, const std::string& model_name);
+                   const Network& model, const std::string& model_name);
   /// The names of the classes of targets that are strings.
   const std::vector<std::string>& classes() const { return y_.classes(); }
   /// That the rows fit the compiled network; throws CollectiveError (65) that names the arrays.
-  void check_for(const Communicator& world, const Sequential& model) const;
+  void check_for(const Communicator& world, const Network& model) const;
 
  private:
   /// `source`: where the known classes are from. Throws Error (65).
   void number_as(const std::vector<std::string>& known, const std::string& source);
-  void check_class_count(const Sequential& model, const std::string& model_name) const;
+  void check_class_count(const Network& model, const std::string& model_name) const;
 
   ResidentArray x_;
   ResidentArray y_;

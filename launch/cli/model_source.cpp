@@ -19,7 +19,7 @@ auto naming(const std::string& source, const Function& function) {
 }
 
 /// For rows of this shape, where the network itself does not say its input.
-void build_for(const Shape& row_shape, const ModelSource& source, Sequential& model) {
+void build_for(const Shape& row_shape, const ModelSource& source, Network& model) {
   try {
     model.build(row_shape.empty() ? Shape{1} : row_shape);
   } catch (const Error& error) {
@@ -62,7 +62,7 @@ ModelSource model_source_from(const po::variables_map& given) {
 
 LoadedModel read_network(const ModelSource& source, const Shape& row_shape) {
   NetworkRemarks remarks;
-  Sequential model =
+  Network model =
       source.model.empty() ? model_from_layers_text(source.layers) : naming(source.model, [&] {
         return model_from_json_text(read_file(source.model), "", remarks);
       });

@@ -95,7 +95,7 @@ LoadedModel load(const EvaluateOptions& options) {
   TrainSettings settings;
   settings.loss = options.loss;
   settings.metrics = options.metrics;
-  const auto compile = [&](Sequential& model, const std::string& training_config) {
+  const auto compile = [&](Network& model, const std::string& training_config) {
     nlohmann::ordered_json saved;
     if (!training_config.empty())
       saved = parse_json(training_config, "the attribute training_config");
@@ -122,7 +122,7 @@ std::string to_text(const Evaluation& evaluation, bool json) {
 }
 
 /// The same on every rank.
-void check_evaluation(const Evaluation& evaluation, const Sequential& model,
+void check_evaluation(const Evaluation& evaluation, const Network& model,
                       const EvaluateOptions& options) {
   const std::string weights = describe_not_finite(model);
   check_collectively(weights.empty(), ExitCode::kNumerical,
@@ -151,7 +151,7 @@ ExitCode run_evaluate(const CommandContext& context) {
     loaded.emplace(load(options));
   });
   if (context.is_root()) print_notes(options.model, loaded->remarks);
-  Sequential* model = &loaded->model;
+  Network* model = &loaded->model;
   model->set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));

@@ -146,18 +146,18 @@ void describe_weights(const hdf5::File& file, const std::string& root, ordered_j
 }
 
 /// SHA-256 of the optimizer's slots, one after the other, each in the order of the weights.
-std::string slots_sha256(const Sequential& model, const OptimizerSlots& slots) {
+std::string slots_sha256(const Network& model, const OptimizerSlots& slots) {
   Sha256 hash;
   for (const auto& slot : slots)
     for (const Parameter* parameter : model.arena().parameters())
-      if (parameter->trainable)
+      if (parameter->trained())
         hash.add(std::as_bytes(std::span(slot).subspan(static_cast<std::size_t>(parameter->offset),
                                                        parameter->value.size())));
   return to_hex(hash.digest());
 }
 
 void describe_compiled(const LoadedModel& loaded, ordered_json& report) {
-  const Sequential& model = loaded.model;
+  const Network& model = loaded.model;
   report["compiled"] = model.compiled();
   if (!model.compiled()) return;
   report["optimizer"] = model.optimizer().to_json();
@@ -172,7 +172,7 @@ void describe_compiled(const LoadedModel& loaded, ordered_json& report) {
 
 /// As the file says; what keeps training from going on is no reason not to describe the rest.
 LoadedModel load_for_report(const std::filesystem::path& path, ordered_json& report) {
-  const auto compile = [&](Sequential& model, const std::string& training_config) {
+  const auto compile = [&](Network& model, const std::string& training_config) {
     if (training_config.empty()) return;
     try {
       compile_from_json(model, parse_json(training_config, "the attribute training_config"));
@@ -262,7 +262,7 @@ void describe_json(const std::filesystem::path& path, ordered_json& report) {
   report["layers"] = list_layers(json, nullptr);
   try {
     NetworkRemarks remarks;
-    const Sequential model = model_from_json(json, "", remarks);
+    const Network model = model_from_json(json, "", remarks);
     if (!remarks.training.empty()) report["not_trainable"] = remarks.training.text();
     if (model.built()) report["summary"] = summary(model);
   } catch (const Error& error) {

@@ -138,7 +138,7 @@ OutputFormat check_output(const PredictOptions& options) {
   return output_format(options.out);
 }
 
-void check_input(const ArrayView& x, const Sequential& model, const std::string& label) {
+void check_input(const ArrayView& x, const Network& model, const std::string& label) {
   const bool fits = x.row_shape == model.input_shape() ||
                     (x.row_shape.empty() && model.input_shape() == Shape{1});
   check(fits, ExitCode::kBadData,
@@ -147,7 +147,7 @@ void check_input(const ArrayView& x, const Sequential& model, const std::string&
 }
 
 /// The file was asked for, and is there; what it is worth must be said.
-void warn_of_not_finite(const FinitePredictions& finite, const Sequential& model,
+void warn_of_not_finite(const FinitePredictions& finite, const Network& model,
                         const std::string& name) {
   const std::string weights = describe_not_finite(model);
   const std::string rows = finite.describe();
@@ -186,7 +186,7 @@ class Inputs {
 /// Where the predictions go. Rank 0 only.
 class Outputs {
  public:
-  Outputs(OutputFormat format, const Sequential& model, const Inputs& inputs) {
+  Outputs(OutputFormat format, const Network& model, const Inputs& inputs) {
     const TableInput* table = inputs.table();
     if (table != nullptr && (format == OutputFormat::kCsv || format == OutputFormat::kTsv)) {
       table_.emplace(output_meaning(model, table->mapping()), table->mapping().id, table->ids(),
@@ -216,7 +216,7 @@ class Outputs {
 };
 
 /// What an output means for a table's label may depend on the loss, where the file's is known.
-void compile_if_known(Sequential& model, const std::string& training_config) {
+void compile_if_known(Network& model, const std::string& training_config) {
   if (training_config.empty()) return;
   try {
     compile_by({}, parse_json(training_config, "the attribute training_config"), model,
@@ -244,11 +244,11 @@ ExitCode run_predict(const CommandContext& context) {
       return;
     }
     const DatasetFile rows(options.x.file, options.x.dataset, options.trust);
-    const auto leave_uncompiled = [](Sequential&, const std::string&) {};
+    const auto leave_uncompiled = [](Network&, const std::string&) {};
     loaded.emplace(load_network(options.model, rows.row_shape(), leave_uncompiled));
   });
   if (context.is_root()) print_notes(options.model, loaded->remarks);
-  Sequential* model = &loaded->model;
+  Network* model = &loaded->model;
   model->set_numerics(choose_numerics(world, options.numerics));
   set_threads(static_cast<int>(options.threads));
   set_blas_threads(static_cast<int>(options.threads));

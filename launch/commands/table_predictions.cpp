@@ -15,7 +15,7 @@ namespace {
 
 using Kind = OutputMeaning::Kind;
 
-Activation last_activation(const Sequential& model) {
+Activation last_activation(const Network& model) {
   for (auto layer = model.layers().rbegin(); layer != model.layers().rend(); ++layer) {
     if ((*layer)->passes_through() || (*layer)->class_name() == "Dropout") continue;
     return (*layer)->final_activation();
@@ -23,7 +23,7 @@ Activation last_activation(const Sequential& model) {
   return Activation::kLinear;
 }
 
-bool takes_logits(const Sequential& model) {
+bool takes_logits(const Network& model) {
   return model.compiled() && model.loss().name() == "binary_crossentropy" &&
          last_activation(model) == Activation::kLinear;
 }
@@ -36,7 +36,7 @@ std::vector<std::string> class_names(const std::vector<std::string>& known, std:
 
 }  // namespace
 
-OutputMeaning output_meaning(const Sequential& model, const TableMapping& mapping) {
+OutputMeaning output_meaning(const Network& model, const TableMapping& mapping) {
   const auto outputs = static_cast<std::size_t>(element_count(model.output_shape()));
   const Activation last = last_activation(model);
   OutputMeaning meaning;

@@ -6,7 +6,7 @@
 
 #include "io/table/table_mapping.hpp"
 #include "src/core/matrix.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -24,7 +24,7 @@ struct OutputMeaning {
   float threshold = 0.5F;
 };
 /// Throws Error (65) if the network has fewer outputs than the table has classes or labels.
-OutputMeaning output_meaning(const Sequential& model, const TableMapping& mapping);
+OutputMeaning output_meaning(const Network& model, const TableMapping& mapping);
 
 /// Predictions as a table: what names the row, the class's name and the probability of each class,
 /// or the predicted numbers.

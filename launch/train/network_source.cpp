@@ -20,8 +20,7 @@ Json parse_training_config(const std::string& text) {
 }
 
 /// What does not fit are the options' words, unless it is the file's.
-std::string compile_by_options(const TrainSettings& settings, const Json& saved,
-                               Sequential& model) {
+std::string compile_by_options(const TrainSettings& settings, const Json& saved, Network& model) {
   try {
     return compile_by(settings, saved, model);
   } catch (const ProblemsError&) {
@@ -37,13 +36,13 @@ void check_trainable(const NetworkRemarks& remarks, const std::string& source) {
         remarks.training.text());
 }
 
-Network from_file(const TrainSettings& settings) {
+NetworkSource from_file(const TrainSettings& settings) {
   std::string fresh;
   LoadedModel loaded =
-      load_model(settings.from, [&](Sequential& model, const std::string& training_config) {
+      load_model(settings.from, [&](Network& model, const std::string& training_config) {
         fresh = compile_by_options(settings, parse_training_config(training_config), model);
       });
-  Network network{std::move(loaded.model), {}, std::move(loaded.remarks.notes)};
+  NetworkSource network{std::move(loaded.model), {}, std::move(loaded.remarks.notes)};
   for (std::string& note : loaded.remarks.saving_notes) network.notes.push_back(std::move(note));
   if (fresh.empty() && loaded.slots && loaded.has_training_config) {
     network.start.emplace();
@@ -63,10 +62,10 @@ Network from_file(const TrainSettings& settings) {
   return network;
 }
 
-Network from_words(const TrainSettings& settings, const Shape& row_shape) {
+NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) {
   LoadedModel read =
       read_network({"", settings.model, settings.layers, settings.weights}, row_shape);
-  Network network{std::move(read.model), {}, std::move(read.remarks.notes)};
+  NetworkSource network{std::move(read.model), {}, std::move(read.remarks.notes)};
   for (std::string& note : read.remarks.saving_notes) network.notes.push_back(std::move(note));
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.model), note);
@@ -77,7 +76,7 @@ Network from_words(const TrainSettings& settings, const Shape& row_shape) {
 
 }  // namespace
 
-Network make_network(const TrainSettings& settings, const Shape& row_shape) {
+NetworkSource make_network(const TrainSettings& settings, const Shape& row_shape) {
   return settings.from.empty() ? from_words(settings, row_shape) : from_file(settings);
 }
 

@@ -6,19 +6,19 @@
 
 #include "distributed/training/training_state.hpp"
 #include "launch/train/train_options.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
 /// A network to train: built, compiled, and with --from or a checkpoint how training stood.
-struct Network {
-  Sequential model;
+struct NetworkSource {
+  Network model;
   std::optional<TrainingState> start;
   std::vector<std::string> notes = {};  ///< what the user should know of it: one line each
 };
 
 /// From --model or --layers, with --weights, or --from; `row_shape` is the data's, for a network
 /// that does not say its input shape. Throws Error: 64, 65, 66, 77.
-Network make_network(const TrainSettings& settings, const Shape& row_shape);
+NetworkSource make_network(const TrainSettings& settings, const Shape& row_shape);
 
 }  // namespace lockstep

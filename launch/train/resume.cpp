@@ -47,7 +47,7 @@ void refuse_other_inputs(const std::string& name, const Facts& there, const Expe
 }
 
 /// A file of the first format does not say what it is of, but shows some of it.
-Facts visible_facts(const Sequential& model, std::uint64_t seed) {
+Facts visible_facts(const Network& model, std::uint64_t seed) {
   Facts facts = {{"seed", fmt::format("{}", seed)},
                  {"network", model_to_json(model).dump()},
                  {"optimizer", "none"}};
@@ -56,8 +56,7 @@ Facts visible_facts(const Sequential& model, std::uint64_t seed) {
 }
 
 void refuse_other_run(const std::string& name, const ExpectedRun& expected,
-                      const TrainingState& state, const LoadedModel& loaded,
-                      const Sequential& model) {
+                      const TrainingState& state, const LoadedModel& loaded, const Network& model) {
   std::vector<std::string> changed;
   if (state.identity.known()) {
     changed = differences(state.identity.options, expected.identity.options);
@@ -104,7 +103,7 @@ void check_finite(const std::string& name, const LoadedModel& loaded, const Opti
 }
 
 TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& expected,
-                              Sequential& model) {
+                              Network& model) {
   LoadedModel loaded = load_model(file.path);
   const std::string name = printable(file.path.string());
   check(!loaded.training_state.empty(), ExitCode::kBadData,
@@ -131,7 +130,7 @@ TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& exp
 }
 
 ResumePoint load_first_valid(const RunDirectory& directory, const ExpectedRun& expected,
-                             Sequential& model) {
+                             Network& model) {
   std::string first_failure;
   for (const CheckpointFile& file : directory.checkpoint_files()) {
     try {
@@ -172,7 +171,7 @@ void broadcast(const Communicator& world, TrainingState& state) {
 }  // namespace
 
 ResumePoint load_newest_checkpoint(const Communicator& world, const RunDirectory& directory,
-                                   const ExpectedRun& expected, Sequential& model) {
+                                   const ExpectedRun& expected, Network& model) {
   ResumePoint point;
   on_root(world, [&] { point = load_first_valid(directory, expected, model); });
   broadcast(world, point.state);

@@ -6,7 +6,7 @@
 #include "distributed/ranks/communicator.hpp"
 #include "distributed/training/training_state.hpp"
 #include "launch/train/run_directory.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -32,6 +32,6 @@ struct ResumePoint {
 /// Rank 0 reads; its `model`, built and compiled, gets the weights (the trainer broadcasts them).
 /// Throws CollectiveError. Collective.
 ResumePoint load_newest_checkpoint(const Communicator& world, const RunDirectory& directory,
-                                   const ExpectedRun& expected, Sequential& model);
+                                   const ExpectedRun& expected, Network& model);
 
 }  // namespace lockstep

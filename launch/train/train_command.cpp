@@ -71,7 +71,7 @@ RunData load_data(const Communicator& world, const Communicator& host, const Tra
 }
 
 /// What --from brings, as inspect shows it: the file may be written anew with the same in it.
-std::string describe_start(const Network& network) {
+std::string describe_start(const NetworkSource& network) {
   std::string text = "weights of SHA-256 " + network.model.weights_sha256();
   if (!network.start) return text + ", optimizer afresh";
   std::vector<std::uint64_t> hashes;

@@ -240,7 +240,7 @@ namespace {
 /// What to compile a network by, of the settings and of its file.
 struct Parts {
   const TrainSettings& settings;
-  const Sequential& model;
+  const Network& model;
   Problems problems;
   std::string fresh_optimizer;
 
@@ -322,14 +322,14 @@ Json Parts::metrics(const TrainingConfig& config, const Json& loss) {
 }
 
 /// Before compile(), which knows less: an error of a metric would hide the mistake.
-void refuse_senseless(const Sequential& model, const Json& loss) {
+void refuse_senseless(const Network& model, const Json& loss) {
   for (const Advice& advice : advice_on(facts_of(model, *make_loss(loss))))
     if (advice.refusal) throw Error(*advice.refusal, advice.text);
 }
 
 }  // namespace
 
-std::string compile_by(const TrainSettings& settings, const Json& saved, Sequential& model,
+std::string compile_by(const TrainSettings& settings, const Json& saved, Network& model,
                        CompileFor purpose) {
   if (saved.is_null()) {
     const Json loss = loss_json(settings.loss.value_or("sparse_categorical_crossentropy"));

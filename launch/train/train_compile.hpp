@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/train/train_options.hpp"
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -31,7 +31,7 @@ enum class CompileFor { kTraining, kEvaluation };
 /// names all that is unknown and the options that replace it; 64 for the settings. Returns what was
 /// made of the file's optimizer in one line, empty if it is kept.
 std::string compile_by(const TrainSettings& settings, const nlohmann::ordered_json& saved,
-                       Sequential& model, CompileFor purpose = CompileFor::kTraining);
+                       Network& model, CompileFor purpose = CompileFor::kTraining);
 
 /// "accuracy, mse" as a list.
 std::vector<std::string> split_names(const std::string& text);

@@ -97,7 +97,7 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
                               std::string& text) {
   const DatasetFile x = open(place.x, plan.settings);
   const DatasetFile y = open(place.y, plan.settings);
-  const Sequential& model = plan.network.model;
+  const Network& model = plan.network.model;
   check_no_classes(x.classes(), x.label());
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
@@ -128,8 +128,7 @@ std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int
 
 /// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
 /// rank's parameters at the beginning and the end.
-std::int64_t replica_bytes(const Sequential& model, DistributedOptimizer::Strategy sync,
-                           int ranks) {
+std::int64_t replica_bytes(const Network& model, DistributedOptimizer::Strategy sync, int ranks) {
   const auto copies = static_cast<std::int64_t>(2 + model.optimizer().slot_names().size());
   const bool shared = sync == DistributedOptimizer::Strategy::kSharded;
   return model.arena().size() * static_cast<std::int64_t>(sizeof(float)) *
@@ -157,7 +156,7 @@ std::string describe_run(const TrainPlan& plan) {
 }
 
 std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
-  const Sequential& model = plan.network.model;
+  const Network& model = plan.network.model;
   std::string text;
   std::int64_t bytes = describe_dataset(plan, "data", plan.train, text);
   if (plan.validation) bytes += describe_dataset(plan, "validation", *plan.validation, text);
@@ -188,7 +187,7 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   std::optional<DatasetPlace> validation;
   if (!settings.x_val.empty()) validation = place_of(settings, settings.x_val, settings.y_val);
 
-  std::optional<Network> network;
+  std::optional<NetworkSource> network;
   std::string table_mapping;
   together(world, [&] {
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
@@ -230,7 +229,7 @@ std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows,
       batch.rows(), batch.grains(), batch.grain(), batch.idle_ranks(), ranks);
 }
 
-std::string model_json_text(const Sequential& model) {
+std::string model_json_text(const Network& model) {
   return model_to_json(model).dump(2) + "\n";
 }
 

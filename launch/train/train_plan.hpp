@@ -15,7 +15,7 @@ namespace lockstep {
 /// What `lockstep train` is going to do, resolved before any row is read; equal on every rank.
 struct TrainPlan {
   TrainSettings settings;  ///< x_test and y_test are empty if nothing is to be evaluated
-  Network network;
+  NetworkSource network;
   DatasetPlace train;
   std::optional<DatasetPlace> validation;
   std::optional<DatasetPlace> test;
@@ -37,7 +37,7 @@ std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows);
 std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks);
 
 /// The network as model.json holds it.
-std::string model_json_text(const Sequential& model);
+std::string model_json_text(const Network& model);
 
 /// --dry-run: says what would be done. Writes nothing. Throws CollectiveError: 65 for shapes that
 /// do not fit, 73 for a run directory in the way, 74 if the rows do not fit into the memory.

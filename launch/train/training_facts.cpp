@@ -90,14 +90,14 @@ bool scales(const Layer& layer) {
 
 }  // namespace
 
-NetworkFacts facts_of(const Sequential& model, const Loss& loss) {
+NetworkFacts facts_of(const Network& model, const Loss& loss) {
   NetworkFacts facts;
-  facts.trains = model.first_trained_layer() < model.layers().size();
+  facts.trains = model.trains();
   facts.scales_input = false;
   bool first = true;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const Layer& layer = *model.layers()[i];
-    const Shape& output = model.shapes()[i + 1];
+    const Shape& output = model.output_shape_of(i);
     const Activation activation = layer.final_activation();
     if (activation == Activation::kSoftmax && !output.empty() && output.back() == 1 &&
         facts.constant_layer.empty())
@@ -121,14 +121,14 @@ NetworkFacts facts_of(const Sequential& model, const Loss& loss) {
   return facts;
 }
 
-NetworkFacts facts_of(const Sequential& model) {
+NetworkFacts facts_of(const Network& model) {
   NetworkFacts facts = facts_of(model, model.loss());
   for (const auto& metric : model.metrics()) facts.metrics.push_back(metric->name());
   return facts;
 }
 
-RowFacts facts_of(const Communicator& communicator, const ArrayDataset& rows,
-                  const Sequential& model, const std::string& x_label, const std::string& y_label) {
+RowFacts facts_of(const Communicator& communicator, const ArrayDataset& rows, const Network& model,
+                  const std::string& x_label, const std::string& y_label) {
   constexpr std::int64_t kInputRows = 4096;
   const Range mine = share(rows.rows(), communicator.rank(), communicator.size());
   Scan scan;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,5 +36,10 @@ struct MatrixView {
 
 using Matrix = MatrixView<float>;
 using ConstMatrix = MatrixView<const float>;
+
+/// y = x, unless they are the same memory.
+inline void copy_values(ConstMatrix x, Matrix y) {
+  if (x.data != y.data) std::copy_n(x.data, x.size(), y.data);
+}
 
 }  // namespace lockstep

@@ -1,11 +1,11 @@
 #include "src/layers/activation_layer.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/layers/activation_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -24,7 +24,8 @@ ActivationLayer::ActivationLayer(std::string class_name, const ActivationFunctio
                                  std::int64_t axis)
     : class_name_(std::move(class_name)), function_(function), axis_(axis) {}
 
-Shape ActivationLayer::build(const Shape& input) {
+std::size_t ActivationLayer::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const Shape input = graph.shape(inputs[0]);
   const bool by_rows =
       function_.kind == Activation::kSoftmax || function_.kind == Activation::kLogSoftmax;
   check(!by_rows || !input.empty(), ExitCode::kBadData,
@@ -33,22 +34,7 @@ Shape ActivationLayer::build(const Shape& input) {
   check(axis_ == -1 || axis_ == static_cast<std::int64_t>(input.size()), ExitCode::kBadData,
         "[{}] expected the last axis (-1), got axis {} of {}", name(), axis_,
         to_string_batched(input));
-  last_axis_ = input.empty() ? 1 : input.back();
-  return input;
-}
-
-void ActivationLayer::forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const {
-  std::copy_n(x.data, x.size(), y.data);
-  if (!left_out_) activate(function_, y.with_columns(last_axis_));
-}
-
-void ActivationLayer::backward(const Pass&, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                               std::span<const float>) const {
-  if (dx.empty()) return;
-  if (!left_out_)
-    activation_backward(function_, y.with_columns(last_axis_), x.with_columns(last_axis_),
-                        dy.with_columns(last_axis_));
-  std::copy_n(dy.data, dy.size(), dx.data);
+  return activated(graph, inputs[0], function_);
 }
 
 nlohmann::ordered_json ActivationLayer::config() const {

@@ -17,22 +17,17 @@ class ActivationLayer final : public Layer {
                   std::int64_t axis = -1);
 
   std::string class_name() const override { return class_name_; }
-  Shape build(const Shape& input) override;
-  void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
-  void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) const override;
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return function_.kind; }
-  void leave_activation_to_loss(bool leave) override { left_out_ = leave; }
 
   const ActivationFunction& function() const { return function_; }
 
  private:
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+
   std::string class_name_;
   ActivationFunction function_;
   std::int64_t axis_;
-  std::int64_t last_axis_ = 0;
-  bool left_out_ = false;
 };
 
 }  // namespace lockstep

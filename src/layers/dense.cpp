@@ -1,13 +1,83 @@
 #include "src/layers/dense.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
 #include "src/kernels/gemm.hpp"
 #include "src/kernels/kernels.hpp"
+#include "src/layers/activation_op.hpp"
 
 namespace lockstep {
+namespace {
+
+/// y = x W + b, and relu behind it.  x: (positions, in), y: (positions, units), of each sample.
+class DenseOp final : public Op {
+ public:
+  DenseOp(std::vector<Parameter*> parameters, std::int64_t positions, bool relu)
+      : parameters_(std::move(parameters)),
+        inputs_(parameters_[kKernel]->shape[0]),
+        units_(parameters_[kKernel]->shape[1]),
+        positions_(positions),
+        relu_(relu) {}
+
+  Needs needs() const override {
+    return {.backward_reads_x = false, .backward_reads_y = relu_, .gradient_reads_y = false};
+  }
+  std::span<Parameter* const> parameters() const override { return parameters_; }
+  void forward(const Pass& pass, const OpValues& values) const override;
+  void backward(const Pass& pass, const OpValues& values) const override;
+  void gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
+                std::size_t parameter, Range elements, float* out) const override;
+  Range gradient_columns(std::size_t parameter, Range elements,
+                         std::int64_t columns) const override;
+
+ private:
+  static constexpr std::size_t kKernel = 0, kBias = 1;
+  ConstMatrix kernel() const { return {parameters_[kKernel]->value.data(), inputs_, units_}; }
+
+  std::vector<Parameter*> parameters_;
+  std::int64_t inputs_;
+  std::int64_t units_;
+  std::int64_t positions_;  ///< rows of W's input in one sample
+  bool relu_;
+};
+
+void DenseOp::forward(const Pass& pass, const OpValues& values) const {
+  const Matrix y = values.y().with_columns(units_);
+  multiply(pass.numerics, values.x().with_columns(inputs_), kernel(), y);
+  if (parameters_.size() == 1) return;
+  const float* const bias = parameters_[kBias]->value.data();
+  (relu_ ? kernels().add_bias_relu : kernels().add_bias)(y.data, bias, y.rows, units_);
+}
+
+/// dz = dy where relu lets it through, left in dy;  dx = dz W^T
+void DenseOp::backward(const Pass& pass, const OpValues& values) const {
+  const Matrix dz = values.dy().with_columns(units_);
+  if (relu_) kernels().relu_backward(values.y().data, dz.data, dz.size());
+  const Matrix dx = values.dx();
+  if (!dx.empty()) multiply_transposed_b(pass.numerics, dz, kernel(), dx.with_columns(inputs_));
+}
+
+/// dW = x^T dz,  db = column sums of dz
+void DenseOp::gradient(const Pass& pass, const OpValues& values, const Subtrees& of_samples,
+                       std::size_t parameter, Range elements, float* out) const {
+  const ConstMatrix dz = values.dy().with_columns(units_);
+  const Subtrees subtrees = of_samples.with_positions(positions_);
+  if (parameter == kKernel) {
+    multiply_transposed_a(pass.numerics, values.x().with_columns(inputs_), dz, subtrees, elements,
+                          out);
+  } else {
+    sum_rows(dz, subtrees, elements, out);
+  }
+}
+
+Range DenseOp::gradient_columns(std::size_t parameter, Range elements, std::int64_t columns) const {
+  if (parameter != kKernel) return {};
+  if (positions_ > 1) return {0, columns};
+  return {elements.first / units_, (elements.last + units_ - 1) / units_};
+}
+
+}  // namespace
 
 Dense::Dense(std::int64_t units, Activation activation) : Dense(units, activation, Options{}) {}
 
@@ -17,11 +87,10 @@ Dense::Dense(std::int64_t units, Activation activation, Options options)
         units);
 }
 
-Shape Dense::build(const Shape& input) {
+void Dense::build(const Shape& input) {
   check(!input.empty() && input.back() > 0, ExitCode::kBadData,
         "[{}] expected an input with a last axis, got {}", name(), to_string_batched(input));
   inputs_ = input.back();
-  positions_ = element_count(input) / inputs_;
   parameters_.push_back({.name = "kernel",
                          .shape = {inputs_, units_},
                          .initializer = options_.kernel_initializer,
@@ -31,55 +100,22 @@ Shape Dense::build(const Shape& input) {
                            .shape = {units_},
                            .initializer = options_.bias_initializer,
                            .regularizer = options_.bias_regularizer});
+}
+
+std::size_t Dense::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const Shape input = graph.shape(inputs[0]);
+  check(!input.empty() && input.back() == inputs_, ExitCode::kBadData,
+        "[{}] expected an input with a last axis of {}, got {}", name(), inputs_,
+        to_string_batched(input));
   Shape output = input;
   output.back() = units_;
-  return output;
-}
-
-std::int64_t Dense::kept_per_row() const {
-  return needs_input(activation_) ? positions_ * units_ : 0;
-}
-
-void Dense::forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const {
-  const Matrix z = y.with_columns(units_);  // (batch * positions, units)
-  const ConstMatrix kernel{parameters_[0].value.data(), inputs_, units_};
-  multiply(pass.numerics, x.with_columns(inputs_), kernel, z);
-
-  const Activation activation = activation_left_out_ ? Activation::kLinear : activation_;
-  const float* bias = options_.use_bias ? parameters_[1].value.data() : nullptr;
-  if (bias != nullptr && activation == Activation::kRelu) {
-    kernels().add_bias_relu(z.data, bias, z.rows, units_);
-    return;
-  }
-  if (bias != nullptr) kernels().add_bias(z.data, bias, z.rows, units_);
-  if (!kept.empty()) std::copy_n(z.data, z.size(), kept.data());
-  activate(activation, z);
-}
-
-void Dense::backward(const Pass& pass, ConstMatrix /*x*/, ConstMatrix y, Matrix dy, Matrix dx,
-                     std::span<const float> kept) const {
-  const Matrix dz = dy.with_columns(units_);
-  if (!activation_left_out_)
-    activation_backward(activation_, y.with_columns(units_), {kept.data(), dz.rows, units_}, dz);
-  const ConstMatrix kernel{parameters_[0].value.data(), inputs_, units_};
-  if (!dx.empty()) multiply_transposed_b(pass.numerics, dz, kernel, dx.with_columns(inputs_));
-}
-
-void Dense::gradient(const Pass& pass, ConstMatrix x, ConstMatrix dy, std::size_t parameter,
-                     Range elements, float* out) const {
-  const ConstMatrix dz = dy.with_columns(units_);
-  const Subtrees subtrees = pass.subtrees.with_positions(positions_);
-  if (parameter == 0) {
-    multiply_transposed_a(pass.numerics, x.with_columns(inputs_), dz, subtrees, elements, out);
-  } else {
-    sum_rows(dz, subtrees, elements, out);
-  }
-}
-
-Range Dense::gradient_columns(std::size_t parameter, Range elements, std::int64_t columns) const {
-  if (parameter != 0) return {};
-  if (positions_ > 1) return {0, columns};
-  return {elements.first / units_, (elements.last + units_ - 1) / units_};
+  std::vector<Parameter*> parameters;
+  for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
+  const bool relu = options_.use_bias && activation_ == Activation::kRelu;
+  const std::size_t z = graph.add(
+      std::make_unique<DenseOp>(std::move(parameters), element_count(input) / inputs_, relu),
+      {inputs[0]}, output);
+  return relu ? z : activated(graph, z, activation_);
 }
 
 nlohmann::ordered_json Dense::config() const {

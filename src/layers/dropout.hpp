@@ -14,16 +14,12 @@ class Dropout final : public Layer {
   explicit Dropout(double rate);  ///< 0 <= rate <= 1, else Error (65)
 
   std::string class_name() const override { return "Dropout"; }
-  Shape build(const Shape& input) override;
-  void forward(const Pass& pass, ConstMatrix x, Matrix y, std::span<float> kept) const override;
-  void backward(const Pass& pass, ConstMatrix x, ConstMatrix y, Matrix dy, Matrix dx,
-                std::span<const float> kept) const override;
-  std::int64_t kept_per_row() const override { return elements_; }
   nlohmann::ordered_json config() const override;
 
  private:
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+
   double rate_;
-  std::int64_t elements_ = 0;
 };
 
 }  // namespace lockstep

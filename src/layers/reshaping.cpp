@@ -6,7 +6,7 @@
 
 namespace lockstep {
 
-Shape InputLayer::build(const Shape& input) {
+Shape InputLayer::reshaped(const Shape& input) const {
   check(input == shape_, ExitCode::kBadData, "[{}] expected input {}, got {}", name(),
         to_string_batched(shape_), to_string_batched(input));
   return shape_;
@@ -18,7 +18,7 @@ nlohmann::ordered_json InputLayer::config() const {
   return {{"batch_input_shape", shape}, {"sparse", false}, {"ragged", false}};
 }
 
-Shape Flatten::build(const Shape& input) {
+Shape Flatten::reshaped(const Shape& input) const {
   return {element_count(input)};
 }
 
@@ -26,7 +26,7 @@ nlohmann::ordered_json Flatten::config() const {
   return {{"data_format", "channels_last"}};
 }
 
-Shape Reshape::build(const Shape& input) {
+Shape Reshape::reshaped(const Shape& input) const {
   const std::int64_t elements = element_count(input);
   Shape output = target_;
   std::int64_t* unknown = nullptr;

@@ -10,9 +10,13 @@ namespace lockstep {
 class Reshaping : public Layer {
  public:
   bool passes_through() const final { return true; }
-  void forward(const Pass&, ConstMatrix, Matrix, std::span<float>) const final {}
-  void backward(const Pass&, ConstMatrix, ConstMatrix, Matrix, Matrix,
-                std::span<const float>) const final {}
+  /// The output's shape. Throws Error (65).
+  virtual Shape reshaped(const Shape& input) const = 0;
+
+ private:
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) final {
+    return graph.reshape(inputs[0], reshaped(graph.shape(inputs[0])));
+  }
 };
 
 /// Fixes the shape of the network's input.
@@ -20,7 +24,7 @@ class InputLayer final : public Reshaping {
  public:
   explicit InputLayer(Shape shape) : shape_(std::move(shape)) {}
   std::string class_name() const override { return "InputLayer"; }
-  Shape build(const Shape& input) override;
+  Shape reshaped(const Shape& input) const override;
   nlohmann::ordered_json config() const override;
   const Shape& shape() const { return shape_; }
 
@@ -32,7 +36,7 @@ class InputLayer final : public Reshaping {
 class Flatten final : public Reshaping {
  public:
   std::string class_name() const override { return "Flatten"; }
-  Shape build(const Shape& input) override;
+  Shape reshaped(const Shape& input) const override;
   nlohmann::ordered_json config() const override;
 };
 
@@ -41,7 +45,7 @@ class Reshape final : public Reshaping {
  public:
   explicit Reshape(Shape target) : target_(std::move(target)) {}
   std::string class_name() const override { return "Reshape"; }
-  Shape build(const Shape& input) override;
+  Shape reshaped(const Shape& input) const override;
   nlohmann::ordered_json config() const override;
 
  private:

@@ -212,7 +212,7 @@ LayerChain layer_chain(const ordered_json& json, KerasMajor keras, Problems& pro
         "the models that are layers of the network become its layers in the files that are saved");
   if (remarks && class_name != "Sequential")
     remarks->saving_notes.push_back(
-        "the functional model, a single chain, becomes a Sequential in the files that are saved");
+        "the functional model, a single chain, becomes a Network in the files that are saved");
   return chain;
 }
 

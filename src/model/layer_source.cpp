@@ -129,16 +129,19 @@ std::optional<Shape> told_input_shape(const Layer& front, LayerConfig& first) {
 }
 
 /// Builds copies of the layers one by one, which needs no memory for their parameters.
-void check_build(const Sequential& model, const std::vector<LayerSource>& sources, Shape shape,
+void check_build(const Network& model, const std::vector<LayerSource>& sources, Shape shape,
                  ExitCode code) {
   std::int64_t parameters = 0;
+  Graph graph;
+  std::size_t value = graph.add_input(std::move(shape));
+  std::vector<std::unique_ptr<Layer>> layers;  // the graph looks at them
   for (std::size_t i = 0; i < sources.size(); ++i) {
     LayerConfig config = config_of(sources[i], code);
-    const auto layer = make_layer(sources[i].class_name, config);
+    const auto& layer = layers.emplace_back(make_layer(sources[i].class_name, config));
     layer->set_name(model.layers()[i]->name());
     config.convert("", [&] {
-      shape = layer->build(shape);
-      check_size(*layer, shape, parameters);
+      value = layer->apply(graph, {&value, 1});
+      check_size(*layer, graph.shape(value), false, parameters);
     });
     config.finish();
   }
@@ -146,13 +149,14 @@ void check_build(const Sequential& model, const std::vector<LayerSource>& source
 
 }  // namespace
 
-Sequential model_from_sources(const std::string& name, std::vector<LayerSource> sources,
-                              const std::optional<Shape>& input, ExitCode code,
-                              NetworkRemarks* remarks) {
+Network model_from_sources(const std::string& name, std::vector<LayerSource> sources,
+                           const std::optional<Shape>& input, ExitCode code,
+                           NetworkRemarks* remarks) {
   Problems problems;
   sources = with_split_activations(std::move(sources), code, problems);
-  Sequential model(name);
-  for (auto& layer : make_layers(sources, code, remarks, problems)) model.add(std::move(layer));
+  Network model(name);
+  for (auto& layer : make_layers(sources, code, remarks, problems))
+    model.add_layer(std::move(layer));
 
   LayerConfig first = config_of(sources.front(), code);
   auto shape = told_input_shape(*model.layers().front(), first);

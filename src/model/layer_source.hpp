@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "src/layers/layer_config.hpp"
+#include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
-#include "src/model/sequential.hpp"
 
 namespace lockstep {
 
@@ -26,8 +26,8 @@ struct LayerSource {
 /// with settings (LeakyReLU) becomes two layers. What cannot be made, built, or is too large,
 /// throws one error of this code with the places of all such layers, before memory is allocated; so
 /// does, without `remarks`, what only training lacks.
-Sequential model_from_sources(const std::string& name, std::vector<LayerSource> sources,
-                              const std::optional<Shape>& input, ExitCode code,
-                              NetworkRemarks* remarks = nullptr);
+Network model_from_sources(const std::string& name, std::vector<LayerSource> sources,
+                           const std::optional<Shape>& input, ExitCode code,
+                           NetworkRemarks* remarks = nullptr);
 
 }  // namespace lockstep

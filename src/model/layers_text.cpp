@@ -152,7 +152,7 @@ LayerSource to_source(const PythonCall& call) {
 
 }  // namespace
 
-Sequential model_from_layers_text(const std::string& text) {
+Network model_from_layers_text(const std::string& text) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   std::vector<LayerSource> sources;
   for (const PythonCall& call : parse_python_calls(text)) {

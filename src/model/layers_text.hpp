@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "src/model/sequential.hpp"
+#include "src/model/network.hpp"
 
 namespace lockstep {
 
@@ -12,6 +12,6 @@ namespace lockstep {
 /// kernel_regularizer=l2(1e-4))`, `Input((28, 28))`, `Reshape((7, 4))`, quotes optional); numbers
 /// may be fractions. Not built unless it starts with Input(...). Throws Error (64): the column, and
 /// what was expected there.
-Sequential model_from_layers_text(const std::string& text);
+Network model_from_layers_text(const std::string& text);
 
 }  // namespace lockstep

@@ -3,19 +3,19 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
-#include "src/model/sequential.hpp"
 
 namespace lockstep {
 
 /// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}} (keras-semantics 6.1.6),
 /// with an explicit InputLayer in front, which Keras 2 and 3 both read. The model must be built.
-nlohmann::ordered_json model_to_json(const Sequential& model);
+nlohmann::ordered_json model_to_json(const Network& model);
 
 /// The version of Keras that a file of the model names: the one that means by "hard_sigmoid" what
 /// the model does, else Keras 2's last one. model_to_json() says it where the default would be
 /// wrong.
-std::string keras_version(const Sequential& model);
+std::string keras_version(const Network& model);
 
 /// Reads what model.to_json() of Keras 1, 2 or 3 writes (tuples or lists, `batch_input_shape` or
 /// `batch_shape`, `module`/`registered_name`/`build_config`, DTypePolicy objects): a Sequential or
@@ -23,21 +23,21 @@ std::string keras_version(const Sequential& model);
 /// it if the JSON says the input shape. Throws Error (65) with the paths in the JSON of every
 /// layer, key or value that Lockstep lacks, and for syntax errors with their position; nothing is
 /// dropped.
-Sequential model_from_json(const nlohmann::ordered_json& json);
-Sequential model_from_json_text(const std::string& text);
+Network model_from_json(const nlohmann::ordered_json& json);
+Network model_from_json_text(const std::string& text);
 
 /// The same, but what only training lacks (constraints, ...) is left in `remarks`.
 /// `keras_version`: of Keras as the file tells it beside the JSON; may be empty.
-Sequential model_from_json(const nlohmann::ordered_json& json, const std::string& keras_version,
-                           NetworkRemarks& remarks);
-Sequential model_from_json_text(const std::string& text, const std::string& keras_version,
-                                NetworkRemarks& remarks);
+Network model_from_json(const nlohmann::ordered_json& json, const std::string& keras_version,
+                        NetworkRemarks& remarks);
+Network model_from_json_text(const std::string& text, const std::string& keras_version,
+                             NetworkRemarks& remarks);
 
 /// {"loss", "metrics", "weighted_metrics", "loss_weights", "optimizer_config"} of keras-semantics
 /// 6.1.9. The model must be compiled.
-nlohmann::ordered_json training_config_to_json(const Sequential& model);
+nlohmann::ordered_json training_config_to_json(const Network& model);
 /// compile()s the model by Keras's training_config, or by K3's compile_config. Throws Error (65)
 /// that names all that Lockstep lacks of it.
-void compile_from_json(Sequential& model, const nlohmann::ordered_json& training_config);
+void compile_from_json(Network& model, const nlohmann::ordered_json& training_config);
 
 }  // namespace lockstep

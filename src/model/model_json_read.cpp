@@ -20,12 +20,12 @@ KerasMajor find_keras(const ordered_json& json, std::string version) {
   return version.starts_with('1') || version.starts_with('2') ? KerasMajor::k2 : KerasMajor::k3;
 }
 
-Sequential read_model(const ordered_json& json, const std::string& keras_version,
-                      NetworkRemarks* remarks) {
+Network read_model(const ordered_json& json, const std::string& keras_version,
+                   NetworkRemarks* remarks) {
   check_nesting(json, kWhat);
   Problems problems;
   LayerChain chain = layer_chain(json, find_keras(json, keras_version), problems, remarks);
-  std::optional<Sequential> model;
+  std::optional<Network> model;
   try {
     if (!chain.layers.empty())
       model = model_from_sources(chain.name, std::move(chain.layers), chain.built_for,
@@ -40,24 +40,24 @@ Sequential read_model(const ordered_json& json, const std::string& keras_version
 
 }  // namespace
 
-Sequential model_from_json(const ordered_json& json) {
+Network model_from_json(const ordered_json& json) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   return read_model(json, "", nullptr);
 }
 
-Sequential model_from_json(const ordered_json& json, const std::string& keras_version,
-                           NetworkRemarks& remarks) {
+Network model_from_json(const ordered_json& json, const std::string& keras_version,
+                        NetworkRemarks& remarks) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   return read_model(json, keras_version, &remarks);
 }
 
-Sequential model_from_json_text(const std::string& text) {
+Network model_from_json_text(const std::string& text) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   return model_from_json(parse_json(text, kWhat));
 }
 
-Sequential model_from_json_text(const std::string& text, const std::string& keras_version,
-                                NetworkRemarks& remarks) {
+Network model_from_json_text(const std::string& text, const std::string& keras_version,
+                             NetworkRemarks& remarks) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   ordered_json json = parse_json(text, kWhat);
   // json.dump(model.to_json()) writes JSON into a string of JSON.

@@ -38,7 +38,7 @@ ordered_json layer_to_json(const Layer& layer, const Shape* input) {
 }
 
 /// Keras 2's name of the InputLayer that it puts in front of a layer.
-std::string implied_input_name(const Sequential& model) {
+std::string implied_input_name(const Network& model) {
   std::string name = model.layers().front()->name() + "_input";
   while (std::ranges::any_of(model.layers(), [&](const auto& l) { return l->name() == name; }))
     name += "_1";
@@ -46,7 +46,7 @@ std::string implied_input_name(const Sequential& model) {
 }
 
 /// Whether an activation means another function in the other Keras.
-bool uses_only(const Sequential& model, KerasMajor keras) {
+bool uses_only(const Network& model, KerasMajor keras) {
   return std::ranges::any_of(model.layers(), [&](const auto& layer) {
     return is_only_of_keras(layer->final_activation(), keras);
   });
@@ -54,11 +54,11 @@ bool uses_only(const Sequential& model, KerasMajor keras) {
 
 }  // namespace
 
-std::string keras_version(const Sequential& model) {
+std::string keras_version(const Network& model) {
   return uses_only(model, KerasMajor::k3) ? "3.0.0" : "2.15.0";
 }
 
-ordered_json model_to_json(const Sequential& model) {
+ordered_json model_to_json(const Network& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());

@@ -4,8 +4,9 @@
 
 namespace lockstep {
 
-void check_size(const Layer& layer, const Shape& output, std::int64_t& parameters) {
+void check_size(const Layer& layer, const Shape& output, bool counted, std::int64_t& parameters) {
   for (const Parameter& parameter : layer.parameters()) {
+    if (counted) break;
     const std::int64_t count = element_count(parameter.shape);
     check(count <= kMaxElements - parameters, ExitCode::kBadData,
           "[{}] expected at most {} parameters in all, got {} for the {} {} alone", layer.name(),

@@ -11,8 +11,8 @@ namespace lockstep {
 inline constexpr std::int64_t kMaxElements = (std::int64_t{1} << 31) - 1;
 inline constexpr std::size_t kMaxLayers = 10000;
 
-/// Adds a built layer's parameters to `parameters` and throws Error (65) if these, or the elements
-/// of its output, are too many. Called before memory is allocated.
-void check_size(const Layer& layer, const Shape& output, std::int64_t& parameters);
+/// Adds a layer's parameters to `parameters`, unless they are counted already, and throws Error
+/// (65) if these, or the elements of its output, are too many. Called before memory is allocated.
+void check_size(const Layer& layer, const Shape& output, bool counted, std::int64_t& parameters);
 
 }  // namespace lockstep

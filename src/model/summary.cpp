@@ -72,7 +72,7 @@ std::string total(const char* what, std::int64_t parameters) {
 
 }  // namespace
 
-std::string summary(const Sequential& model) {
+std::string summary(const Network& model) {
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before summary()", model.name());
   std::string text = fmt::format("Model: \"{}\"\n", printable(model.name())) + line_of('_') +
                      row({"Layer (type)", "Output Shape", "Param #"}) + line_of('=');
@@ -80,15 +80,15 @@ std::string summary(const Sequential& model) {
   std::int64_t frozen = 0;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const Layer& layer = *model.layers()[i];
-    if (layer.class_name() == "InputLayer") continue;  // Keras's Sequential does not list it
+    if (layer.class_name() == "InputLayer") continue;  // Keras's Network does not list it
     std::int64_t count = 0;
     for (const Parameter& parameter : layer.parameters()) {
       const std::int64_t elements = element_count(parameter.shape);
       count += elements;
-      (parameter.trainable ? trained : frozen) += elements;
+      (parameter.trained() ? trained : frozen) += elements;
     }
     text += row({fmt::format("{} ({})", printable(layer.name()), layer.class_name()),
-                 to_string_batched(model.shapes()[i + 1]), std::to_string(count)});
+                 to_string_batched(model.output_shape_of(i)), std::to_string(count)});
     text += line_of(' ');
   }
   return text + line_of('=') + total("Total params", trained + frozen) +

@@ -63,7 +63,7 @@ auto attempt(const char* part, Problems& problems, const Make& make) -> decltype
 
 }  // namespace
 
-ordered_json training_config_to_json(const Sequential& model) {
+ordered_json training_config_to_json(const Network& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.compiled(), ExitCode::kUsage,
         "[{}] expected compile() before its training_config is written", model.name());
@@ -122,7 +122,7 @@ ordered_json fitting_metric(const ordered_json& json, std::int64_t columns, Targ
   return json;
 }
 
-void compile_from_json(Sequential& model, const ordered_json& training_config) {
+void compile_from_json(Network& model, const ordered_json& training_config) {
   TrainingConfig config = read_training_config(training_config);
   Problems problems = config.optimizer_problems;
   problems.add(config.loss_problems);

@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "src/core/float_buffer.hpp"
+#include "src/core/range.hpp"
 #include "src/core/shape.hpp"
 #include "src/parameters/initializer.hpp"
 #include "src/parameters/regularizer.hpp"
 
 namespace lockstep {
+
+/// State has no gradient: its layer updates it, once in a step (moving statistics).
+enum class ParameterRole : std::uint8_t { kTrained, kFrozen, kState };
 
 /// One weight tensor of a layer. The numbers live in the network's ParameterArena.
 struct Parameter {
@@ -19,15 +23,19 @@ struct Parameter {
   Shape shape;
   std::shared_ptr<const Initializer> initializer;
   Regularizer regularizer;
-  bool trainable = true;
+  ParameterRole role = ParameterRole::kTrained;
+  bool trained() const { return role == ParameterRole::kTrained; }
 
   std::int64_t offset = 0;      ///< of the first element, in floats from the start of the arena
   std::span<float> value = {};  ///< element_count(shape) floats, row-major
+
+  /// The elements that lie within a range of the arena's floats.
+  Range elements_within(Range floats) const;
 };
 
 /// All parameters of a network in one buffer, so that broadcast, update, hash and checkpoint are
-/// loops over one span. Trainable parameters come first, in the order of the layers; every tensor
-/// starts on a 64-byte boundary, and the gaps stay zero. Whoever trains keeps gradients and
+/// loops over one span. Trained parameters come first, then frozen ones, then state, each in the order
+/// of the layers; every tensor starts on a 64-byte boundary, and the gaps stay zero. Whoever trains keeps gradients and
 /// optimizer slots in the same order.
 class ParameterArena {
  public:
@@ -47,8 +55,7 @@ class ParameterArena {
   /// The arena's own memory, wherever the parameters lie.
   std::span<float> own_values() { return own_values_.span(); }
 
-  /// In the order of the layers, trainable and frozen alike (Keras: get_weights() of layers
-  /// that have no state without gradients).
+  /// In the order of the layers, whatever their roles.
   std::span<Parameter* const> parameters() const { return parameters_; }
 
  private:

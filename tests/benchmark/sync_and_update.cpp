@@ -1,14 +1,13 @@
-// Times what a training step on several ranks does once each has run forward and backward over its
-// rows: gradients of the weights, their sum over all ranks, the update of the parameters.
-// Lockstep's strategies against the plain way: each rank computes the gradients over its rows, then
-// one MPI_Allreduce, then one Adam sweep over all parameters on every rank, with two sweeps to
-// choose from. All use the same matrix products. Synchronization and update take what is left of a
-// way's time without the time in which a rank computes the gradients over its rows alone.
+// Times training steps without their data: forward, backward, gradients of the weights, their sum
+// over all ranks, the update of the parameters. Lockstep's strategies against the plain way: each
+// rank computes the gradients over its rows, then one MPI_Allreduce, then one Adam sweep over all
+// parameters on every rank, with two sweeps to choose from. All use the same matrix products.
+// Synchronization and update take what is left of a way's time without the time in which a rank
+// computes the gradients over its rows alone.
 //
 //   mpirun -n 2 sync_and_update [--csv FILE] [--rounds 15] [--only wide]
 //
-// Forward and backward write all they write in training, outside the clock; then a barrier, then
-// the clock. A step lasts as long as on its slowest rank. Each round times some steps of every way
+// A step lasts as long as on its slowest rank. Each round times some steps of every way
 // in turn and keeps their median; medians of rounds are printed.
 
 #include <fmt/format.h>
@@ -36,13 +35,13 @@ void plain_adam(float* values, const float* gradients, float* m, float* v, long 
 namespace lockstep {
 namespace {
 
-struct Network {
+struct Case {
   const char* name;
   const char* layers;
   std::int64_t rows_per_rank;
   int steps;  ///< of one round
 };
-constexpr Network kNetworks[] = {
+constexpr Case kNetworks[] = {
     {"reference", "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", 32, 400},
     {"wide", "Dense(2048, relu), Dense(2048, relu), Dense(10, softmax)", 128, 10}};
 
@@ -62,8 +61,8 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Sequential make_model(const Network& network) {
-  Sequential model = model_from_layers_text(network.layers);
+Network make_model(const Case& network) {
+  Network model = model_from_layers_text(network.layers);
   model.build({784});
   model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
   model.initialize(1);
@@ -75,14 +74,11 @@ void fill_input(Matrix x, std::int64_t step) {
   for (std::int64_t i = 0; i < x.size(); ++i) x.data[i] = (i * 7 + step) % 5 < 2 ? 0.5f : 0.0f;
 }
 
-/// Forward, loss and backward over these rows.
-void run_passes(const Sequential& model, const Workspace& workspace, Range rows, const Pass& pass,
-                const Sequential::LayerDone& layer_done) {
-  const Matrix outputs = model.forward(workspace, rows, pass, /*until_logits=*/true);
+/// The gradient by the outputs of these rows.
+void compute_loss(const Network& model, const Workspace& workspace, Range rows) {
   const std::vector<std::int32_t> classes(static_cast<std::size_t>(rows.count()), 3);
-  model.loss().compute(outputs, {.classes = classes, .values = {}}, workspace.output_gradient(rows),
-                       0.01f, model.loss_is_fused());
-  model.backward(workspace, rows, pass, layer_done);
+  model.loss().compute(workspace.output(rows), {.classes = classes, .values = {}},
+                       workspace.output_gradient(rows), 0.01f, model.loss_is_fused());
 }
 
 /// One way: prepare() before the clock starts, run() while it runs.
@@ -95,7 +91,7 @@ class Way {
 
 class OfLockstep final : public Way {
  public:
-  OfLockstep(const Network& network, const Communicator& communicator,
+  OfLockstep(const Case& network, const Communicator& communicator,
              DistributedOptimizer::Strategy strategy)
       : plan_(StepPlan::of_full_batch(network.rows_per_rank * communicator.size(), 1 << 20, 0,
                                       communicator.size())),
@@ -118,39 +114,37 @@ class OfLockstep final : public Way {
     fill_input(optimizer_->workspace().input(rows), step);
     for (std::size_t subtree = 0; subtree < optimizer_->subtrees().size(); ++subtree)
       std::ranges::fill(optimizer_->loss_sums(subtree), 1.0);
-    run_passes(model_, optimizer_->workspace(), rows, {.training = true}, nullptr);
   }
   void run() override {
-    for (std::size_t layer = model_.layers().size(); layer-- > 0;) optimizer_->layer_done(layer);
+    optimizer_->run({.training = true}, [this](const Block&) {
+      compute_loss(model_, optimizer_->workspace(), optimizer_->own_input().rows);
+    });
     optimizer_->finish();
   }
   std::int64_t parameters() const { return model_.parameter_count(); }
 
  private:
   StepPlan plan_;
-  Sequential model_;
+  Network model_;
   std::unique_ptr<DistributedOptimizer> optimizer_;
 };
 
 class Plain final : public Way {
  public:
   enum class Ends { kWithGradients, kWithPlainLoop, kWithLockstepKernel };
-  Plain(const Network& network, const Communicator& communicator, Ends ends)
+  Plain(const Case& network, const Communicator& communicator, Ends ends)
       : communicator_(communicator),
         ends_(ends),
         model_(make_model(network)),
         rows_{0, network.rows_per_rank},
-        pass_{.training = true,
-              .subtrees = {.samples = {&rows_, 1},
-                           .grain = default_grain(network.rows_per_rank * communicator.size())}},
-        workspace_(model_, rows_.count(), Workspace::Use::kTraining),
+        grain_(default_grain(network.rows_per_rank * communicator.size())),
+        workspace_(model_.training_workspace(rows_.count())),
         gradients_(model_.arena().trainable_size()),
         m_(model_.arena().trainable_size()),
         v_(model_.arena().trainable_size()) {}
 
   void prepare(std::int64_t step) override {
     fill_input(workspace_.input(rows_), step);
-    run_passes(model_, workspace_, rows_, pass_, nullptr);
     const auto t = static_cast<double>(step);
     alpha_ = static_cast<float>(1e-3 * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t)));
   }
@@ -158,7 +152,12 @@ class Plain final : public Way {
     const std::int64_t count = model_.arena().trainable_size();
     float *const w = model_.arena().values().data(), *const g = gradients_.span().data(),
                  *const m = m_.span().data(), *const v = v_.span().data();
-    model_.gradients(workspace_, rows_, pass_, {0, count}, g);
+    const Pass pass{.training = true};
+    model_.forward(workspace_, rows_, pass, /*until_logits=*/true);
+    compute_loss(model_, workspace_, rows_);
+    model_.backward(workspace_, rows_, pass);
+    model_.gradients(workspace_, rows_, pass, {.samples = {&rows_, 1}, .grain = grain_}, {0, count},
+                     g);
     if (ends_ == Ends::kWithGradients) return;
     communicator_.all_sum(gradients_.span());
     if (ends_ == Ends::kWithPlainLoop) {
@@ -171,9 +170,9 @@ class Plain final : public Way {
  private:
   const Communicator& communicator_;
   Ends ends_;
-  Sequential model_;
+  Network model_;
   Range rows_;
-  Pass pass_;
+  std::int64_t grain_;
   Workspace workspace_;
   FloatBuffer gradients_, m_, v_;
   float alpha_ = 0;
@@ -194,7 +193,7 @@ std::vector<double> time_steps(Way& way, const Communicator& communicator, int s
   return seconds;
 }
 
-void measure(const Network& network, const Communicator& communicator, const Settings& settings,
+void measure(const Case& network, const Communicator& communicator, const Settings& settings,
              std::ofstream& csv) {
   auto sharded =
       std::make_unique<OfLockstep>(network, communicator, DistributedOptimizer::Strategy::kSharded);
@@ -267,7 +266,7 @@ int run(const Settings& settings) {
         "bus (GB/s) |\n",
         settings.rounds);
   }
-  for (const Network& network : kNetworks)
+  for (const Case& network : kNetworks)
     if (std::string(network.name).find(settings.only) != std::string::npos)
       measure(network, communicator, settings, csv);
   if (csv.is_open() && !csv.flush()) {

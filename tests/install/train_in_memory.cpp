@@ -40,7 +40,7 @@ double train(const Images& images, MPI_Comm communicator) {
   const lockstep::ArrayView x = lockstep::array_view<float>(images.pixels, {kPixels});
   const lockstep::ArrayView y = lockstep::array_view<int>(images.labels, {});
 
-  lockstep::Sequential model =
+  lockstep::Network model =
       lockstep::model_from_layers_text("Dense(64, relu), Dense(32, relu), Dense(10, softmax)");
   model.build({kPixels});
   model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});

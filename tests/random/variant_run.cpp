@@ -52,8 +52,8 @@ class VariantRun {
              const SearchSettings& settings, const Communicator& members)
       : c_(configuration), v_(variant), settings_(settings), members_(members) {}
 
-  Sequential new_model() const {
-    Sequential model = model_from_layers_text(c_.layers);
+  Network new_model() const {
+    Network model = model_from_layers_text(c_.layers);
     model.build(c_.input);
     model.compile(c_.optimizer, c_.loss, c_.metrics);
     return model;
@@ -61,7 +61,7 @@ class VariantRun {
 
   /// Trains to the stop and saves the state.
   void train_until_stop(const std::filesystem::path& file) const {
-    Sequential model = new_model();
+    Network model = new_model();
     in_environment([&] {
       Trainer trainer(model, Communicator(members_.get()), options(v_.stop_after));
       fit(trainer, nullptr);
@@ -70,7 +70,7 @@ class VariantRun {
   }
 
   /// Trains to the end, from the start or from `state`; returns the hashes.
-  std::string train(Sequential model, const TrainingState* state) const {
+  std::string train(Network model, const TrainingState* state) const {
     if (settings_.fast) model.set_numerics(Numerics::kFast);
     std::string text;
     in_environment([&] {
@@ -117,7 +117,7 @@ class VariantRun {
                                   : trainer.fit(c_.train());
   }
 
-  std::string predictions_of(const Sequential& model) const {
+  std::string predictions_of(const Network& model) const {
     std::vector<float> numbers;
     predict(model, members_, c_.train().x, v_.predict_rows, [&](std::int64_t, ConstMatrix rows) {
       numbers.insert(numbers.end(), rows.flat().begin(), rows.flat().end());

@@ -56,7 +56,7 @@ class Training {
     model_.build(input);
     model_.initialize(kSeed);
     model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
-    workspace_.emplace(model_, kFullBatch, Workspace::Use::kTraining);
+    workspace_.emplace(model_.training_workspace(kFullBatch));
     gradients_ = FloatBuffer(model_.arena().trainable_size());
     for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
       slots_.emplace_back(model_.arena().trainable_size());
@@ -93,18 +93,16 @@ class Training {
   void run_step(std::int64_t step, std::int64_t rows, bool show) {
     const std::string at = fmt::format("{} step {}, {} rows,", name_, step, rows);
     const Range all{0, rows};
-    const Pass pass{.training = true,
-                    .seed = kSeed,
-                    .step = step,
-                    .subtrees = {.samples = {&all, 1}, .grain = kGrain}};
+    const Pass pass{.training = true, .seed = kSeed, .step = step};
     fill_input(step, rows);
     const Matrix outputs = model_.forward(*workspace_, all, pass, /*until_logits=*/true);
     if (show) note(at + " logits", outputs.flat());
     add_up_losses(outputs, 1.0f / static_cast<float>(rows));
     if (show) note(at + " outputs", outputs.flat());
-    model_.backward(*workspace_, all, pass, nullptr);
+    model_.backward(*workspace_, all, pass);
     const Range floats{0, model_.arena().trainable_size()};
-    model_.gradients(*workspace_, all, pass, floats, gradients_.span().data());
+    model_.gradients(*workspace_, all, pass, {.samples = {&all, 1}, .grain = kGrain}, floats,
+                     gradients_.span().data());
     model_.add_regularization_gradient(floats, gradients_.span().data());
     if (show) {
       for (const auto& layer : model_.layers())
@@ -147,7 +145,7 @@ class Training {
 
   std::string name_;
   float largest_input_;
-  Sequential model_;
+  Network model_;
   std::optional<Workspace> workspace_;
   FloatBuffer gradients_;
   std::vector<FloatBuffer> slots_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/core/random.hpp"
+#include "tests/support/layer_run.hpp"
 
 namespace lockstep::test {
 namespace {
@@ -19,17 +20,11 @@ std::vector<float> random_values(std::int64_t count, std::uint32_t stream) {
 }
 
 struct Probe {
-  Layer& layer;
-  std::int64_t rows;
-  Pass pass;
-  std::vector<float> x, y, kept, coefficients;
-  std::int64_t columns_in, columns_out;
+  LayerRun& run;
+  std::vector<float> coefficients;
 
-  Matrix matrix(std::vector<float>& values, std::int64_t columns) const {
-    return {values.data(), rows, columns};
-  }
   double objective() {
-    layer.forward(pass, matrix(x, columns_in), matrix(y, columns_out), kept);
+    const std::vector<float> y = run.forward();
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i)
       sum += static_cast<double>(coefficients[i]) * static_cast<double>(y[i]);
@@ -63,49 +58,41 @@ std::size_t compare(Probe& probe, std::span<float> variable, std::span<const flo
 
 }  // namespace
 
-void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
-                                               const Pass& pass) {
-  const Shape output = layer.build(input);
+void expect_merged_gradients_match_finite_differences(Layer& layer,
+                                                      const std::vector<Shape>& inputs,
+                                                      std::int64_t rows, const Pass& pass) {
+  LayerRun run(layer, inputs, rows, pass);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
-  ParameterArena arena(parameters);
   for (std::size_t i = 0; i < parameters.size(); ++i)
     std::ranges::copy(random_values(static_cast<std::int64_t>(parameters[i]->value.size()),
                                     static_cast<std::uint32_t>(10 + i)),
                       parameters[i]->value.begin());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    run.x(i) = random_values(rows * element_count(inputs[i]), static_cast<std::uint32_t>(100 + i));
+  Probe probe{run, random_values(rows * element_count(run.output_shape()), 2)};
+  run.backward(probe.coefficients);
 
-  const std::int64_t columns_in = element_count(input);
-  const std::int64_t columns_out = element_count(output);
-  Probe probe{.layer = layer,
-              .rows = rows,
-              .pass = pass,
-              .x = random_values(rows * columns_in, 1),
-              .y = std::vector<float>(static_cast<std::size_t>(rows * columns_out)),
-              .kept = std::vector<float>(static_cast<std::size_t>(rows * layer.kept_per_row())),
-              .coefficients = random_values(rows * columns_out, 2),
-              .columns_in = columns_in,
-              .columns_out = columns_out};
-  probe.objective();
-  std::vector<float> dy = probe.coefficients;
-  std::vector<float> dx(probe.x.size());
-  const Range all{0, rows};
-  Pass backward_pass = pass;
-  backward_pass.subtrees = {.samples = {&all, 1}, .grain = 2};
-  layer.backward(backward_pass, probe.matrix(probe.x, columns_in),
-                 probe.matrix(probe.y, columns_out), probe.matrix(dy, columns_out),
-                 probe.matrix(dx, columns_in), probe.kept);
+  std::vector<std::vector<float>> dx, gradients;
+  for (std::size_t i = 0; i < inputs.size(); ++i) dx.push_back(run.dx(i));
+  for (std::size_t i = 0; i < parameters.size(); ++i) gradients.push_back(run.gradient(i));
 
-  std::size_t kinks = compare(probe, probe.x, dx, "input");
-  std::size_t elements = dx.size();
+  std::size_t kinks = 0, elements = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    kinks += compare(probe, run.x(i), dx[i], "input");
+    elements += dx[i].size();
+  }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    Parameter* const parameter = parameters[i];
-    std::vector<float> gradient(parameter->value.size());
-    layer.gradient(backward_pass, probe.matrix(probe.x, columns_in), probe.matrix(dy, columns_out),
-                   i, {0, std::ssize(gradient)}, gradient.data());
-    kinks += compare(probe, parameter->value, gradient, parameter->name.c_str());
-    elements += gradient.size();
+    if (!parameters[i]->trained()) continue;
+    kinks += compare(probe, parameters[i]->value, gradients[i], parameters[i]->name.c_str());
+    elements += gradients[i].size();
   }
   EXPECT_LE(kinks, elements / 10) << "too many elements at a kink to prove anything";
+}
+
+void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
+                                               const Pass& pass) {
+  expect_merged_gradients_match_finite_differences(layer, {input}, rows, pass);
 }
 
 }  // namespace lockstep::test

@@ -1,16 +1,22 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "src/layers/layer.hpp"
 
 namespace lockstep::test {
 
-/// Expects Layer::backward to agree with central differences of f = sum_i c_i y_i, for random x,
-/// parameters and coefficients c: the gradients of every parameter and of x. Elements at a kink
-/// (where the one-sided differences disagree, as at the corner of relu) are left out; at most a
-/// tenth may be.
+/// Expects the gradients by every input and trained parameter to agree with central differences of
+/// f = sum_i c_i y_i, for random inputs, parameters and coefficients c. Elements at a kink (where
+/// the one-sided differences disagree, as at the corner of relu) are left out; at most a tenth may
+/// be.
 void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
                                                const Pass& pass = {.training = true});
+/// The same for a layer with several inputs.
+void expect_merged_gradients_match_finite_differences(Layer& layer,
+                                                      const std::vector<Shape>& inputs,
+                                                      std::int64_t rows,
+                                                      const Pass& pass = {.training = true});
 
 }  // namespace lockstep::test

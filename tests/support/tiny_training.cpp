@@ -38,8 +38,8 @@ TinyData unit_rows(const std::vector<float>& y) {
   return data;
 }
 
-Sequential classifier(std::int64_t features, std::int64_t hidden, std::int64_t classes,
-                      const std::string& optimizer, double dropout) {
+Network classifier(std::int64_t features, std::int64_t hidden, std::int64_t classes,
+                   const std::string& optimizer, double dropout) {
   Sequential model;
   model.add(std::make_unique<Dense>(hidden, Activation::kRelu));
   if (dropout > 0) model.add(std::make_unique<Dropout>(dropout));
@@ -49,8 +49,8 @@ Sequential classifier(std::int64_t features, std::int64_t hidden, std::int64_t c
   return model;
 }
 
-Sequential linear_network(std::int64_t features, const std::string& loss, double rate,
-                          const std::string& initializer, float l2) {
+Network linear_network(std::int64_t features, const std::string& loss, double rate,
+                       const std::string& initializer, float l2) {
   Sequential model;
   Dense::Options options;
   options.use_bias = false;

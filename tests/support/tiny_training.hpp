@@ -38,11 +38,11 @@ TinyData unit_rows(const std::vector<float>& y);
 
 /// Dense(hidden, relu), Dropout(rate) unless 0, Dense(classes, softmax), compiled with
 /// sparse_categorical_crossentropy and accuracy.
-Sequential classifier(std::int64_t features, std::int64_t hidden, std::int64_t classes,
-                      const std::string& optimizer = "adam", double dropout = 0);
+Network classifier(std::int64_t features, std::int64_t hidden, std::int64_t classes,
+                   const std::string& optimizer = "adam", double dropout = 0);
 
 /// y = x w, w = `initializer`, with plain gradient descent at this rate.
-Sequential linear_network(std::int64_t features, const std::string& loss, double rate,
-                          const std::string& initializer = "zeros", float l2 = 0);
+Network linear_network(std::int64_t features, const std::string& loss, double rate,
+                       const std::string& initializer = "zeros", float l2 = 0);
 
 }  // namespace lockstep::test

@@ -33,7 +33,7 @@ class CheckReplicas : public testing::Test {
   bool last() const { return communicator_.rank() == communicator_.size() - 1; }
 
   const Communicator communicator_ = world();
-  Sequential model_ = test::classifier(4, 5, 3);
+  Network model_ = test::classifier(4, 5, 3);
   std::vector<std::vector<float>> slots_;
 };
 

@@ -20,7 +20,7 @@ class CheckData : public testing::Test {
   void check() { check_data(communicator_, model_, data_.view(), "file:/x", "file:/y"); }
 
   const Communicator communicator_ = world();
-  const Sequential model_ = test::classifier(4, 5, 3);
+  const Network model_ = test::classifier(4, 5, 3);
   TinyData data_ = test::classified_rows(10, 4, 3);
 };
 
@@ -72,7 +72,7 @@ TEST_F(CheckData, RefusesMoreRowsInXThanInY) {
 }
 
 TEST_F(CheckData, LooksForNanInTargetsThatAreNumbers) {
-  const Sequential model = test::linear_network(3, "mse", 0.1);
+  const Network model = test::linear_network(3, "mse", 0.1);
   TinyData data = test::unit_rows({1, 2, kNan});
   expect_collective_error(communicator_, ExitCode::kBadData, {"targets", "nan", "row 2"}, [&] {
     check_data(communicator_, model, data.view(), "rows", "targets");

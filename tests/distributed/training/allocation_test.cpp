@@ -69,7 +69,7 @@ class Counter final : public Callback {
 };
 
 /// Allocations of steps 2 to 20 on one rank, where no call of MPI is made.
-long allocations_of_training(Sequential& model, const ArrayDataset& data) {
+long allocations_of_training(Network& model, const ArrayDataset& data) {
   Trainer trainer(model, test::alone(), {.epochs = 1, .batch_size = 7, .check_replicas_every = 0});
   const auto counter = std::make_shared<Counter>();
   trainer.add_callback(counter);
@@ -93,14 +93,14 @@ TEST(Allocation, IsCounted) {
 TEST(Allocation, HappensInNoTrainingStepOfAClassifier) {
   const test::TinyData data = test::classified_rows(140, 8, 4);
   for (const std::string optimizer : {"adam", "sgd"}) {
-    Sequential model = test::classifier(8, 16, 4, optimizer, 0.3);
+    Network model = test::classifier(8, 16, 4, optimizer, 0.3);
     EXPECT_EQ(allocations_of_training(model, data.view()), 0) << optimizer;
   }
 }
 
 TEST(Allocation, HappensInNoTrainingStepOfARegularizedRegression) {
   const test::TinyData data = test::unit_rows(std::vector<float>(140, 1.0f));
-  Sequential model = test::linear_network(140, "mse", 0.01, "glorot_uniform", 0.01f);
+  Network model = test::linear_network(140, "mse", 0.01, "glorot_uniform", 0.01f);
   EXPECT_EQ(allocations_of_training(model, data.view()), 0);
 }
 

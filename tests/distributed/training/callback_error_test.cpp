@@ -46,7 +46,7 @@ class CallbackErrors : public testing::Test {
   }
   void expect_end(Hook hook, int rank, bool collective, DistributedOptimizer::Strategy sync) {
     SCOPED_TRACE(fmt::format("hook {}, rank {}, {}", static_cast<int>(hook), rank, collective));
-    Sequential model = test::classifier(4, 5, 3);
+    Network model = test::classifier(4, 5, 3);
     Trainer trainer(model, world(),
                     {.epochs = 2, .batch_size = 6, .validation_split = 0.2, .sync = sync});
     trainer.add_callback(std::make_shared<Thrower>(hook, rank, collective));
@@ -79,13 +79,13 @@ TEST_F(CallbackErrors, OfTheLastRanksHookReachTheProgramThatGoesOn) {
   expect_end(Hook::kEpochEnd, communicator_.size() - 1, false,
              DistributedOptimizer::Strategy::kSharded);
   // The next training is none the worse for it.
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   Trainer(model, world(), {.epochs = 1}).fit(data_.view());
   test::expect_same_everywhere(communicator_, model.weights_sha256());
 }
 
 TEST_F(CallbackErrors, OfASinkEndPredictionOnAllRanks) {
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   const Communicator own = world();
   expect_collective_error(communicator_, ExitCode::kInputOutput, {"rank 0: ", "disk full"}, [&] {
     predict(model, own, data_.view().x, 4,

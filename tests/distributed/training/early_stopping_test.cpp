@@ -51,7 +51,7 @@ class EarlyStoppingRules : public testing::Test {
     return run(callback, options.monitor, script);
   }
 
-  Sequential model_ = test::classifier(2, 2, 2);
+  Network model_ = test::classifier(2, 2, 2);
   Trainer trainer_{model_, world(), {}};
 };
 
@@ -177,7 +177,7 @@ TEST(EarlyStopping, StopsARealTrainingOnAllRanksAtTheSameEpoch) {
   // The rate is 0: nothing ever improves after the first epoch.
   const Communicator communicator = world();
   const test::TinyData data = test::unit_rows({1, 2, 3, 4, 5});
-  Sequential model = test::linear_network(5, "mse", 0.0);
+  Network model = test::linear_network(5, "mse", 0.0);
   Trainer trainer(model, world(), {.epochs = 20, .batch_size = 2, .shuffle = false});
   const auto callback = std::make_shared<EarlyStopping>(
       EarlyStopping::Options{.monitor = "loss", .patience = 3, .restore_best_weights = true});
@@ -193,7 +193,7 @@ TEST(EarlyStopping, StopsARealTrainingOnAllRanksAtTheSameEpoch) {
 TEST(EarlyStopping, DoesNotSeeAValidationLossThatIsNotFinite) {
   test::TinyData data = test::unit_rows({1, 2, 3});
   std::fill(data.x.end() - 3, data.x.end(), 3e38f);
-  Sequential model = test::linear_network(3, "mse", 0.0, "ones");
+  Network model = test::linear_network(3, "mse", 0.0, "ones");
   Trainer trainer(model, world(), {.epochs = 9, .validation_split = 0.3});
   trainer.add_callback(std::make_shared<EarlyStopping>(EarlyStopping::Options{.patience = 0}));
 

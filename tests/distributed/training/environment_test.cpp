@@ -23,8 +23,8 @@ constexpr const char* kNetwork =
     "Dense(7, tanh, kernel_regularizer=l2(0.013)), Dropout(0.23), Dense(5, selu), Dense(3, "
     "softmax)";
 
-Sequential compiled_network() {
-  Sequential model = model_from_layers_text(kNetwork);
+Network compiled_network() {
+  Network model = model_from_layers_text(kNetwork);
   model.build({4});
   const nlohmann::ordered_json schedule = {
       {"class_name", "ExponentialDecay"},
@@ -43,7 +43,7 @@ std::string hash_of_text(const std::string& text) {
 /// All that a training with every part of the library gives, as text.
 std::string everything(const test::TinyData& data, const std::filesystem::path& file) {
   const Communicator communicator = world();
-  Sequential model = compiled_network();
+  Network model = compiled_network();
   Trainer trainer(model, world(), {.epochs = 3, .batch_size = 16, .validation_split = 0.2});
   trainer.fit(data.view());
   std::string text = model.weights_sha256();
@@ -115,11 +115,11 @@ TEST_F(Environments, ChangeNoNumberThatIsRead) {
     const DatasetArrays read = import_table(table, "", options, {}, Unknown::kRefuse).arrays;
     std::string text = to_hex(read.x_train->bytes) + to_hex(read.y_train->bytes);
     for (const char* number : {"0.1", "1e-300", "0.7", "123456.789e-7", "3.3333333333333335"}) {
-      Sequential model = model_from_layers_text(
+      Network model = model_from_layers_text(
           fmt::format("Rescaling({}), Dense(3, kernel_regularizer=l2({}))", number, number));
       model.build({4});
       text += model_to_json(model).dump();
-      Sequential again = model_from_json_text(model_to_json(model).dump());
+      Network again = model_from_json_text(model_to_json(model).dump());
       text += model_to_json(again).dump();
     }
     return hash_of_text(text);
@@ -131,7 +131,7 @@ TEST_F(Environments, ChangeNoFirstWeight) {
     std::string text;
     for (const char* initializer :
          {"glorot_uniform", "he_normal", "orthogonal", "truncated_normal"}) {
-      Sequential model =
+      Network model =
           model_from_layers_text(fmt::format("Dense(13, kernel_initializer={})", initializer));
       model.build({17});
       model.initialize(5);
@@ -144,7 +144,7 @@ TEST_F(Environments, ChangeNoFirstWeight) {
 TEST_F(Environments, AreRestoredWhenTrainingFails) {
   for (const auto& [name, make] : test::foreign_environments()) {
     SCOPED_TRACE(name);
-    Sequential model = test::linear_network(11, "mse", 1e30);
+    Network model = test::linear_network(11, "mse", 1e30);
     const test::TinyData data = test::unit_rows(std::vector<float>(11, 1e5f));
     bool restored = false;
     ExitCode code = ExitCode::kDone;

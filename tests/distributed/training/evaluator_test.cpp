@@ -19,15 +19,15 @@ std::string exact(const Evaluation& evaluation) {
   return text;
 }
 
-Sequential trained_classifier() {
-  Sequential model = test::classifier(4, 5, 3);
+Network trained_classifier() {
+  Network model = test::classifier(4, 5, 3);
   model.initialize(8);
   return model;
 }
 
 TEST(Evaluate, GivesTheSameBitsOnAnyNumberOfRanks) {
   const Communicator communicator = world();
-  const Sequential model = trained_classifier();
+  const Network model = trained_classifier();
   for (const std::int64_t rows : {1, 2, 3, 11, 50}) {
     const TinyData data = test::classified_rows(rows, 4, 3);
     for (const std::int64_t block : {1, 3, 32, 1000}) {
@@ -42,7 +42,7 @@ TEST(Evaluate, GivesTheSameBitsOnAnyNumberOfRanks) {
 
 TEST(Evaluate, ExchangesMoreBlocksThanFitOneMessage) {
   const Communicator communicator = world();
-  const Sequential model = test::linear_network(1, "mae", 0.1);
+  const Network model = test::linear_network(1, "mae", 0.1);
   TinyData data{std::vector<float>(9001), std::vector<float>(9001), {1}, {1}};
   std::iota(data.y.begin(), data.y.end(), 0.0f);
   EXPECT_EQ(evaluate(model, communicator, data.view(), 1).loss, 4500.0);
@@ -50,9 +50,9 @@ TEST(Evaluate, ExchangesMoreBlocksThanFitOneMessage) {
 
 TEST(Evaluate, EqualsALoopOverTheRows) {
   const Communicator communicator = world();
-  const Sequential model = trained_classifier();
+  const Network model = trained_classifier();
   const TinyData data = test::classified_rows(11, 4, 3);
-  Workspace workspace(model, 1, Workspace::Use::kInference);
+  const Workspace workspace = model.inference_workspace(1);
   double loss = 0;
   double correct = 0;
   for (std::size_t row = 0; row < 11; ++row) {
@@ -75,7 +75,7 @@ TEST(Evaluate, EqualsALoopOverTheRows) {
 
 TEST(Evaluate, WeighsALastPartialBlockByItsRows) {
   const Communicator communicator = world();
-  const Sequential model = test::linear_network(1, "mae", 0.1);
+  const Network model = test::linear_network(1, "mae", 0.1);
   TinyData data{std::vector<float>(48), std::vector<float>(48, 0.5f), {1}, {1}};
   std::fill(data.y.begin() + 32, data.y.end(), 1.0f);
   EXPECT_NEAR(evaluate(model, communicator, data.view(), 32).loss, 0.666667, 1e-6);
@@ -83,7 +83,7 @@ TEST(Evaluate, WeighsALastPartialBlockByItsRows) {
 
 TEST(Evaluate, AddsTheRegularizersOnce) {
   const Communicator communicator = world();
-  Sequential model = test::linear_network(3, "mae", 0.1, "ones", 0.5f);
+  Network model = test::linear_network(3, "mae", 0.1, "ones", 0.5f);
   model.initialize(0);
   const TinyData data = test::unit_rows({1, 1, 1});  // predicted without error
   EXPECT_NEAR(evaluate(model, communicator, data.view(), 2).loss, 1.5, 1e-6);
@@ -91,8 +91,8 @@ TEST(Evaluate, AddsTheRegularizersOnce) {
 
 TEST(Evaluate, LeavesDropoutOut) {
   const Communicator communicator = world();
-  Sequential with = test::classifier(4, 5, 3, "adam", 0.5);
-  Sequential without = test::classifier(4, 5, 3);
+  Network with = test::classifier(4, 5, 3, "adam", 0.5);
+  Network without = test::classifier(4, 5, 3);
   with.initialize(8);
   std::ranges::copy(with.arena().values(), without.arena().values().begin());
   const TinyData data = test::classified_rows(9, 4, 3);
@@ -101,7 +101,7 @@ TEST(Evaluate, LeavesDropoutOut) {
 }
 
 /// All predictions as rank 0's sink gets them; elsewhere the sink must not be called.
-std::vector<float> predictions(const Sequential& model, const Communicator& communicator,
+std::vector<float> predictions(const Network& model, const Communicator& communicator,
                                const TinyData& data, std::int64_t block) {
   std::vector<float> all;
   std::int64_t next = 0;
@@ -118,7 +118,7 @@ std::vector<float> predictions(const Sequential& model, const Communicator& comm
 
 TEST(Predict, ReturnsTheRowsInOrder) {
   const Communicator communicator = world();
-  Sequential model = test::linear_network(11, "mse", 0.1);
+  Network model = test::linear_network(11, "mse", 0.1);
   std::iota(model.arena().values().begin(), model.arena().values().begin() + 11, 0.0f);
   const TinyData data = test::unit_rows(std::vector<float>(11));
   for (const std::int64_t block : {1, 2, 3, 32}) {
@@ -130,7 +130,7 @@ TEST(Predict, ReturnsTheRowsInOrder) {
 
 TEST(Predict, GivesProbabilitiesAndTheSameBitsOnAnyNumberOfRanks) {
   const Communicator communicator = world();
-  const Sequential model = trained_classifier();
+  const Network model = trained_classifier();
   for (const std::int64_t rows : {1, 3, 11}) {
     const TinyData data = test::classified_rows(rows, 4, 3);
     const std::vector<float> shared = predictions(model, communicator, data, 3);
@@ -143,7 +143,7 @@ TEST(Predict, GivesProbabilitiesAndTheSameBitsOnAnyNumberOfRanks) {
 
 TEST(Predict, NeedsSeveralRoundsForManyRows) {
   const Communicator communicator = world();
-  Sequential model = test::linear_network(1, "mse", 0.1, "ones");
+  Network model = test::linear_network(1, "mse", 0.1, "ones");
   model.initialize(0);
   // More than 2^21 outputs on every rank make a second round.
   const auto rows = static_cast<std::size_t>(communicator.size()) * (2u << 20) + 5;

@@ -13,7 +13,7 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 TEST(DescribeNotFinite, CountsWeightsAndNamesTheFirst) {
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   model.initialize(1);
   EXPECT_EQ(describe_not_finite(model), "");
   std::span<float> last = model.layers().back()->parameters()[1].value;

@@ -102,7 +102,7 @@ class Capture {
 
 void train_with_everything(const std::filesystem::path& checkpoint) {
   const test::TinyData data = test::classified_rows(20, 4, 3);
-  Sequential model = test::classifier(4, 6, 3, "adam", 0.2);
+  Network model = test::classifier(4, 6, 3, "adam", 0.2);
   Trainer trainer(
       model, test::world(),
       {.epochs = 2, .batch_size = 6, .validation_split = 0.2, .check_replicas_every = 2});

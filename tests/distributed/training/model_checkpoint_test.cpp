@@ -50,7 +50,7 @@ class ModelCheckpointRules : public testing::Test {
   const Communicator communicator_ = world();
   const test::SharedDirectory directory_{communicator_};
   const std::filesystem::path path_ = directory_ / "best.h5";
-  Sequential model_ = test::classifier(2, 2, 2);
+  Network model_ = test::classifier(2, 2, 2);
   Trainer trainer_{model_, world(), {}};
 };
 
@@ -96,7 +96,7 @@ TEST(ModelCheckpoint, KeepsTheBestEpochOfARealTraining) {
   const Communicator communicator = world();
   const test::SharedDirectory directory(communicator);
   const test::TinyData data = test::classified_rows(24, 4, 3);
-  Sequential model = test::classifier(4, 6, 3);
+  Network model = test::classifier(4, 6, 3);
   Trainer trainer(model, world(), {.epochs = 3, .batch_size = 6, .validation_split = 0.25});
   trainer.add_callback(
       std::make_shared<ModelCheckpoint>(ModelCheckpoint::Options{.path = directory / "best.h5"}));

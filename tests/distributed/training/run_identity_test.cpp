@@ -29,7 +29,7 @@ TEST(RunIdentity, FitsEverythingIfItIsNotKnown) {
 }
 
 TEST(RunIdentity, TakesADefaultForWhatItStandsFor) {
-  const Sequential model = test::classifier(4, 6, 3);
+  const Network model = test::classifier(4, 6, 3);
   const TrainOptions defaults;
   TrainOptions same;
   same.grain = 8;
@@ -38,7 +38,7 @@ TEST(RunIdentity, TakesADefaultForWhatItStandsFor) {
 }
 
 TEST(RunIdentity, IgnoresWhatDoesNotDecideTheResult) {
-  const Sequential model = test::classifier(4, 6, 3);
+  const Network model = test::classifier(4, 6, 3);
   TrainOptions other;
   other.epochs = 9;
   other.sync = DistributedOptimizer::Strategy::kAllreduce;

@@ -24,7 +24,7 @@ class TrainerErrors : public testing::Test {
   std::string last_rank() const { return fmt::format("rank {}", communicator_.size() - 1); }
 
   const Communicator communicator_ = world();
-  Sequential model_ = test::classifier(4, 5, 3);
+  Network model_ = test::classifier(4, 5, 3);
   TinyData data_ = test::classified_rows(20, 4, 3);
 };
 
@@ -175,7 +175,7 @@ TEST_F(TrainerErrors, RefusesToSaveBeforeTheFirstFit) {
 }
 
 TEST_F(TrainerErrors, GivesUpOnAllRanksWhenTheLossIsNotFinite) {
-  Sequential model = test::linear_network(11, "mse", 1e30);
+  Network model = test::linear_network(11, "mse", 1e30);
   const TinyData data = test::unit_rows(std::vector<float>(11, 1e5f));
   expect_collective_error(
       communicator_, ExitCode::kNumerical, {"[trainer] step", "finite loss", "learning rate"},

@@ -20,7 +20,7 @@ constexpr double kRate = 0.5;
 /// of row i adds rate / (rows of its batch) to weight i. Returns the weights.
 std::vector<float> visits(std::int64_t rows, const TrainOptions& options) {
   const TinyData data = test::unit_rows(std::vector<float>(static_cast<std::size_t>(rows), 1000));
-  Sequential model = test::linear_network(rows, "mae", kRate);
+  Network model = test::linear_network(rows, "mae", kRate);
   Trainer(model, world(), options).fit(data.view());
   const auto weights = model.layers()[0]->parameters()[0].value;
   return {weights.begin(), weights.end()};
@@ -75,7 +75,7 @@ TEST(TrainerRows, LetsRanksBeIdleIfThereAreFewerRowsThanRanks) {
 
 TEST(TrainerRows, MakesOneOptimizerStepPerBatchTheLastPartialOneIncluded) {
   const TinyData data = test::classified_rows(11, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   Trainer(model, world(), {.epochs = 3, .batch_size = 3}).fit(data.view());
   EXPECT_EQ(model.optimizer().iterations(), 3 * 4);
 }
@@ -93,7 +93,7 @@ class Recorder final : public Callback {
 TEST(TrainerRows, GoesOnInTheStreamOfBatchesWhereAShortEpochEnded) {
   // 7 rows in batches of 2, 2, 2, 1; epochs of 3 steps: 4 epochs are 3 passes.
   const TinyData data = test::unit_rows(std::vector<float>(7, 1000));
-  Sequential model = test::linear_network(7, "mae", kRate);
+  Network model = test::linear_network(7, "mae", kRate);
   Trainer trainer(model, world(), {.epochs = 4, .batch_size = 2, .steps_per_epoch = 3, .seed = 3});
   const auto recorder = std::make_shared<Recorder>();
   trainer.add_callback(recorder);
@@ -124,7 +124,7 @@ TEST(TrainerRows, WeighsTheLossOfTheLastPartialBatchByItsRows) {
   std::vector<float> y(48, 0.5f);
   std::fill(y.begin() + 32, y.end(), 1.0f);
   const TinyData data = zero_rows(y);
-  Sequential model = test::linear_network(1, "mae", kRate);
+  Network model = test::linear_network(1, "mae", kRate);
   Trainer trainer(model, world(), {.batch_size = 32, .shuffle = false});
   const auto recorder = std::make_shared<Recorder>();
   trainer.add_callback(recorder);
@@ -141,7 +141,7 @@ TEST(TrainerRows, ValidatesOnTheLastRowsCutBeforeShuffling) {
   std::vector<float> y(11);
   std::iota(y.begin(), y.end(), 0.0f);
   const TinyData data = zero_rows(y);
-  Sequential model = test::linear_network(1, "mae", kRate);
+  Network model = test::linear_network(1, "mae", kRate);
   const History history =
       Trainer(model, world(), {.epochs = 2, .batch_size = 3, .validation_split = 0.2})
           .fit(data.view());
@@ -154,7 +154,7 @@ TEST(TrainerRows, ValidatesOnTheLastRowsCutBeforeShuffling) {
 TEST(TrainerRows, ValidatesOnGivenRowsInsteadOfASplit) {
   const TinyData data = zero_rows({1, 2, 3, 6});
   const TinyData validation = zero_rows({10, 20});
-  Sequential model = test::linear_network(1, "mae", kRate);
+  Network model = test::linear_network(1, "mae", kRate);
   const History history =
       Trainer(model, world(), {.validation_split = 0.5}).fit(data.view(), validation.view());
   EXPECT_NEAR(history[0].loss, 3.0, 1e-6);
@@ -163,7 +163,7 @@ TEST(TrainerRows, ValidatesOnGivenRowsInsteadOfASplit) {
 
 TEST(TrainerRows, ValidatesEverySoManyEpochs) {
   const TinyData data = zero_rows({1, 2, 3, 6});
-  Sequential model = test::linear_network(1, "mae", kRate);
+  Network model = test::linear_network(1, "mae", kRate);
   const History history =
       Trainer(model, world(), {.epochs = 5, .validation_split = 0.25, .validation_freq = 2})
           .fit(data.view());
@@ -176,7 +176,7 @@ TEST(TrainerRows, ValidatesOnRankZeroAloneWithTheSameNumbers) {
   const TinyData data = test::classified_rows(23, 4, 3);
   std::vector<double> losses;
   for (const bool on_root : {false, true}) {
-    Sequential model = test::classifier(4, 5, 3);
+    Network model = test::classifier(4, 5, 3);
     const History history = Trainer(model, world(),
                                     {.epochs = 1,
                                      .validation_split = 0.3,

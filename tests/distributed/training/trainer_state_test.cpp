@@ -39,7 +39,7 @@ class Notes final : public Callback {
 class TrainerState : public testing::Test {
  protected:
   const Communicator communicator_ = world();
-  Sequential model_ = test::classifier(4, 6, 3, "adam", 0.25);
+  Network model_ = test::classifier(4, 6, 3, "adam", 0.25);
   const TinyData data_ = test::classified_rows(20, 4, 3);
 };
 
@@ -91,7 +91,7 @@ class Wisher final : public Callback {
   bool stop_;
 };
 
-History history_with_wish(Sequential& model, const TinyData& data, int rank, bool stop) {
+History history_with_wish(Network& model, const TinyData& data, int rank, bool stop) {
   Trainer trainer(model, world(), {.epochs = 4, .batch_size = 6});
   trainer.add_callback(std::make_shared<Wisher>(rank, stop));
   return trainer.fit(data.view());
@@ -132,7 +132,7 @@ std::string without_clocks(History history) {
 class Resume : public TrainerState {
  protected:
   /// Trains to this epoch and returns the trainer's history without clocks.
-  std::string train(Sequential& model, std::int64_t epochs, TrainingState* state,
+  std::string train(Network& model, std::int64_t epochs, TrainingState* state,
                     const std::filesystem::path& save_to, std::int64_t steps = 0) {
     Trainer trainer(model, world(),
                     {.epochs = epochs,
@@ -150,7 +150,7 @@ class Resume : public TrainerState {
 
   void expect_resumed_run_to_be_equal(std::int64_t steps) {
     const test::SharedDirectory directory(communicator_);
-    Sequential whole = test::classifier(4, 6, 3, "adam", 0.25);
+    Network whole = test::classifier(4, 6, 3, "adam", 0.25);
     const std::string history = train(whole, 5, nullptr, {}, steps);
 
     train(model_, 2, nullptr, directory / "checkpoint.h5", steps);
@@ -176,13 +176,13 @@ TEST_F(Resume, FromTheMiddleOfAPassEqualsNeverStopping) {
 }
 
 TEST_F(Resume, FromMemoryEqualsNeverStopping) {
-  const auto notes = [&](Sequential& model, std::int64_t epochs, const TrainingState* state) {
+  const auto notes = [&](Network& model, std::int64_t epochs, const TrainingState* state) {
     Trainer trainer(model, world(), {.epochs = epochs, .batch_size = 6});
     if (state) trainer.restore(*state);
     trainer.fit(data_.view());
     return trainer.state();
   };
-  Sequential whole = test::classifier(4, 6, 3, "adam", 0.25);
+  Network whole = test::classifier(4, 6, 3, "adam", 0.25);
   notes(whole, 4, nullptr);
   const TrainingState middle = notes(model_, 1, nullptr);
   const TrainingState end = notes(model_, 4, &middle);
@@ -253,8 +253,8 @@ class ResumeOfAnother : public Resume {
   }
   /// The error of going on from the state with these options, this network and these rows.
   void expect_refusal(const TrainingState& state, ExitCode code,
-                      const std::vector<std::string>& words, TrainOptions options,
-                      Sequential& model, const ArrayDataset& data,
+                      const std::vector<std::string>& words, TrainOptions options, Network& model,
+                      const ArrayDataset& data,
                       const std::optional<ArrayDataset>& validation = {}) {
     options.epochs = 3;
     Trainer trainer(model, world(), options);
@@ -283,9 +283,9 @@ TEST_F(ResumeOfAnother, OptionIsRefusedWithBothValues) {
 
 TEST_F(ResumeOfAnother, NetworkOrOptimizerIsRefused) {
   const TrainingState state = state_after_two_epochs();
-  Sequential other_rate = test::classifier(4, 6, 3, "adam", 0.5);
+  Network other_rate = test::classifier(4, 6, 3, "adam", 0.5);
   expect_refusal(state, ExitCode::kUsage, {"network"}, options_, other_rate, data_.view());
-  Sequential other_optimizer = test::classifier(4, 6, 3, "adam", 0.25);
+  Network other_optimizer = test::classifier(4, 6, 3, "adam", 0.25);
   other_optimizer.compile(Json::parse(R"({"class_name": "Adam", "config": {"beta_1": 0.5}})"),
                           Json("sparse_categorical_crossentropy"), Json::parse(R"(["accuracy"])"));
   expect_refusal(state, ExitCode::kUsage, {"optimizer", "0.9", "0.5"}, options_, other_optimizer,
@@ -369,25 +369,25 @@ class Slower final : public Callback {
 
 TEST_F(Resume, GoesOnWithTheRateThatACallbackHasSet) {
   for (const std::int64_t epoch : {1, 2}) {
-    const auto train = [&](Sequential& model, std::int64_t epochs) {
+    const auto train = [&](Network& model, std::int64_t epochs) {
       Trainer trainer(model, world(), {.epochs = epochs, .batch_size = 6});
       const auto slower = std::make_shared<Slower>(epoch);
       trainer.add_callback(slower);
       trainer.fit(data_.view());
       return slower->state;
     };
-    Sequential whole = test::classifier(4, 6, 3, "sgd");
+    Network whole = test::classifier(4, 6, 3, "sgd");
     train(whole, 4);
-    Sequential first = test::classifier(4, 6, 3, "sgd");
+    Network first = test::classifier(4, 6, 3, "sgd");
     const TrainingState middle = train(first, 2);
-    const auto go_on = [&](Sequential& model) {
+    const auto go_on = [&](Network& model) {
       std::ranges::copy(first.arena().values(), model.arena().values().begin());
       Trainer trainer(model, world(), {.epochs = 4, .batch_size = 6});
       trainer.restore(middle);
       trainer.fit(data_.view());
       EXPECT_EQ(model.weights_sha256(), whole.weights_sha256()) << epoch;
     };
-    Sequential second = test::classifier(4, 6, 3, "sgd");
+    Network second = test::classifier(4, 6, 3, "sgd");
     go_on(second);  // compiled with the rate of the beginning
     go_on(second);  // and now, as if read from a file, with that of the middle
   }

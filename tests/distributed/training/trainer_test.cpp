@@ -25,7 +25,7 @@ class ReplicaWatcher final : public Callback {
 
 TEST(Trainer, KeepsReplicasEqualBitForBit) {
   const TinyData data = test::classified_rows(29, 4, 3);
-  Sequential model = test::classifier(4, 7, 3, "adam", 0.3);
+  Network model = test::classifier(4, 7, 3, "adam", 0.3);
   Trainer trainer(model, world(), {.epochs = 3, .batch_size = 5});
   trainer.add_callback(std::make_shared<ReplicaWatcher>());
   trainer.fit(data.view());
@@ -35,7 +35,7 @@ TEST(Trainer, GivesTheSameBitsWhenRunTwice) {
   const TinyData data = test::classified_rows(29, 4, 3);
   std::vector<std::string> hashes;
   for (int run = 0; run < 2; ++run) {
-    Sequential model = test::classifier(4, 7, 3, "adam", 0.3);
+    Network model = test::classifier(4, 7, 3, "adam", 0.3);
     Trainer(model, world(), {.epochs = 3, .batch_size = 5, .seed = 11}).fit(data.view());
     hashes.push_back(model.weights_sha256());
   }
@@ -49,7 +49,7 @@ TEST(Trainer, RunsANetworkInWhichNothingIsTrained) {
   model.layers()[0]->set_trainable(false);
   model.build({4});
   model.initialize(1);
-  const Workspace workspace(model, 2, Workspace::Use::kTraining);
+  const Workspace workspace = model.training_workspace(2);
   EXPECT_TRUE(workspace.output_gradient({0, 2}).empty());
   model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
   Trainer trainer(model, world(), {.epochs = 2, .batch_size = 12, .shuffle = false, .grain = 2});
@@ -65,7 +65,7 @@ TEST(Trainer, GivesTheSameBitsWithAnyBucketSize) {
   const TinyData data = test::classified_rows(29, 4, 3);
   std::vector<std::string> hashes;
   for (const std::int64_t bucket : {1, 64, 1 << 20}) {
-    Sequential model = test::classifier(4, 7, 3);
+    Network model = test::classifier(4, 7, 3);
     Trainer(model, world(), {.batch_size = 5, .bucket_floats = bucket}).fit(data.view());
     hashes.push_back(model.weights_sha256());
   }
@@ -74,7 +74,7 @@ TEST(Trainer, GivesTheSameBitsWithAnyBucketSize) {
 
 TEST(Trainer, Learns) {
   const TinyData data = test::classified_rows(400, 4, 3);
-  Sequential model = test::classifier(4, 16, 3);
+  Network model = test::classifier(4, 16, 3);
   const History history =
       Trainer(model, world(), {.epochs = 25, .batch_size = 32, .validation_split = 0.25})
           .fit(data.view());
@@ -85,7 +85,7 @@ TEST(Trainer, Learns) {
 /// Trains on these ranks and returns the history.
 History history_on(Communicator communicator, const TinyData& data, const std::string& optimizer,
                    double dropout, const TrainOptions& options) {
-  Sequential model = test::classifier(8, 16, 4, optimizer, dropout);
+  Network model = test::classifier(8, 16, 4, optimizer, dropout);
   return Trainer(model, std::move(communicator), options).fit(data.view());
 }
 
@@ -115,7 +115,7 @@ TEST(Trainer, DropsOtherElementsUnderAnotherSeed) {
   const TinyData data = test::classified_rows(24, 8, 4);
   std::vector<double> losses;
   for (const std::uint64_t seed : {1u, 2u}) {
-    Sequential model = test::classifier(8, 16, 4, "sgd", 0.5);
+    Network model = test::classifier(8, 16, 4, "sgd", 0.5);
     model.initialize(1);
     Trainer trainer(model, world(),
                     {.batch_size = 24, .shuffle = false, .seed = seed, .initialize = false});
@@ -131,7 +131,7 @@ TEST(Trainer, StepsAlongTheMeanGradientOfTheWholeBatch) {
   TinyData data{std::vector<float>(kRows * kFeatures), std::vector<float>(kRows), {kFeatures}, {1}};
   for (std::size_t i = 0; i < data.x.size(); ++i) data.x[i] = static_cast<float>(random.normal(i));
   for (std::size_t i = 0; i < kRows; ++i) data.y[i] = static_cast<float>(random.normal(100 + i));
-  Sequential model = test::linear_network(kFeatures, "mse", 0.1, "ones");
+  Network model = test::linear_network(kFeatures, "mse", 0.1, "ones");
 
   Trainer(model, world(), {.batch_size = kRows}).fit(data.view());
 
@@ -151,7 +151,7 @@ TEST(Trainer, StepsAlongTheMeanGradientOfTheWholeBatch) {
 TEST(Trainer, CountsTheRegularizerOnceInGradientAndLoss) {
   // x is zero: only the penalty 0.1 * sum w^2 has a gradient, 0.2 w.
   const TinyData data{std::vector<float>(8 * 4), std::vector<float>(8, 2.0f), {4}, {1}};
-  Sequential model = test::linear_network(4, "mae", 0.5, "ones", 0.1f);
+  Network model = test::linear_network(4, "mae", 0.5, "ones", 0.1f);
   const History history =
       Trainer(model, world(), {.batch_size = 4, .validation_split = 0.25}).fit(data.view());
 
@@ -165,7 +165,7 @@ TEST(Trainer, CountsTheRegularizerOnceInGradientAndLoss) {
 TEST(Trainer, TrainsOnFromTheModelsWeightsOfRankZeroIfAsked) {
   const Communicator communicator = world();
   const TinyData data = test::unit_rows({1, 1});
-  Sequential model = test::linear_network(2, "mae", 0.0);
+  Network model = test::linear_network(2, "mae", 0.0);
   for (float& w : model.layers()[0]->parameters()[0].value)
     w = 5.0f + static_cast<float>(communicator.rank());
   const History history = Trainer(model, world(), {.initialize = false}).fit(data.view());
@@ -175,7 +175,7 @@ TEST(Trainer, TrainsOnFromTheModelsWeightsOfRankZeroIfAsked) {
 
 TEST(Trainer, StartsAfreshAtASecondFit) {
   const TinyData data = test::classified_rows(20, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   Trainer trainer(model, world(), {.epochs = 2, .batch_size = 6});
   trainer.fit(data.view());
   const std::string first = model.weights_sha256();
@@ -187,13 +187,13 @@ TEST(Trainer, StartsAfreshAtASecondFit) {
 
 TEST(Trainer, DoesNothingInNoEpochs) {
   const TinyData data = test::classified_rows(5, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   EXPECT_TRUE(Trainer(model, world(), {.epochs = 0}).fit(data.view()).empty());
 }
 
 TEST(Trainer, EvaluatesAsItValidates) {
   const TinyData data = test::classified_rows(20, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   Trainer trainer(model, world(), {.epochs = 1, .batch_size = 6});
   const History history = trainer.fit(data.view(), data.view());
   const Evaluation evaluation = trainer.evaluate(data.view());
@@ -203,7 +203,7 @@ TEST(Trainer, EvaluatesAsItValidates) {
 
 TEST(Trainer, ReportsTheRateOfTheEpochsLastStep) {
   const TinyData data = test::classified_rows(20, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   const History history = Trainer(model, world(), {.epochs = 2}).fit(data.view());
   EXPECT_NEAR(history[1].learning_rate, 0.001, 1e-9);
   EXPECT_EQ(history[0].epoch, 1);
@@ -214,7 +214,7 @@ TEST(Trainer, ReportsTheRateOfTheEpochsLastStep) {
 TEST(Trainer, WorksOnPartOfTheRanks) {
   const Communicator communicator = world();
   const TinyData data = test::classified_rows(20, 4, 3);
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   const Communicator part = communicator.split(communicator.rank() % 2);
   Trainer trainer(model, Communicator(part.get()), {.batch_size = 7});
   trainer.fit(data.view());

@@ -20,7 +20,7 @@ using test::world;
 constexpr std::int64_t kBucketSizes[] = {1, 16, 40, 64, 100, 250, 1000, 1 << 20};
 
 /// Dense(5), Dropout, Dense(7), Dense(9), Dense(3) on 6 features; one layer may be frozen.
-Sequential deep_network(std::optional<std::size_t> frozen = {}) {
+Network deep_network(std::optional<std::size_t> frozen = {}) {
   Sequential model;
   model.add(std::make_unique<Dense>(5, Activation::kRelu));
   model.add(std::make_unique<Dropout>(0.5));
@@ -31,8 +31,13 @@ Sequential deep_network(std::optional<std::size_t> frozen = {}) {
   return model;
 }
 
-void expect_buckets_cover_everything(const Sequential& model, std::int64_t bucket_floats) {
-  const std::vector<Bucket> buckets = plan_buckets(model, bucket_floats);
+std::vector<Bucket> buckets_of(const Network& model, std::int64_t bucket_floats) {
+  return plan_buckets(plan_gradients(model.graph(), GradientWay::kRows),
+                      model.arena().trainable_size(), bucket_floats);
+}
+
+void expect_buckets_cover_everything(const Network& model, std::int64_t bucket_floats) {
+  const std::vector<Bucket> buckets = buckets_of(model, bucket_floats);
   ASSERT_FALSE(buckets.empty());
   EXPECT_EQ(buckets.front().floats.last, model.arena().trainable_size());
   EXPECT_EQ(buckets.back().floats.first, 0);
@@ -40,44 +45,53 @@ void expect_buckets_cover_everything(const Sequential& model, std::int64_t bucke
     EXPECT_LT(buckets[i].floats.first, buckets[i].floats.last);
     if (i > 0) {
       EXPECT_EQ(buckets[i].floats.last, buckets[i - 1].floats.first);
-      EXPECT_LT(buckets[i].last_layer, buckets[i - 1].last_layer);
+      EXPECT_LE(buckets[i].last_op, buckets[i - 1].last_op);
     }
   }
 }
 
 TEST(PlanBuckets, HasEveryFloatOnce) {
-  const Sequential model = deep_network();
+  const Network model = deep_network();
   for (const std::int64_t size : kBucketSizes) expect_buckets_cover_everything(model, size);
   for (const std::size_t frozen : {0u, 2u, 4u})
     for (const std::int64_t size : kBucketSizes)
       expect_buckets_cover_everything(deep_network(frozen), size);
 }
 
-TEST(PlanBuckets, CutsBetweenLayers) {
-  const Sequential model = deep_network();
-  for (const std::int64_t size : kBucketSizes)
-    for (const Bucket& bucket : plan_buckets(model, size))
-      EXPECT_EQ(bucket.floats.first,
-                model.layers()[bucket.last_layer]->parameters().front().offset);
+/// The parameters that begin in a bucket.
+std::vector<const Parameter*> parameters_in(const Network& model, const Bucket& bucket) {
+  std::vector<const Parameter*> found;
+  for (const Parameter* parameter : model.arena().parameters())
+    if (parameter->trained() && parameter->offset >= bucket.floats.first &&
+        parameter->offset < bucket.floats.last)
+      found.push_back(parameter);
+  return found;
 }
 
-TEST(PlanBuckets, IsLargerThanAskedForOnlyForASingleLayer) {
-  const Sequential model = deep_network();
+TEST(PlanBuckets, LeavesWhenBackwardIsThroughWithItsFirstOp) {
+  const Network model = deep_network();
   for (const std::int64_t size : kBucketSizes)
-    for (const Bucket& bucket : plan_buckets(model, size)) {
-      std::int64_t layers = 0;
-      for (const auto& layer : model.layers())
-        if (!layer->parameters().empty()) {
-          const std::int64_t first = layer->parameters().front().offset;
-          if (first >= bucket.floats.first && first < bucket.floats.last) ++layers;
-        }
-      EXPECT_TRUE(bucket.floats.count() <= size || layers == 1) << size;
+    for (const Bucket& bucket : buckets_of(model, size)) {
+      const auto& ops = model.graph().steps();
+      std::size_t first_op = 0;
+      while (
+          std::ranges::find(ops[first_op].op->parameters(), parameters_in(model, bucket).front()) ==
+          ops[first_op].op->parameters().end())
+        ++first_op;
+      EXPECT_EQ(bucket.last_op, first_op);
     }
 }
 
-TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerLayerForTheLargestCut) {
-  EXPECT_EQ(plan_buckets(deep_network(), 1 << 20).size(), 1u);
-  EXPECT_EQ(plan_buckets(deep_network(), 1).size(), 4u);
+TEST(PlanBuckets, IsLargerThanAskedForOnlyForASingleParameter) {
+  const Network model = deep_network();
+  for (const std::int64_t size : kBucketSizes)
+    for (const Bucket& bucket : buckets_of(model, size))
+      EXPECT_TRUE(bucket.floats.count() <= size || parameters_in(model, bucket).size() == 1);
+}
+
+TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerParameterForTheLargestCut) {
+  EXPECT_EQ(buckets_of(deep_network(), 1 << 20).size(), 1u);
+  EXPECT_EQ(buckets_of(deep_network(), 1).size(), 8u);
 }
 
 TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {
@@ -85,10 +99,10 @@ TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {
   model.add(std::make_unique<Dense>(2));
   model.layers()[0]->set_trainable(false);
   model.build({3});
-  const std::vector<Bucket> buckets = plan_buckets(model, 100);
+  const std::vector<Bucket> buckets = buckets_of(model, 100);
   ASSERT_EQ(buckets.size(), 1u);
   EXPECT_EQ(buckets[0].floats, Range{});
-  EXPECT_LT(buckets[0].last_layer, model.layers().size());
+  EXPECT_LT(buckets[0].last_op, model.graph().ops());
 }
 
 TEST(ShardOf, GivesEveryFloatToOnePartInWholeBlocks) {
@@ -124,11 +138,53 @@ T tree_value(std::uint32_t step, Range subtree, std::size_t i) {
 
 /// Looks like Dense, but a row of its input is (step, leaf, ...), and its gradients are the sums of
 /// leaf_value over the leaves of its rows: so that they tell from which rows they were made.
+class LeafOp final : public Op {
+ public:
+  LeafOp(Parameter& kernel, Parameter& bias) : parameters_{&kernel, &bias} {}
+  Needs needs() const override {
+    return {.backward_reads_x = false, .backward_reads_y = false, .gradient_reads_y = false};
+  }
+  std::span<Parameter* const> parameters() const override { return parameters_; }
+  void forward(const Pass&, const OpValues& values) const override {
+    for (std::int64_t row = 0; row < values.rows(); ++row)
+      std::copy_n(values.x().row(row), 2, values.y().row(row));
+  }
+  void backward(const Pass&, const OpValues&) const override {
+    called_hooks += ProgressHook::wanted() ? 1 : 0;
+    ProgressHook::run();  // as long products do
+  }
+  void gradient(const Pass&, const OpValues& values, const Subtrees& subtrees, std::size_t,
+                Range elements, float* out) const override {
+    const ConstMatrix x = values.x();
+    for (const Range& rows : subtrees.samples) {
+      const auto leaf = [&](std::int64_t row) { return static_cast<std::int64_t>(x.row(row)[1]); };
+      for (std::int64_t row = rows.first; row < rows.last; ++row)
+        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / subtrees.grain);
+      const auto step = static_cast<std::uint32_t>(x.row(rows.first)[0]);
+      float period[61];
+      for (std::size_t i = 0; i < 61; ++i)
+        period[i] = tree_value<float>(step, {leaf(rows.first), leaf(rows.last - 1) + 1}, i);
+      for (std::int64_t i = elements.first; i < elements.last; ++i)
+        out[i - elements.first] = period[i % 61];
+      out += subtrees.stride;
+    }
+  }
+
+  static int called_hooks;
+
+ private:
+  std::vector<Parameter*> parameters_;
+};
+int LeafOp::called_hooks = 0;
+
 class LeafSums final : public Layer {
  public:
   explicit LeafSums(std::int64_t units) : units_(units) {}
   std::string class_name() const override { return "LeafSums"; }
-  Shape build(const Shape& input) override {
+  nlohmann::ordered_json config() const override { return {}; }
+
+ private:
+  void build(const Shape& input) override {
     const auto initializer = make_initializer(std::string("glorot_uniform"));
     parameters_.push_back({.name = "kernel",
                            .shape = {input.back(), units_},
@@ -136,36 +192,17 @@ class LeafSums final : public Layer {
                            .regularizer = {}});
     parameters_.push_back(
         {.name = "bias", .shape = {units_}, .initializer = initializer, .regularizer = {}});
-    return {units_};
   }
-  void forward(const Pass&, ConstMatrix x, Matrix y, std::span<float>) const override {
-    for (std::int64_t row = 0; row < x.rows; ++row) std::copy_n(x.row(row), 2, y.row(row));
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
+    return graph.add(std::make_unique<LeafOp>(parameters_[0], parameters_[1]), {inputs[0]},
+                     {units_});
   }
-  void backward(const Pass&, ConstMatrix, ConstMatrix, Matrix, Matrix,
-                std::span<const float>) const override {}
-  void gradient(const Pass& pass, ConstMatrix x, ConstMatrix, std::size_t, Range elements,
-                float* out) const override {
-    for (const Range& rows : pass.subtrees.samples) {
-      const auto leaf = [&](std::int64_t row) { return static_cast<std::int64_t>(x.row(row)[1]); };
-      for (std::int64_t row = rows.first; row < rows.last; ++row)
-        EXPECT_EQ(leaf(row), leaf(rows.first) + (row - rows.first) / pass.subtrees.grain);
-      const auto step = static_cast<std::uint32_t>(x.row(rows.first)[0]);
-      float period[61];
-      for (std::size_t i = 0; i < 61; ++i)
-        period[i] = tree_value<float>(step, {leaf(rows.first), leaf(rows.last - 1) + 1}, i);
-      for (std::int64_t i = elements.first; i < elements.last; ++i)
-        out[i - elements.first] = period[i % 61];
-      out += pass.subtrees.stride;
-    }
-  }
-  nlohmann::ordered_json config() const override { return {}; }
 
- private:
   std::int64_t units_;
 };
 
-Sequential leaf_network(std::int64_t features, std::initializer_list<std::int64_t> units,
-                        const std::string& optimizer) {
+Network leaf_network(std::int64_t features, std::initializer_list<std::int64_t> units,
+                     const std::string& optimizer) {
   Sequential model;
   for (const std::int64_t n : units) model.add(std::make_unique<LeafSums>(n));
   model.build({features});
@@ -174,7 +211,7 @@ Sequential leaf_network(std::int64_t features, std::initializer_list<std::int64_
 }
 
 /// Layers of more than a block, so that several ranks own a shard. SGD, rate 0.01.
-Sequential large_network() {
+Network large_network() {
   return leaf_network(130, {90, 70, 3}, "sgd");
 }
 
@@ -186,9 +223,8 @@ std::vector<DistributedOptimizer::Input> all_inputs(const DistributedOptimizer& 
 }
 
 /// One step as the trainer makes it, of a leaf_network, by plans[which].
-std::vector<double> make_step(Sequential& model, DistributedOptimizer& optimizer,
-                              std::span<const StepPlan> plans, std::size_t which,
-                              std::uint32_t step) {
+std::vector<double> make_step(DistributedOptimizer& optimizer, std::span<const StepPlan> plans,
+                              std::size_t which, std::uint32_t step) {
   const StepPlan& plan = plans[which];
   const int rank = world().rank();
   optimizer.begin_step(which);
@@ -199,15 +235,13 @@ std::vector<double> make_step(Sequential& model, DistributedOptimizer& optimizer
       x.row(i)[1] = static_cast<float>((input.batch_rows.first + i) / plan.grain());
     }
   }
-  for (std::size_t subtree = 0; subtree < optimizer.subtrees().size(); ++subtree) {
-    const std::span<double> loss_sums = optimizer.loss_sums(subtree);
-    for (std::size_t i = 0; i < loss_sums.size(); ++i)
-      loss_sums[i] = tree_value<double>(step, plan.subtrees_of(rank)[subtree], i);
-  }
-  model.forward(optimizer.workspace(), optimizer.own_input().rows, {});
-  model.backward(optimizer.workspace(), optimizer.own_input().rows, {}, [&](std::size_t layer) {
-    optimizer.layer_done(layer);
-    ProgressHook::run();  // as long products do
+  optimizer.run({.training = true}, [&](const Block& block) {
+    for (std::size_t i = 0; i < block.subtrees; ++i) {
+      const std::size_t subtree = block.first_subtree + i;
+      const std::span<double> loss_sums = optimizer.loss_sums(subtree);
+      for (std::size_t k = 0; k < loss_sums.size(); ++k)
+        loss_sums[k] = tree_value<double>(step, plan.subtrees_of(rank)[subtree], k);
+    }
   });
   const std::span<const double> totals = optimizer.finish();
   return {totals.begin(), totals.end()};
@@ -227,7 +261,7 @@ struct Setting {
   bool by_turns = false;
 };
 
-std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, Sequential& model,
+std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, Network& model,
                                                        const Communicator& communicator,
                                                        std::int64_t bucket_floats,
                                                        std::span<const StepPlan> plans) {
@@ -248,7 +282,7 @@ std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, S
 
 class Optimizers : public testing::TestWithParam<Setting> {
  protected:
-  std::unique_ptr<DistributedOptimizer> make(Sequential& model, std::int64_t bucket_floats) const {
+  std::unique_ptr<DistributedOptimizer> make(Network& model, std::int64_t bucket_floats) const {
     return make_distributed(GetParam(), model, communicator_, bucket_floats, plans_);
   }
   const Communicator communicator_ = world();
@@ -265,7 +299,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   for (const std::int64_t size : {1, 7000, 1 << 20}) {
-    Sequential model = large_network();
+    Network model = large_network();
     model.initialize(1);
     communicator_.broadcast(model.arena().values());
     const auto optimizer = make(model, size);
@@ -273,7 +307,7 @@ TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
     std::uint32_t step = 0;
     for (int round = 0; round < 2; ++round)
       for (std::size_t which = 0; which < plans_.size(); ++which) {
-        const std::vector<double> totals = make_step(model, *optimizer, plans_, which, ++step);
+        const std::vector<double> totals = make_step(*optimizer, plans_, which, ++step);
         const Range all{0, plans_[which].grains()};
         for (std::size_t i = 0; i < totals.size(); ++i)
           ASSERT_EQ(totals[i], tree_value<double>(step, all, i));
@@ -291,11 +325,11 @@ TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
 
 TEST_P(Optimizers, LeavesEqualReplicasInTheModelsOwnMemory) {
   for (const std::int64_t size : kBucketSizes) {
-    Sequential model = leaf_network(6, {5, 7, 9, 3}, "sgd");
+    Network model = leaf_network(6, {5, 7, 9, 3}, "sgd");
     std::string during;
     {
       const auto optimizer = make(model, size);
-      make_step(model, *optimizer, plans_, 0, 1);
+      make_step(*optimizer, plans_, 0, 1);
       EXPECT_NO_THROW(optimizer->check_replicas("after step 1"));
       during = model.weights_sha256();
       EXPECT_EQ(model.optimizer().iterations(), 1);
@@ -307,7 +341,7 @@ TEST_P(Optimizers, LeavesEqualReplicasInTheModelsOwnMemory) {
 }
 
 TEST_P(Optimizers, HoldsTheWholeStateOnceOrOnEveryRank) {
-  Sequential model = leaf_network(200, {90, 3}, "adam");  // Adam: two slots
+  Network model = leaf_network(200, {90, 3}, "adam");  // Adam: two slots
   const auto optimizer = make(model, 7000);
   const std::int64_t whole = 2 * model.arena().trainable_size();
   const std::int64_t copies =
@@ -325,7 +359,7 @@ TEST(ShardedOptimizer, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
     model.compile("adam", "mse", {});
     return model;
   };
-  Sequential alone = reference_network();
+  Network alone = reference_network();
   const Communicator self = test::alone();
   const std::vector<StepPlan> plan_alone{StepPlan(32, 8, 1)};
   const double whole = static_cast<double>(
@@ -333,7 +367,7 @@ TEST(ShardedOptimizer, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
   EXPECT_GE(whole, 2 * 52'650);
   const std::vector<StepPlan> plans{StepPlan(32, 8, 4)};
   for (const int per_host : {1, 2, 4}) {
-    Sequential model = reference_network();
+    Network model = reference_network();
     const auto optimizer =
         make_distributed({"", kSharded, per_host}, model, communicator, 1 << 20, plans);
     EXPECT_LE(static_cast<double>(optimizer->slot_floats()), 0.3 * whole)
@@ -343,15 +377,15 @@ TEST(ShardedOptimizer, HoldsAtMostThreeTenthsOfTheStateOnEachOfFourRanks) {
 
 TEST(AllreduceOptimizer, SendsEachSubtreeToTheOwnersAndEachSumToAll) {
   const Communicator communicator = world();
-  Sequential model = large_network();
+  Network model = large_network();
   const std::vector<StepPlan> plans{StepPlan(52, 4, communicator.size())};
   AllreduceOptimizer optimizer(model, communicator, {.bucket_floats = 7000, .loss_sums = 3}, plans);
-  for (std::uint32_t step = 0; step < 3; ++step) make_step(model, optimizer, plans, 0, step);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(optimizer, plans, 0, step);
 
   const int self = communicator.rank();
   const auto subtrees = static_cast<std::int64_t>(plans[0].subtrees_of(self).size());
   std::int64_t expected = communicator.size() - 1;  // the loss sums
-  for (const Bucket& bucket : plan_buckets(model, 7000))
+  for (const Bucket& bucket : buckets_of(model, 7000))
     for (int other = 0; other < communicator.size(); ++other) {
       if (other == self) continue;
       if (shard_of(bucket.floats, other, communicator.size()).count() > 0) expected += subtrees;
@@ -362,25 +396,22 @@ TEST(AllreduceOptimizer, SendsEachSubtreeToTheOwnersAndEachSumToAll) {
 
 TEST(ShardedOptimizer, SendsNothingWithinAHost) {
   const Communicator communicator = world();
-  Sequential model = large_network();
+  Network model = large_network();
   const std::vector<StepPlan> plans = some_plans();
   ShardedOptimizer optimizer(model, communicator, communicator.on_this_host(), {}, plans);
   optimizer.set_up();
-  make_step(model, optimizer, plans, 0, 1);
+  make_step(optimizer, plans, 0, 1);
   EXPECT_EQ(optimizer.traffic().messages, 0);
 }
 
 TEST_P(Optimizers, GoesOnDuringLongProductsWhileBucketsTravelBetweenHosts) {
-  Sequential model = deep_network();
+  Network model = leaf_network(20, {9, 8, 3}, "sgd");
   const auto optimizer = make(model, 1);
-  model.initialize(1);
-  optimizer->begin_step(0);
+  LeafOp::called_hooks = 0;
   EXPECT_FALSE(ProgressHook::wanted());
-  optimizer->layer_done(model.layers().size() - 1);
+  make_step(*optimizer, plans_, 0, 1);
   const bool travel = GetParam().strategy == kSharded && communicator_.size() > GetParam().per_host;
-  EXPECT_EQ(ProgressHook::wanted(), travel);
-  for (std::size_t layer = model.layers().size() - 1; layer-- > 0;) optimizer->layer_done(layer);
-  optimizer->finish();
+  EXPECT_EQ(LeafOp::called_hooks > 0, travel);
   EXPECT_FALSE(ProgressHook::wanted());
 }
 
@@ -388,36 +419,36 @@ TEST(ShardedOptimizer, SendsTwiceTheSharesOfTheOthersBetweenHosts) {
   const Communicator communicator = world();
   const int p = communicator.size();
   if (p == 3) GTEST_SKIP() << "a power of two, so that each rank has one subtree";
-  Sequential model = leaf_network(2000, {100, 8}, "sgd");
+  Network model = leaf_network(2000, {100, 8}, "sgd");
   const std::vector<StepPlan> plans{StepPlan(64, 8, p)};
   ShardedOptimizer optimizer(model, communicator, communicator.split(communicator.rank()),
                              {.bucket_floats = 50'000}, plans);
   optimizer.set_up();
-  for (std::uint32_t step = 0; step < 2; ++step) make_step(model, optimizer, plans, 0, step);
+  for (std::uint32_t step = 0; step < 2; ++step) make_step(optimizer, plans, 0, step);
   const auto bytes = static_cast<double>(optimizer.traffic().bytes) / 2;
   const double gradients = 4.0 * static_cast<double>(model.arena().trainable_size());
   EXPECT_NEAR(bytes, 2.0 * (p - 1) / p * gradients, 0.05 * gradients);
 }
 
 TEST_P(Optimizers, AddsTheRegularizersGradientOnceWhateverTheRanks) {
-  Sequential model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
+  Network model = test::linear_network(40, "mse", 0.5, "ones", 0.1f);
   model.initialize(0);
   const auto optimizer = make(model, 1);
   optimizer->begin_step(0);
   for (const DistributedOptimizer::Input& input : all_inputs(*optimizer))
     std::ranges::fill(optimizer->workspace().input(input.rows).flat(), 0.0f);
-  std::ranges::fill(optimizer->workspace().output_gradient(optimizer->own_input().rows).flat(),
-                    0.0f);
-  optimizer->layer_done(0);
+  optimizer->run({.training = true}, [&](const Block&) {
+    std::ranges::fill(optimizer->workspace().output_gradient(optimizer->own_input().rows).flat(),
+                      0.0f);
+  });
   optimizer->finish();  // gradients of the data: 0; of the penalty: 2 * 0.1 * 1
   EXPECT_THAT(model.layers()[0]->parameters()[0].value, testing::Each(testing::FloatEq(0.9f)));
 }
 
 TEST_P(Optimizers, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
-  Sequential whole = leaf_network(200, {90, 3}, "adam");
+  Network whole = leaf_network(200, {90, 3}, "adam");
   const auto whole_optimizer = make(whole, 7000);
-  for (std::uint32_t step = 0; step < 3; ++step)
-    make_step(whole, *whole_optimizer, plans_, 0, step);
+  for (std::uint32_t step = 0; step < 3; ++step) make_step(*whole_optimizer, plans_, 0, step);
   OptimizerSlots slots = whole_optimizer->gather_slots();
   EXPECT_EQ(slots.size(), communicator_.is_root() ? 2u : 0u);
   slots.resize(2);
@@ -425,7 +456,7 @@ TEST_P(Optimizers, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
     slot.resize(static_cast<std::size_t>(whole.arena().trainable_size()));
     communicator_.broadcast(std::span(slot));
   }
-  Sequential resumed = leaf_network(200, {90, 3}, "adam");
+  Network resumed = leaf_network(200, {90, 3}, "adam");
   std::ranges::copy(whole.arena().values(), resumed.arena().values().begin());
   communicator_.barrier();
   const Setting other{"", DistributedOptimizer::Strategy::kAllreduce};
@@ -434,8 +465,8 @@ TEST_P(Optimizers, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
   resumed.optimizer().set_iterations(3);
 
   for (std::uint32_t step = 3; step < 6; ++step) {
-    make_step(whole, *whole_optimizer, plans_, 1, step);
-    make_step(resumed, *resumed_optimizer, plans_, 1, step);
+    make_step(*whole_optimizer, plans_, 1, step);
+    make_step(*resumed_optimizer, plans_, 1, step);
   }
 
   EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
@@ -445,7 +476,7 @@ TEST_P(Optimizers, GoesOnFromGatheredSlotsAsIfItHadNotStopped) {
 }
 
 TEST_P(Optimizers, RefusesSlotsThatDoNotFit) {
-  Sequential model = test::classifier(4, 5, 3);
+  Network model = test::classifier(4, 5, 3);
   const auto optimizer = make(model, 100);
   OptimizerSlots slots(
       2, std::vector<float>(static_cast<std::size_t>(model.arena().trainable_size())));

@@ -78,7 +78,7 @@ TEST(StepProfile, CoversTheStepsOfATraining) {
   const test::TinyData data = test::classified_rows(29, 4, 3);
   for (const auto sync :
        {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce}) {
-    Sequential model = test::classifier(4, 7, 3);
+    Network model = test::classifier(4, 7, 3);
     Trainer trainer(model, world(), {.epochs = 2, .batch_size = 5, .sync = sync, .profile = true});
     const History history = trainer.fit(data.view());
     const ProfileReport report = trainer.profile();
@@ -94,7 +94,7 @@ TEST(StepProfile, CoversTheStepsOfATraining) {
 
 TEST(StepProfile, IsEmptyUnlessItIsAskedFor) {
   const test::TinyData data = test::classified_rows(29, 4, 3);
-  Sequential model = test::classifier(4, 7, 3);
+  Network model = test::classifier(4, 7, 3);
   Trainer trainer(model, world(), {.batch_size = 5});
   trainer.fit(data.view());
   EXPECT_EQ(trainer.profile().steps, 0);

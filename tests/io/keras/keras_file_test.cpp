@@ -26,8 +26,8 @@ using testing::ElementsAre;
 constexpr std::size_t kTrailerBytes = 48;
 constexpr ExitCode kBad = ExitCode::kBadData;
 
-Sequential make_model(const std::string& optimizer = "adam", std::uint64_t seed = 7) {
-  Sequential model =
+Network make_model(const std::string& optimizer = "adam", std::uint64_t seed = 7) {
+  Network model =
       model_from_layers_text("Input((4,)), Dense(5, relu), Dropout(0.25), Dense(3, softmax)");
   model.initialize(seed);
   if (!optimizer.empty()) model.compile(optimizer, "sparse_categorical_crossentropy", {"accuracy"});
@@ -35,7 +35,7 @@ Sequential make_model(const std::string& optimizer = "adam", std::uint64_t seed 
 }
 
 /// Slots whose every number tells its slot and weight; gaps stay zero.
-OptimizerSlots make_slots(const Sequential& model) {
+OptimizerSlots make_slots(const Network& model) {
   OptimizerSlots slots;
   for (std::size_t slot = 0; slot < model.optimizer().slot_names().size(); ++slot) {
     auto& values = slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()));
@@ -49,13 +49,13 @@ OptimizerSlots make_slots(const Sequential& model) {
   return slots;
 }
 
-File image_file(const Sequential& model, const OptimizerSlots* slots = nullptr) {
+File image_file(const Network& model, const OptimizerSlots* slots = nullptr) {
   return File::open_image(keras_image(model, slots, ""), "image");
 }
 
 TEST(KerasFile, ComesBackWithWeightsOptimizerAndTrainingState) {
   TemporaryDirectory directory;
-  Sequential model = make_model();
+  Network model = make_model();
   model.optimizer().set_iterations(42);
   const OptimizerSlots slots = make_slots(model);
   const std::string state = R"({"epoch":3,"note":"Grüße"})";
@@ -75,7 +75,7 @@ TEST(KerasFile, ComesBackWithWeightsOptimizerAndTrainingState) {
 
 TEST(KerasFile, AModelThatIsNotCompiledHasNoTrainingConfig) {
   TemporaryDirectory directory;
-  const Sequential model = make_model("");
+  const Network model = make_model("");
 
   save_model(directory / "m.h5", model, nullptr, "");
   const LoadedModel loaded = load_model(directory / "m.h5");
@@ -89,7 +89,7 @@ TEST(KerasFile, AModelThatIsNotCompiledHasNoTrainingConfig) {
 
 TEST(KerasFile, AnOptimizerWithoutSlotsKeepsItsIterations) {
   TemporaryDirectory directory;
-  Sequential model = make_model("sgd");
+  Network model = make_model("sgd");
   model.optimizer().set_iterations(9);
   const OptimizerSlots none;
 
@@ -101,7 +101,7 @@ TEST(KerasFile, AnOptimizerWithoutSlotsKeepsItsIterations) {
 }
 
 TEST(KerasFile, HasTheTreeThatKeras2Writes) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   const OptimizerSlots slots = make_slots(model);
   const File file = image_file(model, &slots);
 
@@ -172,7 +172,7 @@ TEST(KerasFile, HasTheAttributeTypesThatH5pyWrites) {
 }
 
 TEST(KerasFile, TheSameModelGivesTheSameBytes) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   const OptimizerSlots slots = make_slots(model);
 
   mallopt(M_PERTURB, 0x55);
@@ -203,7 +203,7 @@ TEST(KerasFile, NamesThatNeedSeveralAttributesComeBack) {
     text += fmt::format(", Dense(2, name=layer_{}_{})", std::string(2000, 'n'), i);
   }
   TemporaryDirectory directory;
-  Sequential model = model_from_layers_text(text);
+  Network model = model_from_layers_text(text);
   model.initialize(1);
 
   save_model(directory / "m.h5", model, nullptr, "");
@@ -214,7 +214,7 @@ TEST(KerasFile, NamesThatNeedSeveralAttributesComeBack) {
 
 TEST(KerasFile, EveryFlippedBitIsFound) {
   TemporaryDirectory directory;
-  const Sequential model = make_model();
+  const Network model = make_model();
   const OptimizerSlots slots = make_slots(model);
   save_model(directory / "m.h5", model, &slots, "{}");
   const std::string whole = bytes_of(directory / "m.h5");
@@ -232,7 +232,7 @@ TEST(KerasFile, EveryFlippedBitIsFound) {
 
 TEST(KerasFile, TruncationAndAnotherFilesTrailerAreFound) {
   TemporaryDirectory directory;
-  const Sequential model = make_model();
+  const Network model = make_model();
   save_model(directory / "m.h5", model, nullptr, "{}");
   save_model(directory / "other.h5", make_model("adam", 8), nullptr, "{}");
   const std::string whole = bytes_of(directory / "m.h5");
@@ -251,7 +251,7 @@ TEST(KerasFile, TruncationAndAnotherFilesTrailerAreFound) {
 
 TEST(KerasFile, TheTrailerHasLengthAndSha256OfTheImage) {
   TemporaryDirectory directory;
-  const Sequential model = make_model();
+  const Network model = make_model();
   save_model(directory / "m.h5", model, nullptr, "");
   const std::string whole = bytes_of(directory / "m.h5");
   const std::vector<std::byte> image = keras_image(model, nullptr, "");
@@ -269,7 +269,7 @@ TEST(KerasFile, TheTrailerHasLengthAndSha256OfTheImage) {
 
 TEST(KerasFile, AForeignFileNeedsNoTrailer) {
   TemporaryDirectory directory;
-  const Sequential model = make_model();
+  const Network model = make_model();
   write_atomically(directory / "m.h5", keras_image(model, nullptr, ""));
 
   EXPECT_EQ(load_model(directory / "m.h5").model.weights_sha256(), model.weights_sha256());
@@ -282,7 +282,7 @@ struct NamedWeights {
   float first;
 };
 
-std::vector<std::byte> foreign_image(const Sequential& model, const std::string& step_name,
+std::vector<std::byte> foreign_image(const Network& model, const std::string& step_name,
                                      const std::vector<NamedWeights>& weights) {
   Writer writer = Writer::in_memory();
   writer.write_string("/", "model_config", model_to_json(model).dump());
@@ -323,7 +323,7 @@ LoadedModel load_image(const std::vector<std::byte>& image) {
 }
 
 TEST(KerasFile, ReadsTheInterleavedOptimizerStateOfTfKeras) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   const LoadedModel loaded = load_image(foreign_image(model, "iteration:0",
                                                       {{"Adam/m/dense/kernel:0", {4, 5}, 1000},
                                                        {"Adam/v/dense/kernel:0", {4, 5}, 2000},
@@ -340,7 +340,7 @@ TEST(KerasFile, ReadsTheInterleavedOptimizerStateOfTfKeras) {
 }
 
 TEST(KerasFile, ReadsTheOptimizerStateOfKeras3) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   const std::string prefix = "adam/sequential_dense_";
   const LoadedModel loaded = load_image(foreign_image(model, "adam/iteration",
                                                       {{"adam/learning_rate", {}, 0.001f},
@@ -358,7 +358,7 @@ TEST(KerasFile, ReadsTheOptimizerStateOfKeras3) {
 }
 
 TEST(KerasFile, OptimizerStateThatDoesNotFitIsLeftOut) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   const std::vector<NamedWeights> legacy = {
       {"Adam/dense/kernel/m:0", {4, 5}, 1},   {"Adam/dense/bias/m:0", {5}, 1},
       {"Adam/dense_1/kernel/m:0", {5, 3}, 1}, {"Adam/dense_1/bias/m:0", {3}, 1},
@@ -383,7 +383,7 @@ TEST(KerasFile, OptimizerStateThatDoesNotFitIsLeftOut) {
 TEST(KerasFile, FrozenWeightsHaveNoSlots) {
   nlohmann::ordered_json json = model_to_json(make_model());
   json["config"]["layers"][1]["config"]["trainable"] = false;
-  Sequential model = model_from_json(json);
+  Network model = model_from_json(json);
   model.initialize(3);
   model.compile("adam", "sparse_categorical_crossentropy", {});
   OptimizerSlots slots(
@@ -524,7 +524,7 @@ TEST(KerasFile, ADamagedTrainingConfigIsRefused) {
 }
 
 TEST(KerasFile, SlotsOfAnotherSizeAreRefusedOnSaving) {
-  const Sequential model = make_model();
+  const Network model = make_model();
   OptimizerSlots slots = make_slots(model);
   slots[1].pop_back();
   expect_error(kBad, {"slot v"}, [&] { keras_image(model, &slots, ""); });
@@ -534,18 +534,18 @@ TEST(KerasFile, SlotsOfAnotherSizeAreRefusedOnSaving) {
 }
 
 TEST(CopyWeights, CopiesAllOrNothing) {
-  const Sequential from = make_model("", 1);
-  Sequential to = make_model("", 2);
+  const Network from = make_model("", 1);
+  Network to = make_model("", 2);
   copy_weights(from, to);
   EXPECT_EQ(to.weights_sha256(), from.weights_sha256());
 
-  Sequential wider = model_from_layers_text("Input((4,)), Dense(5), Dense(4)");
+  Network wider = model_from_layers_text("Input((4,)), Dense(5), Dense(4)");
   wider.initialize(1);
   const std::string before = wider.weights_sha256();
   expect_error(kBad, {"dense_1", "kernel", "(5, 4)", "(5, 3)"}, [&] { copy_weights(from, wider); });
   EXPECT_EQ(wider.weights_sha256(), before);
 
-  Sequential deeper = model_from_layers_text("Input((4,)), Dense(5), Dense(3), Dense(3)");
+  Network deeper = model_from_layers_text("Input((4,)), Dense(5), Dense(3), Dense(3)");
   expect_error(kBad, {"expected 3 layers with weights", "got 2"},
                [&] { copy_weights(from, deeper); });
 }

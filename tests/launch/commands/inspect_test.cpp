@@ -31,8 +31,8 @@ class Inspect : public testing::Test {
   ~Inspect() override { std::filesystem::remove_all(directory_); }
   std::filesystem::path path(const std::string& name) const { return directory_ / name; }
 
-  static Sequential small_model() {
-    Sequential model = model_from_layers_text("Dense(3, relu), Dense(2, softmax)");
+  static Network small_model() {
+    Network model = model_from_layers_text("Dense(3, relu), Dense(2, softmax)");
     model.build({4});
     model.initialize(7);
     model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
@@ -76,7 +76,7 @@ TEST_F(Inspect, CountsTheClassesOfADatasetFile) {
 }
 
 TEST_F(Inspect, DescribesAModelFile) {
-  const Sequential model = small_model();
+  const Network model = small_model();
   save_model(path("m.h5"), model, nullptr, "");
 
   const ordered_json report = inspect_file(path("m.h5"));
@@ -112,7 +112,7 @@ TEST_F(Inspect, ShowsATrainingStateThatDoesNotParseAsAProblem) {
 }
 
 TEST_F(Inspect, HashesAWeightsFileAsTheModel) {
-  const Sequential model = small_model();
+  const Network model = small_model();
   hdf5::Writer writer = hdf5::Writer::create(path("w.h5"));
   std::vector<std::string> layers;
   for (const auto& layer : model.layers()) {

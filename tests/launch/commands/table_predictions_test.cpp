@@ -13,8 +13,8 @@ namespace {
 
 using Kind = OutputMeaning::Kind;
 
-Sequential network(const std::string& layers) {
-  Sequential model = model_from_layers_text(layers);
+Network network(const std::string& layers) {
+  Network model = model_from_layers_text(layers);
   model.build({2});
   return model;
 }
@@ -51,7 +51,7 @@ TEST(TablePredictions, ReadsOneSigmoidAsTwoClasses) {
 }
 
 TEST(TablePredictions, KnowsLogits) {
-  Sequential model = network("Dense(1)");
+  Network model = network("Dense(1)");
   const nlohmann::ordered_json loss = {{"class_name", "BinaryCrossentropy"},
                                        {"config", {{"from_logits", true}}}};
   model.compile(nlohmann::ordered_json("sgd"), loss, nlohmann::ordered_json::array());

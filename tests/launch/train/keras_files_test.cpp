@@ -10,8 +10,8 @@
 #include "io/hdf5/hdf5.hpp"
 #include "launch/cli/model_source.hpp"
 #include "launch/train/network_source.hpp"
+#include "src/graph/workspace.hpp"
 #include "src/model/model_json.hpp"
-#include "src/model/workspace.hpp"
 #include "tests/launch/error_expectation.hpp"
 
 // The files that tests/reference/keras_files.py wrote with Keras 2.15 and 3.15 (and, by hand, as
@@ -76,13 +76,13 @@ DatasetFile inputs_of(const Json& entry) {
   return DatasetFile(kFiles / "rows.h5", entry["x"].get<std::string>());
 }
 
-void expect_predictions(const Sequential& model, const Json& entry) {
+void expect_predictions(const Network& model, const Json& entry) {
   const DatasetFile x = inputs_of(entry);
   Shape extents = {x.rows()};
   extents.insert(extents.end(), x.row_shape().begin(), x.row_shape().end());
   const std::vector<float> rows = hdf5::File::open(kFiles / "rows.h5")
                                       .read_floats("/" + entry["x"].get<std::string>(), extents);
-  const Workspace workspace(model, x.rows(), Workspace::Use::kInference);
+  const Workspace workspace = model.inference_workspace(x.rows());
   const Range all{0, x.rows()};
   std::ranges::copy(rows, workspace.input(all).data);
   const Matrix outputs = model.forward(workspace, all, {});
@@ -97,7 +97,7 @@ class FilesOfKeras : public ::testing::TestWithParam<Entry> {};
 TEST_P(FilesOfKeras, PredictWhatKerasPredicts) {
   const Json& entry = GetParam().json;
   const LoadedModel loaded = load_network(source_of(entry["predict"]), inputs_of(entry).row_shape(),
-                                          [](Sequential&, const std::string&) {});
+                                          [](Network&, const std::string&) {});
   expect_predictions(loaded.model, entry);
 }
 
@@ -121,7 +121,7 @@ TEST_P(FilesOfKeras, AreTrainedOnFromTheSameWeights) {
     if (words[i] == "--loss") settings.loss = words[i + 1];
     if (words[i] == "--metrics") settings.metrics = words[i + 1];
   }
-  Network network = make_network(settings, inputs_of(entry).row_shape());
+  NetworkSource network = make_network(settings, inputs_of(entry).row_shape());
   EXPECT_TRUE(network.model.compiled());
   expect_predictions(network.model, entry);
 
@@ -143,9 +143,9 @@ TEST(FilesOfKeras, AreOfManyKinds) {
   EXPECT_GE(entries().size(), 30u);
 }
 
-Network trained_on(const char* file, const std::optional<std::string>& optimizer = {},
-                   const std::optional<std::string>& loss = {},
-                   const std::optional<std::string>& metrics = {}) {
+NetworkSource trained_on(const char* file, const std::optional<std::string>& optimizer = {},
+                         const std::optional<std::string>& loss = {},
+                         const std::optional<std::string>& metrics = {}) {
   TrainSettings settings;
   settings.from = (kFiles / file).string();
   settings.optimizer = optimizer;
@@ -167,7 +167,7 @@ TEST(ForeignTrainingConfig, NamesAllThatIsUnknownAndTheOptionsThatReplaceIt) {
 }
 
 TEST(ForeignTrainingConfig, FreshOptimizerIsSaid) {
-  const Network network = trained_on("keras2_foreign_archive.keras", "sgd");
+  const NetworkSource network = trained_on("keras2_foreign_archive.keras", "sgd");
   EXPECT_FALSE(network.start);
   ASSERT_EQ(network.notes.size(), 1u);
   EXPECT_THAT(network.notes[0], HasSubstr("a fresh sgd: the file's optimizer cannot be used"));
@@ -177,7 +177,7 @@ TEST(ForeignTrainingConfig, FreshOptimizerIsSaid) {
 TEST(ForeignTrainingConfig, StateOfTheSameOptimizerGoesOn) {
   for (const char* file : {"keras2_archive.keras", "keras3_archive.keras", "keras2_sequential.h5",
                            "keras3_sequential.h5"}) {
-    const Network network = trained_on(file);
+    const NetworkSource network = trained_on(file);
     ASSERT_TRUE(network.start) << file;
     EXPECT_EQ(network.start->iterations, 6) << file;
     EXPECT_TRUE(network.notes.empty()) << file;
@@ -185,7 +185,8 @@ TEST(ForeignTrainingConfig, StateOfTheSameOptimizerGoesOn) {
 }
 
 TEST(ForeignTrainingConfig, AccuracyIsResolvedAnewForAnotherLoss) {
-  const Network network = trained_on("keras2_functional.h5", {}, "sparse_categorical_crossentropy");
+  const NetworkSource network =
+      trained_on("keras2_functional.h5", {}, "sparse_categorical_crossentropy");
   ASSERT_EQ(network.model.metrics().size(), 1u);
   EXPECT_EQ(network.model.metrics()[0]->to_json()["class_name"], "SparseCategoricalAccuracy");
 }

@@ -14,6 +14,7 @@
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
 #include "tests/support/finite_differences.hpp"
+#include "tests/support/layer_run.hpp"
 
 namespace lockstep {
 namespace {
@@ -129,10 +130,9 @@ TEST(ActivationLayer, BackwardMatchesFiniteDifferences) {
 TEST(ActivationLayer, ReluHasKerasSettings) {
   ActivationLayer layer(
       "ReLU", {Activation::kClippedRelu, {.alpha = 0.1f, .max_value = 1.5f, .threshold = 0.2f}});
-  layer.build({5});
-  std::array x{-1.f, 0.1f, 0.2f, 1.f, 7.f};
-  std::array<float, 5> y{};
-  layer.forward({}, {x.data(), 1, 5}, {y.data(), 1, 5}, {});
+  test::LayerRun run(layer, {{5}}, 1, {});
+  run.x() = {-1.f, 0.1f, 0.2f, 1.f, 7.f};
+  const std::vector<float> y = run.forward();
   const std::array expected{-0.12f, -0.01f, 0.f, 1.f, 1.5f};
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-6f);
   EXPECT_EQ(layer.config().dump(), R"({"max_value":1.5,"negative_slope":0.1,"threshold":0.2})");
@@ -140,9 +140,9 @@ TEST(ActivationLayer, ReluHasKerasSettings) {
 
 TEST(ActivationLayer, SoftmaxHasTheLastAxisOnly) {
   ActivationLayer last("Softmax", Activation::kSoftmax, 2);
-  EXPECT_EQ(last.build({4, 3}), (Shape{4, 3}));
+  EXPECT_EQ(test::LayerRun(last, {{4, 3}}, 1).output_shape(), (Shape{4, 3}));
   ActivationLayer other("Softmax", Activation::kSoftmax, 1);
-  EXPECT_THROW(other.build({4, 3}), Error);
+  EXPECT_THROW(test::LayerRun(other, {{4, 3}}, 1), Error);
 }
 
 TEST(Rescaling, BackwardMatchesFiniteDifferences) {
@@ -152,33 +152,32 @@ TEST(Rescaling, BackwardMatchesFiniteDifferences) {
 
 TEST(Rescaling, ScalesAndShifts) {
   Rescaling layer(0.5, 1.0);
-  std::array x{0.f, 2.f, 255.f};
-  std::array<float, 3> y{};
-  layer.forward({}, {x.data(), 1, 3}, {y.data(), 1, 3}, {});
-  EXPECT_EQ(y, (std::array{1.f, 2.f, 128.5f}));
+  test::LayerRun run(layer, {{3}}, 1, {});
+  run.x() = {0.f, 2.f, 255.f};
+  EXPECT_EQ(run.forward(), (std::vector{1.f, 2.f, 128.5f}));
 }
 
 TEST(Flatten, JoinsAllAxes) {
   Flatten layer;
-  EXPECT_EQ(layer.build({28, 28, 3}), (Shape{2352}));
+  EXPECT_EQ(layer.reshaped({28, 28, 3}), (Shape{2352}));
   EXPECT_TRUE(layer.passes_through());
 }
 
 TEST(Reshape, FindsTheUnknownExtent) {
-  EXPECT_EQ(Reshape({-1, 4}).build({28}), (Shape{7, 4}));
-  EXPECT_EQ(Reshape({2, 14}).build({28}), (Shape{2, 14}));
+  EXPECT_EQ(Reshape({-1, 4}).reshaped({28}), (Shape{7, 4}));
+  EXPECT_EQ(Reshape({2, 14}).reshaped({28}), (Shape{2, 14}));
 }
 
 TEST(Reshape, RefusesAnotherNumberOfElements) {
-  EXPECT_THROW(Reshape({5, 5}).build({28}), Error);
-  EXPECT_THROW(Reshape({-1, 5}).build({28}), Error);
-  EXPECT_THROW(Reshape({-1, -1}).build({28}), Error);
-  EXPECT_THROW(Reshape({0, -1}).build({28}), Error);
+  EXPECT_THROW(Reshape({5, 5}).reshaped({28}), Error);
+  EXPECT_THROW(Reshape({-1, 5}).reshaped({28}), Error);
+  EXPECT_THROW(Reshape({-1, -1}).reshaped({28}), Error);
+  EXPECT_THROW(Reshape({0, -1}).reshaped({28}), Error);
 }
 
 TEST(InputLayer, RefusesAnotherShape) {
   InputLayer layer({784});
-  EXPECT_THROW(layer.build({28, 28}), Error);
+  EXPECT_THROW(layer.reshaped({28, 28}), Error);
 }
 
 constexpr Pass kTraining{.training = true, .seed = 3, .step = 5, .first_row = 10};
@@ -187,12 +186,9 @@ std::vector<float> dropped_ones(double rate, const Pass& pass, std::int64_t rows
                                 std::int64_t columns) {
   Dropout layer(rate);
   layer.set_index(2);
-  layer.build({columns});
-  std::vector<float> x(static_cast<std::size_t>(rows * columns), 1.0f);
-  std::vector<float> y(x.size());
-  std::vector<float> kept(x.size());
-  layer.forward(pass, {x.data(), rows, columns}, {y.data(), rows, columns}, kept);
-  return y;
+  test::LayerRun run(layer, {{columns}}, rows, pass);
+  std::ranges::fill(run.x(), 1.0f);
+  return run.forward();
 }
 
 TEST(Dropout, BackwardMatchesFiniteDifferences) {

@@ -15,15 +15,15 @@ using nlohmann::ordered_json;
 using testing::StartsWith;
 
 /// The config of layer i of a built model, as Keras 2's JSON has it.
-ordered_json config(const Sequential& model, std::size_t i) {
+ordered_json config(const Network& model, std::size_t i) {
   return model.layers()[i]->config();
 }
 
 TEST(LayersText, ReferenceProgramInKerasOwnWordsAndInShort) {
-  const Sequential in_full = model_from_layers_text(
+  const Network in_full = model_from_layers_text(
       "layers.Dense(64, activation='relu', input_shape=(784,)),\n"
       "tf.keras.layers.Dense(units=32, activation=tf.nn.relu), Dense(10, activation=\"softmax\"),");
-  const Sequential in_short =
+  const Network in_short =
       model_from_layers_text("Input(784), Dense(64,relu),Dense( 32 , relu ) , Dense(10, softmax)");
 
   EXPECT_EQ(in_full.parameter_count(), 52650);
@@ -32,7 +32,7 @@ TEST(LayersText, ReferenceProgramInKerasOwnWordsAndInShort) {
 }
 
 TEST(LayersText, KnowsEveryLayer) {
-  const Sequential model = model_from_layers_text(
+  const Network model = model_from_layers_text(
       "Input((28, 28)), Rescaling(1/255, offset=-.5), Flatten(), Dropout(rate=1e-1, seed=3), "
       "Reshape([7, -1]), Dense(4), Activation(tanh)");
 
@@ -40,13 +40,13 @@ TEST(LayersText, KnowsEveryLayer) {
   EXPECT_EQ(config(model, 1)["scale"], 1.0 / 255);
   EXPECT_EQ(config(model, 1)["offset"], -0.5);
   EXPECT_EQ(config(model, 3)["rate"], 0.1);
-  EXPECT_EQ(model.shapes()[5], (Shape{7, 112}));
+  EXPECT_EQ(model.output_shape_of(4), (Shape{7, 112}));
   EXPECT_EQ(model.output_shape(), (Shape{7, 4}));
   EXPECT_EQ(config(model, 6)["activation"], "tanh");
 }
 
 TEST(LayersText, ActivationsWithSettingsAreLayersOrArguments) {
-  const Sequential model = model_from_layers_text(
+  const Network model = model_from_layers_text(
       "Input(4), ReLU(6), LeakyReLU(alpha=0.1), LeakyReLU(), ELU(0.5), Dense(3, LeakyReLU(0.2)), "
       "Dense(3, activation=ReLU(max_value=1)), Softmax()");
 
@@ -68,7 +68,7 @@ TEST(LayersText, IsUnbuiltWithoutAnInputShape) {
 }
 
 TEST(LayersText, InitializersAndRegularizersAreNamesOrCalls) {
-  const Sequential model = model_from_layers_text(
+  const Network model = model_from_layers_text(
       "Dense(3, None, False, he_normal, kernel_regularizer=regularizers.l2(1e-4), name='a b', "
       "trainable=False), "
       "Dense(2, kernel_initializer=RandomNormal(0, stddev=1./8), bias_initializer=Constant(-2), "

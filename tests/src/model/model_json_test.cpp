@@ -97,7 +97,7 @@ void expect_text_refused(const std::string& text, const std::string& message) {
 }
 
 TEST(ModelJson, Keras2ReferenceNetworkRoundTripsToTheSameText) {
-  const Sequential model = model_from_json_text(kReference);
+  const Network model = model_from_json_text(kReference);
 
   EXPECT_TRUE(model.built());
   EXPECT_EQ(model.input_shape(), Shape{784});
@@ -106,14 +106,14 @@ TEST(ModelJson, Keras2ReferenceNetworkRoundTripsToTheSameText) {
 }
 
 TEST(ModelJson, ReadsWhatKeras3Writes) {
-  const Sequential model = model_from_json_text(kKeras3);
+  const Network model = model_from_json_text(kKeras3);
 
   EXPECT_EQ(model.layers().size(), 7u);
   EXPECT_EQ(model.input_shape(), (Shape{28, 28}));
   EXPECT_EQ(model.output_shape(), (Shape{4, 8}));
   EXPECT_FALSE(model.layers()[4]->trainable());
   EXPECT_EQ(model.layers()[4]->parameters().size(), 1u);
-  EXPECT_FALSE(model.layers()[4]->parameters()[0].trainable);
+  EXPECT_FALSE(model.layers()[4]->parameters()[0].trained());
   EXPECT_EQ(model.layers()[4]->parameters()[0].regularizer.l2, 0.5f);
 }
 
@@ -134,7 +134,7 @@ TEST(ModelJson, BuildsWithoutAnInputLayerFromTheFirstLayersShape) {
   ordered_json json = ordered_json::parse(kReference);
   json["config"]["layers"].erase(0);
 
-  const Sequential model = model_from_json(json);
+  const Network model = model_from_json(json);
 
   EXPECT_EQ(model.layers().size(), 3u);
   EXPECT_EQ(model_to_json(model), ordered_json::parse(kReference));
@@ -145,7 +145,7 @@ TEST(ModelJson, StaysUnbuiltIfNothingSaysTheInputShape) {
   json["config"]["layers"].erase(0);
   json["config"]["layers"][0]["config"].erase("batch_input_shape");
 
-  Sequential model = model_from_json(json);
+  Network model = model_from_json(json);
   EXPECT_FALSE(model.built());
   expect_error(
       ExitCode::kUsage, [&] { model_to_json(model); }, HasSubstr("expected build()"));
@@ -155,7 +155,7 @@ TEST(ModelJson, StaysUnbuiltIfNothingSaysTheInputShape) {
 }
 
 TEST(ModelJson, ReadsTheLayerListOfOldKerasAndMissingKeysByDefault) {
-  const Sequential model = model_from_json_text(
+  const Network model = model_from_json_text(
       R"({"class_name": "Sequential", "config": [
           {"class_name": "Dense", "config": {"units": 3, "batch_input_shape": [null, 5]}}]})");
 
@@ -164,7 +164,7 @@ TEST(ModelJson, ReadsTheLayerListOfOldKerasAndMissingKeysByDefault) {
 }
 
 TEST(ModelJson, FrozenModelFreezesItsLayers) {
-  const Sequential model = model_from_json(changed("/config/trainable", false));
+  const Network model = model_from_json(changed("/config/trainable", false));
 
   for (const auto& layer : model.layers()) EXPECT_FALSE(layer->trainable());
 }
@@ -388,7 +388,7 @@ TEST(ModelJson, FunctionalChainIsReadInItsOwnOrder) {
   const ordered_json json = functional({after(dense("c", 3), {"b"}), after(dense("b", 2), {"a"}),
                                         input("in"), after(dense("a", 5), {"in"})},
                                        "c");
-  const Sequential model = model_from_json(json);
+  const Network model = model_from_json(json);
 
   ASSERT_EQ(model.layers().size(), 4u);
   EXPECT_EQ(model.layers()[1]->name(), "a");
@@ -435,7 +435,7 @@ TEST(ModelJson, ModelsAsLayersBecomeTheirLayers) {
   inner["config"]["layers"][0]["config"]["batch_input_shape"] = {nullptr, 10};
   json["config"]["layers"].push_back(inner);
   NetworkRemarks remarks;
-  const Sequential model = model_from_json(json, "2.15.0", remarks);
+  const Network model = model_from_json(json, "2.15.0", remarks);
 
   ASSERT_EQ(model.layers().size(), 7u);
   EXPECT_EQ(model.layers()[4]->name(), "dense_3");  // "dense" is taken
@@ -452,7 +452,7 @@ TEST(ModelJson, ActivationThatIsALayerBecomesOneOrAName) {
     return model_from_json(
         changed("/config/layers/2/config/activation", {{"class_name", name}, {"config", config}}));
   };
-  const Sequential split = with("LeakyReLU", {{"name", "leaky"}, {"alpha", 0.1}});
+  const Network split = with("LeakyReLU", {{"name", "leaky"}, {"alpha", 0.1}});
   ASSERT_EQ(split.layers().size(), 5u);
   EXPECT_EQ(split.layers()[3]->class_name(), "LeakyReLU");
   EXPECT_EQ(split.layers()[3]->config().dump(), R"({"alpha":0.1})");
@@ -466,20 +466,20 @@ TEST(ModelJson, ActivationThatIsALayerBecomesOneOrAName) {
 TEST(ModelJson, HardSigmoidIsThatOfItsKeras) {
   const ordered_json json = changed("/config/layers/2/config/activation", "hard_sigmoid");
   NetworkRemarks remarks;
-  const auto activation = [](const Sequential& model) {
+  const auto activation = [](const Network& model) {
     return model.layers()[2]->final_activation();
   };
   EXPECT_EQ(activation(model_from_json(json, "2.15.0", remarks)), Activation::kHardSigmoidKeras2);
   EXPECT_EQ(activation(model_from_json(json, "3.3.3", remarks)), Activation::kHardSigmoid);
 
   for (const char* version : {"2.15.0", "3.3.3"}) {  // written so that it is read as the same again
-    const Sequential model = model_from_json(json, version, remarks);
+    const Network model = model_from_json(json, version, remarks);
     EXPECT_EQ(activation(model_from_json(model_to_json(model))), activation(model)) << version;
   }
 }
 
 TEST(ModelJson, ReadsKeras1sWords) {
-  const Sequential model = model_from_json_text(
+  const Network model = model_from_json_text(
       R"({"class_name": "Sequential", "keras_version": "1.2.2", "config": [
           {"class_name": "Dense", "config": {"name": "d", "output_dim": 3, "input_dim": 5, "bias": false,
            "init": "uniform", "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.5},

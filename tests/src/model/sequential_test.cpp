@@ -16,7 +16,7 @@ namespace lockstep {
 namespace {
 
 /// Rescaling, Flatten, Dense(5, tanh), Dropout, Dense(4, softmax) on (2, 3) inputs.
-Sequential small_network() {
+Network small_network() {
   Sequential model;
   model.add(std::make_unique<Rescaling>(0.5));
   model.add(std::make_unique<Flatten>());
@@ -38,7 +38,7 @@ void fill_input(const Workspace& workspace) {
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = 4 * random.uniform(i) - 2;
 }
 
-double loss_of(Sequential& model, Workspace& workspace, const Pass& pass, bool with_gradient) {
+double loss_of(Network& model, Workspace& workspace, const Pass& pass, bool with_gradient) {
   fill_input(workspace);
   const Matrix outputs = model.forward(workspace, {0, kRows}, pass, true);
   return model.loss().compute(outputs, {.classes = kClasses, .values = {}},
@@ -47,21 +47,16 @@ double loss_of(Sequential& model, Workspace& workspace, const Pass& pass, bool w
 }
 
 TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
-  Sequential model = small_network();
-  Workspace workspace(model, kRows, Workspace::Use::kTraining);
+  Network model = small_network();
+  Workspace workspace = model.training_workspace(kRows);
   const Range all{0, kRows};
-  const Pass pass{.training = true,
-                  .seed = 4,
-                  .step = 2,
-                  .first_row = 0,
-                  .subtrees = {.samples = {&all, 1}, .grain = 4}};
+  const Pass pass{.training = true, .seed = 4, .step = 2, .first_row = 0};
   loss_of(model, workspace, pass, true);
-  std::vector<std::size_t> done;
-  model.backward(workspace, {0, kRows}, pass, [&](std::size_t layer) { done.push_back(layer); });
+  model.backward(workspace, {0, kRows}, pass);
   std::vector<float> gradients(static_cast<std::size_t>(model.arena().trainable_size()));
-  model.gradients(workspace, {0, kRows}, pass, {0, std::ssize(gradients)}, gradients.data());
+  model.gradients(workspace, {0, kRows}, pass, {.samples = {&all, 1}, .grain = 4},
+                  {0, std::ssize(gradients)}, gradients.data());
 
-  EXPECT_EQ(done, (std::vector<std::size_t>{4, 3, 2, 1, 0}));
   constexpr float kStep = 1.0f / 128;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     float& w = model.arena().values()[i];
@@ -75,45 +70,27 @@ TEST(Sequential, GradientsOfTheWholeNetworkMatchFiniteDifferences) {
   }
 }
 
-TEST(Sequential, GradientsComeInAnyCutsOfRowsAndParameters) {
-  const Sequential model = small_network();
-  const Workspace workspace(model, kRows, Workspace::Use::kTraining);
+TEST(Sequential, GradientsComeInAnyCutsOfParameters) {
+  Network model = small_network();
+  Workspace workspace = model.training_workspace(kRows);
   const std::int64_t size = model.arena().trainable_size();
-  const auto run = [&](Range rows) {
-    const Pass pass{.training = true, .seed = 4, .first_row = rows.first};
-    const Matrix outputs = model.forward(workspace, rows, pass, true);
-    const auto classes = std::span(kClasses).subspan(static_cast<std::size_t>(rows.first),
-                                                     static_cast<std::size_t>(rows.count()));
-    model.loss().compute(outputs, {.classes = classes, .values = {}},
-                         workspace.output_gradient(rows), 1.0f, model.loss_is_fused());
-    model.backward(workspace, rows, pass, nullptr);
-  };
   const Range all{0, kRows};
+  const Pass pass{.training = true, .seed = 4};
+  loss_of(model, workspace, pass, true);
+  model.backward(workspace, all, pass);
   const auto gradients = [&](Range floats, float* out) {
-    model.gradients(workspace, all, {.subtrees = {.samples = {&all, 1}, .grain = 4}}, floats, out);
+    model.gradients(workspace, all, {}, {.samples = {&all, 1}, .grain = 4}, floats, out);
   };
   std::vector<float> whole(static_cast<std::size_t>(size)), cut = whole;
-  fill_input(workspace);
-  run(all);
   gradients({0, size}, whole.data());
-  fill_input(workspace);  // Rescaling has worked in place
-  for (const Range rows : {Range{0, 2}, Range{2, 5}, Range{5, kRows}}) run(rows);
   for (std::int64_t first = 0; first < size; first += 7)
     gradients({first, std::min(first + 7, size)}, cut.data() + first);
   EXPECT_EQ(cut, whole);
 }
 
-TEST(Sequential, KnowsWhichColumnsOfItsInputGradientsRead) {
-  const Sequential model = small_network();  // first a (6, 5) kernel
-  EXPECT_EQ(model.gradient_columns({0, model.arena().trainable_size()}), (Range{0, 6}));
-  EXPECT_EQ(model.gradient_columns({10, 20}), (Range{2, 4}));
-  const std::int64_t second = model.layers()[4]->parameters()[0].offset;
-  EXPECT_EQ(model.gradient_columns({second, second + 9}), Range{});
-}
-
 TEST(Sequential, PredictionsOfAFusedNetworkAreProbabilities) {
-  Sequential model = small_network();
-  Workspace workspace(model, kRows, Workspace::Use::kInference);
+  Network model = small_network();
+  Workspace workspace = model.inference_workspace(kRows);
   fill_input(workspace);
   const Matrix predictions = model.forward(workspace, {0, kRows}, {});
   for (std::int64_t i = 0; i < kRows; ++i) {
@@ -124,14 +101,14 @@ TEST(Sequential, PredictionsOfAFusedNetworkAreProbabilities) {
 }
 
 TEST(Sequential, FusesTheLastActivationOnlyWithALossThatKnowsIt) {
-  Sequential model = small_network();
+  Network model = small_network();
   EXPECT_TRUE(model.loss_is_fused());
   model.compile("sgd", "mse", {});
   EXPECT_FALSE(model.loss_is_fused());
 }
 
 TEST(Sequential, NamesLayersAsKerasDoes) {
-  const Sequential model = small_network();
+  const Network model = small_network();
   std::vector<std::string> names;
   for (const auto& layer : model.layers()) names.push_back(layer->name());
   EXPECT_EQ(names,
@@ -151,7 +128,7 @@ TEST(Sequential, RefusesTwoLayersOfOneName) {
 }
 
 TEST(Sequential, TensorsStartOn64ByteBoundariesAndGapsStayZero) {
-  Sequential model = small_network();
+  Network model = small_network();
   std::vector<bool> used(static_cast<std::size_t>(model.arena().size()));
   for (const Parameter* parameter : model.arena().parameters()) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(parameter->value.data()) % 64, 0u);
@@ -166,7 +143,7 @@ TEST(Sequential, TensorsStartOn64ByteBoundariesAndGapsStayZero) {
 }
 
 TEST(Sequential, FirstWeightsDependOnTheSeedOnly) {
-  Sequential a = small_network(), b = small_network();
+  Network a = small_network(), b = small_network();
   EXPECT_EQ(a.weights_sha256(), b.weights_sha256());
   b.initialize(2);
   EXPECT_NE(a.weights_sha256(), b.weights_sha256());
@@ -179,7 +156,6 @@ TEST(Sequential, FrozenLayersHaveNoGradientsAndStandBehindTheTrainedOnes) {
   model.add(std::move(frozen));
   model.add(std::make_unique<Dense>(2));
   model.build({4});
-  EXPECT_EQ(model.first_trained_layer(), 1u);
   EXPECT_GE(model.layers()[0]->parameters()[0].offset, model.arena().trainable_size());
   EXPECT_EQ(model.layers()[1]->parameters()[0].offset, 0);
 }

@@ -9,13 +9,14 @@
 #include "src/layers/dropout.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/sequential.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
 namespace {
 
 TEST(Summary, OfTheReferenceNetworkIsKerasTable) {
-  const Sequential model = model_from_layers_text(
+  const Network model = model_from_layers_text(
       "Dense(64, activation='relu', input_shape=(784,)), Dense(32, relu), Dense(10, softmax)");
 
   EXPECT_EQ(summary(model),
@@ -86,7 +87,7 @@ TEST(Summary, WrapsLongFieldsCountsFrozenLayersAndHidesTheInputLayer) {
 }
 
 TEST(Summary, NeedsABuiltModel) {
-  const Sequential model = model_from_layers_text("Dense(3)");
+  const Network model = model_from_layers_text("Dense(3)");
 
   expect_error(
       ExitCode::kUsage, [&] { summary(model); },

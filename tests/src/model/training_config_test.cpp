@@ -13,12 +13,12 @@ namespace {
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
-Sequential classifier() {
+Network classifier() {
   return model_from_layers_text("Input(784), Dense(64, relu), Dense(10, softmax)");
 }
 
-Sequential compiled(const std::string& training_config) {
-  Sequential model = classifier();
+Network compiled(const std::string& training_config) {
+  Network model = classifier();
   compile_from_json(model, ordered_json::parse(training_config));
   return model;
 }
@@ -46,7 +46,7 @@ constexpr const char* kKeras3 = R"json(
  "run_eagerly": false, "steps_per_execution": 1, "jit_compile": false, "auto_scale_loss": true})json";
 
 TEST(TrainingConfig, Keras2FormRoundTripsWithTheMetricSpelledOut) {
-  const Sequential model = compiled(kKeras2);
+  const Network model = compiled(kKeras2);
 
   // What "accuracy" means is written out: tf_keras 2.21 takes the bare name for another metric.
   ordered_json expected = ordered_json::parse(kKeras2);
@@ -56,7 +56,7 @@ TEST(TrainingConfig, Keras2FormRoundTripsWithTheMetricSpelledOut) {
 }
 
 TEST(TrainingConfig, ReadsKeras3CompileConfig) {
-  const Sequential model = compiled(kKeras3);
+  const Network model = compiled(kKeras3);
 
   EXPECT_EQ(model.loss().name(), "sparse_categorical_crossentropy");
   EXPECT_EQ(model.optimizer().class_name(), "Adam");
@@ -66,7 +66,7 @@ TEST(TrainingConfig, ReadsKeras3CompileConfig) {
 }
 
 TEST(TrainingConfig, ReadsWhatKeras2ItselfWrites) {
-  const Sequential model = compiled(R"json(
+  const Network model = compiled(R"json(
     {"loss": ["sparse_categorical_crossentropy"],
      "metrics": [[{"class_name": "MeanMetricWrapper",
                    "config": {"name": "accuracy", "dtype": "float32", "fn": "sparse_categorical_accuracy"}},
@@ -114,14 +114,14 @@ TEST(TrainingConfig, RefusesWhatLockstepLacksByName) {
 }
 
 TEST(TrainingConfig, NeedsACompiledModel) {
-  const Sequential model = classifier();
+  const Network model = classifier();
 
   expect_error(
       ExitCode::kUsage, [&] { training_config_to_json(model); }, HasSubstr("expected compile()"));
 }
 
 TEST(TrainingConfig, NamesAllThatIsMissing) {
-  Sequential model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
+  Network model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
   expect_error(
       ExitCode::kBadData,
       [&] {
@@ -133,7 +133,7 @@ TEST(TrainingConfig, NamesAllThatIsMissing) {
 }
 
 TEST(TrainingConfig, AccuracyThatDoesNotFitTheLossIsResolvedAnew) {
-  Sequential model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
+  Network model = model_from_layers_text("Dense(3, softmax, input_shape=(4,))");
   compile_from_json(model, ordered_json::parse(R"({"loss": "sparse_categorical_crossentropy",
       "metrics": [[{"class_name": "MeanMetricWrapper", "config": {"name": "accuracy", "dtype": "float32",
       "fn": "categorical_accuracy"}}]], "optimizer_config": {"class_name": "Adam", "config": {}}})"));

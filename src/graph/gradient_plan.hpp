@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "src/graph/graph.hpp"
+
+namespace lockstep {
+
+/// Who computes the gradients of an op's parameters. The same bits by the tree.
+enum class GradientWay : std::uint8_t {
+  kOwner,  ///< who owns a part of a parameter, from the op's values of all rows, after backward
+  kRows    ///< every rank, of its own rows, beside backward
+};
+
+/// A parameter that is trained.
+struct TrainedParameter {
+  /// Parameter `number` of an op.
+  struct Use {
+    std::size_t op;
+    std::size_t number;
+  };
+  const Parameter* parameter;
+  GradientWay way;
+  std::vector<Use> uses;    ///< ascending
+  std::int64_t partial_at;  ///< kRows: where it stands in a partial, in floats
+};
+
+/// Which gradients training computes, how and when: a parameter's when backward is through with its
+/// first use, and so with all.
+struct GradientPlan {
+  std::vector<TrainedParameter> parameters;  ///< in the order of the arena
+  std::int64_t partial_floats = 0;           ///< of the parameters of kRows
+
+  bool any(GradientWay way) const;
+};
+
+/// `way_of_op`: a parameter of several ops goes by rows if one of them does. If all do, a partial
+/// is laid out as the arena's trained floats are. A pure function.
+GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op);
+/// All of one way.
+GradientPlan plan_gradients(const Graph& graph, GradientWay wanted);
+
+}  // namespace lockstep

@@ -1,0 +1,64 @@
+#include "src/graph/graph.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep {
+
+std::size_t Graph::add_input(Shape shape) {
+  values_.push_back({std::move(shape), values_.size()});
+  inputs_.push_back(values_.size() - 1);
+  return inputs_.back();
+}
+
+std::size_t Graph::add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output) {
+  values_.push_back({std::move(output), values_.size()});
+  steps_.push_back({std::move(op), std::move(inputs), values_.size() - 1});
+  return values_.size() - 1;
+}
+
+std::size_t Graph::reshape(std::size_t value, Shape shape) {
+  values_.push_back({std::move(shape), storage(value)});
+  return values_.size() - 1;
+}
+
+void Graph::finish(std::vector<std::size_t> outputs) {
+  outputs_ = std::move(outputs);
+  leave_scaling_to_input();
+}
+
+void Graph::leave_scaling_to_input() {
+  const auto reads_input = [&](const Step& step) {
+    return std::ranges::any_of(step.inputs, [&](std::size_t v) { return storage(v) == input(); });
+  };
+  if (inputs_.size() != 1 || std::ranges::count_if(steps_, reads_input) != 1) return;
+  const auto found = std::ranges::find_if(steps_, reads_input);
+  const std::optional<Scaling> scaling = found->op->scaling();
+  if (!scaling) return;
+  input_scaling_ = *scaling;
+  const std::size_t scaled = found->output;
+  steps_.erase(found);
+  for (Value& value : values_)
+    if (value.storage == scaled) value.storage = input();
+}
+
+std::vector<bool> Graph::needs_gradient() const {
+  std::vector<bool> needs(values_.size(), false);
+  for (const Step& step : steps_) {
+    const auto trained = [](const Parameter* parameter) { return parameter->trained(); };
+    needs[step.output] =
+        std::ranges::any_of(step.op->parameters(), trained) ||
+        std::ranges::any_of(step.inputs, [&](std::size_t v) { return needs[storage(v)]; });
+  }
+  return needs;
+}
+
+std::vector<std::vector<Graph::Reader>> Graph::readers() const {
+  std::vector<std::vector<Reader>> readers(values_.size());
+  for (std::size_t op = 0; op < steps_.size(); ++op)
+    for (std::size_t i = 0; i < steps_[op].inputs.size(); ++i)
+      readers[storage(steps_[op].inputs[i])].push_back({op, i});
+  return readers;
+}
+
+}  // namespace lockstep

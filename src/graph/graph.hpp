@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "src/core/shape.hpp"
+#include "src/graph/op.hpp"
+
+namespace lockstep {
+
+/// What layers are lowered to: ops over numbered values, in an order in which every op stands
+/// behind those that it reads from. The order decides in which order gradients of a value with
+/// several readers are added.
+class Graph {
+ public:
+  /// One sample's shape, and whose memory it is: its own, or another value's under another shape.
+  struct Value {
+    Shape shape;
+    std::size_t storage;
+  };
+  struct Step {
+    std::unique_ptr<Op> op;
+    std::vector<std::size_t> inputs;  ///< values
+    std::size_t output;
+  };
+  // --- Lowering ---
+
+  std::size_t add_input(Shape shape);
+  /// Returns the op's output.
+  std::size_t add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output);
+  /// The value under another shape of as many elements: nothing is computed or copied.
+  std::size_t reshape(std::size_t value, Shape shape);
+  /// The graph ends in these values. A scaling that alone reads the input is left to whoever fills
+  /// the input in: input_scaling().
+  void finish(std::vector<std::size_t> outputs);
+
+  // --- What there is ---
+
+  const Shape& shape(std::size_t value) const { return values_[value].shape; }
+  std::size_t storage(std::size_t value) const { return values_[value].storage; }
+  std::size_t values() const { return values_.size(); }
+  const std::vector<Step>& steps() const { return steps_; }
+  std::size_t ops() const { return steps_.size(); }
+  const std::vector<std::size_t>& inputs() const { return inputs_; }
+  const std::vector<std::size_t>& outputs() const { return outputs_; }
+  std::size_t input() const { return inputs_.front(); }
+  std::size_t output() const { return outputs_.front(); }
+  const Scaling& input_scaling() const { return input_scaling_; }
+
+  /// By storage: whether training needs the gradient by it.
+  std::vector<bool> needs_gradient() const;
+  /// By storage: the ops that read it, ascending, each once for every time it stands there.
+  struct Reader {
+    std::size_t op;
+    std::size_t input;
+  };
+  std::vector<std::vector<Reader>> readers() const;
+
+ private:
+  void leave_scaling_to_input();
+
+  std::vector<Value> values_;
+  std::vector<Step> steps_;
+  std::vector<std::size_t> inputs_, outputs_;
+  Scaling input_scaling_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,215 @@
+#include "src/model/network.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/core/floating_point.hpp"
+#include "src/core/hash.hpp"
+#include "src/graph/passes.hpp"
+#include "src/model/size_limit.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Keras's default name of a class: "InputLayer" -> "input_layer".
+std::string snake_case(const std::string& class_name) {
+  std::string snake;
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    const auto letter = static_cast<unsigned char>(class_name[i]);
+    if (std::isupper(letter) && i > 0) snake += '_';
+    snake += static_cast<char>(std::tolower(letter));
+  }
+  return snake;
+}
+
+}  // namespace
+
+Network::~Network() = default;
+Network::Network(Network&&) noexcept = default;
+Network& Network::operator=(Network&&) noexcept = default;
+
+Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
+  check(!built_, ExitCode::kUsage, "[{}] layers are added before build()", name_);
+  const auto taken = [this](const std::string& name) {
+    return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
+  };
+  if (layer->name().empty()) {
+    const std::string base = snake_case(layer->class_name());
+    std::string name = base;
+    for (int i = 1; taken(name); ++i) name = fmt::format("{}_{}", base, i);
+    layer->set_name(name);
+  }
+  check(!taken(layer->name()), ExitCode::kBadData,
+        "[{}] expected every layer to have a name of its own, got '{}' twice", name_,
+        layer->name());
+  layer->set_index(
+      std::ranges::count_if(layers_, [](const auto& other) { return !other->passes_through(); }));
+  layers_.push_back(std::move(layer));
+  return *layers_.back();
+}
+
+void Network::connect(std::vector<Call> calls, std::vector<std::size_t> outputs) {
+  calls_ = std::move(calls);
+  output_calls_ = std::move(outputs);
+}
+
+void Network::build_for(const std::vector<Shape>& inputs) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  check(!built_, ExitCode::kUsage, "[{}] is built already", name_);
+  check(!layers_.empty(), ExitCode::kBadData, "[{}] expected at least one layer, got none", name_);
+  for (std::size_t i = 0; output_calls_.empty() && i < layers_.size(); ++i)
+    calls_.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
+  if (output_calls_.empty()) output_calls_ = {layers_.size() - 1};
+  std::int64_t parameter_count = 0;
+  std::size_t next_input = 0;
+  std::vector<bool> counted(layers_.size(), false);
+  for (const Call& call : calls_) {
+    std::vector<std::size_t> values;
+    for (const std::size_t input : call.inputs) values.push_back(values_[input]);
+    if (values.empty()) values.push_back(graph_.add_input(inputs[next_input++]));
+    Layer& layer = *layers_[call.layer];
+    values_.push_back(layer.apply(graph_, values));
+    check_size(layer, graph_.shape(values_.back()), counted[call.layer], parameter_count);
+    counted[call.layer] = true;
+  }
+  std::vector<std::size_t> output_values;
+  for (const std::size_t call : output_calls_) output_values.push_back(values_[call]);
+  graph_.finish(std::move(output_values));
+
+  std::vector<Parameter*> parameters;
+  for (const auto& layer : layers_)
+    for (Parameter& parameter : layer->parameters()) parameters.push_back(&parameter);
+  arena_ = ParameterArena(std::move(parameters));
+  built_ = true;
+}
+
+bool Network::is_chain() const {
+  if (calls_.size() != layers_.size()) return false;
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    const bool follows = i == 0 ? calls_[i].inputs.empty() : calls_[i].inputs == std::vector{i - 1};
+    if (calls_[i].layer != i || !follows) return false;
+  }
+  return output_calls_ == std::vector{calls_.size() - 1};
+}
+
+const Shape& Network::output_shape_of(std::size_t layer) const {
+  const auto call = std::ranges::find(calls_, layer, &Call::layer);
+  return call_shape(static_cast<std::size_t>(call - calls_.begin()));
+}
+
+void Network::initialize(std::uint64_t seed) {
+  const FloatingPointEnvironment environment;
+  std::uint32_t index = 0;
+  for (Parameter* parameter : arena_.parameters()) {
+    const RandomStream random(seed, Purpose::kInitializer, 0, index++);
+    parameter->initializer->fill(parameter->value, parameter->shape, random);
+  }
+}
+
+void Network::compile(const nlohmann::ordered_json& optimizer, const nlohmann::ordered_json& loss,
+                      const nlohmann::ordered_json& metrics) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  check(built_, ExitCode::kUsage, "[{}] expected build() before compile()", name_);
+  objective_.emplace(graph_, optimizer, loss, metrics);
+}
+
+void Network::compile(const std::string& optimizer, const std::string& loss,
+                      std::initializer_list<std::string> metrics) {
+  compile(nlohmann::ordered_json(optimizer), nlohmann::ordered_json(loss),
+          nlohmann::ordered_json(std::vector<std::string>(metrics)));
+}
+
+Workspace Network::inference_workspace(std::int64_t rows) const {
+  return Workspace(graph_, {.training = false, .ops = graph_.ops(), .rows = {rows, rows, rows}});
+}
+
+Workspace Network::training_workspace(std::int64_t rows) const {
+  return Workspace(graph_, {.training = true,
+                            .ops = training_ops(),
+                            .way = std::vector(graph_.ops(), GradientWay::kOwner),
+                            .rows = {rows, rows, rows}});
+}
+
+Matrix Network::forward(const Workspace& workspace, Range range, const Pass& wanted,
+                        bool until_logits) const {
+  const FloatingPointEnvironment environment;
+  Pass pass = wanted;
+  pass.numerics = numerics_;
+  const std::size_t ops = until_logits ? training_ops() : graph_.ops();
+  const Rows rows = workspace.rows(range, range.first);
+  run_forward(graph_, workspace, rows, pass, {0, static_cast<std::int64_t>(ops)});
+  const Matrix output = workspace.output(range);
+  if (ops < graph_.ops()) copy_values(OpValues(workspace.op(ops), rows).x(), output);
+  return output;
+}
+
+void Network::backward(const Workspace& workspace, Range range, const Pass& wanted) const {
+  const FloatingPointEnvironment environment;
+  Pass pass = wanted;
+  pass.numerics = numerics_;
+  const Rows rows = workspace.rows(range, range.first);
+  for (std::size_t op = training_ops(); op-- > 0;) run_backward(graph_, workspace, rows, pass, op);
+}
+
+void Network::gradients(const Workspace& workspace, Range range, const Pass& wanted,
+                        const Subtrees& subtrees, Range floats, float* out) const {
+  const FloatingPointEnvironment environment;
+  Pass pass = wanted;
+  pass.numerics = numerics_;
+  const GradientPlan plan = plan_gradients(graph_, GradientWay::kOwner);
+  ParameterGradients(graph_, workspace, plan, range.count())
+      .compute_owned(workspace.rows(range, range.first), pass, subtrees, floats, out);
+}
+
+bool Network::regularized() const {
+  return std::ranges::any_of(arena_.parameters(),
+                             [](const Parameter* p) { return p->regularizer.active(); });
+}
+
+double Network::regularization_penalty() const {
+  const FloatingPointEnvironment environment;
+  double sum = 0;
+  for (const Parameter* parameter : arena_.parameters())
+    if (parameter->regularizer.active()) sum += parameter->regularizer.penalty(parameter->value);
+  return sum;
+}
+
+void Network::add_regularization_gradient(Range floats, float* gradients) const {
+  for (const Parameter* parameter : arena_.parameters()) {
+    if (!parameter->trained() || !parameter->regularizer.active()) continue;
+    const Range elements = parameter->elements_within(floats);
+    const auto count = static_cast<std::size_t>(elements.count());
+    parameter->regularizer.add_gradient(
+        parameter->value.subspan(static_cast<std::size_t>(elements.first), count),
+        {gradients + parameter->offset + elements.first - floats.first, count});
+  }
+}
+
+std::int64_t Network::output_columns() const {
+  return output_shape().empty() ? 1 : output_shape().back();
+}
+
+std::int64_t Network::output_positions() const {
+  const std::int64_t columns = output_columns();
+  return columns == 0 ? 0 : element_count(output_shape()) / columns;
+}
+
+std::int64_t Network::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Parameter* parameter : arena_.parameters())
+    count += static_cast<std::int64_t>(parameter->value.size());
+  return count;
+}
+
+std::string Network::weights_sha256() const {
+  static_assert(std::endian::native == std::endian::little);
+  Sha256 hash;
+  for (const Parameter* parameter : arena_.parameters())
+    hash.add(std::as_bytes(std::span<const float>(parameter->value)));
+  return to_hex(hash.digest());
+}
+
+}  // namespace lockstep

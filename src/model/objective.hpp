@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "src/graph/graph.hpp"
+#include "src/losses/loss.hpp"
+#include "src/metrics/metric.hpp"
+#include "src/optimizers/optimizer.hpp"
+
+namespace lockstep {
+
+/// What a network is trained for, apart from the network: loss, metrics, optimizer.
+class Objective {
+ public:
+  /// From Keras's names or JSON. Throws Error (65), naming what Lockstep lacks.
+  Objective(const Graph& graph, const nlohmann::ordered_json& optimizer,
+            const nlohmann::ordered_json& loss, const nlohmann::ordered_json& metrics);
+
+  Optimizer& optimizer() { return *optimizer_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
+  const Loss& loss() const { return *loss_; }
+  const std::vector<std::unique_ptr<Metric>>& metrics() const { return metrics_; }
+  /// The ops that training runs: all, or all but a final activation that the loss takes over.
+  std::size_t ops() const { return ops_; }
+  bool loss_is_fused() const { return fused_; }
+
+ private:
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Loss> loss_;
+  std::vector<std::unique_ptr<Metric>> metrics_;
+  std::size_t ops_;
+  bool fused_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,127 @@
+#include "tests/support/layer_run.hpp"
+
+#include <algorithm>
+
+namespace lockstep::test {
+namespace {
+
+/// Lets the gradient by an input be asked for, and keeps it.
+class InputProbe final : public Op {
+ public:
+  InputProbe(Parameter& parameter, std::vector<float>& dx) : parameters_{&parameter}, dx_(dx) {}
+  Needs needs() const override {
+    return {.backward_reads_x = false, .backward_reads_y = false, .gradient_reads_y = false};
+  }
+  std::span<Parameter* const> parameters() const override { return parameters_; }
+  void forward(const Pass&, const OpValues& values) const override {
+    copy_values(values.x(), values.y());
+  }
+  void backward(const Pass& pass, const OpValues& values) const override {
+    const Matrix dy = values.dy();
+    const std::int64_t row = values.batch_row() - pass.first_row;
+    std::copy_n(dy.data, dy.size(), dx_.begin() + row * dy.columns);
+  }
+
+ private:
+  std::vector<Parameter*> parameters_;
+  std::vector<float>& dx_;
+};
+
+std::size_t floats(std::int64_t rows, const Shape& shape) {
+  return static_cast<std::size_t>(rows * element_count(shape));
+}
+
+}  // namespace
+
+std::span<double> LocalBatchSums::of_subtree(std::size_t subtree, std::size_t width) {
+  sums_.resize(std::max(sums_.size(), (subtree + 1) * width));
+  return std::span(sums_).subspan(subtree * width, width);
+}
+
+void LocalBatchSums::add_up(std::span<double> totals) {
+  ++exchanges;
+  std::ranges::copy(std::span(sums_).first(totals.size()), totals.begin());
+  sums_.clear();
+}
+
+LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, const Pass& pass,
+                   std::int64_t block_grains)
+    : layer_(layer), rows_(rows), pass_(pass) {
+  if (layer.name().empty()) layer.set_name("layer");
+  probe_.name = "probe";
+  probe_.shape = {1};
+  std::vector<std::size_t> values;
+  for (const Shape& shape : inputs) values.push_back(graph_.add_input(shape));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    dx_.push_back(std::make_unique<std::vector<float>>(floats(rows, inputs[i])));
+    x_.emplace_back(floats(rows, inputs[i]));
+    values[i] = graph_.add(std::make_unique<InputProbe>(probe_, *dx_[i]), {values[i]}, inputs[i]);
+  }
+  graph_.finish({layer.apply(graph_, values)});
+
+  std::vector<Parameter*> parameters{&probe_};
+  for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
+  arena_ = ParameterArena(parameters);
+  gradients_ = plan_gradients(graph_, GradientWay::kRows);
+  const std::int64_t block = block_grains > 0 ? std::min(2 * block_grains, rows) : rows;
+  workspace_.emplace(graph_, WorkspaceUse{.training = true,
+                                          .ops = graph_.ops(),
+                                          .way = std::vector(graph_.ops(), GradientWay::kRows),
+                                          .rows = {rows, rows, block}});
+  passes_.emplace(graph_, *workspace_, gradients_, block_grains, (rows + 1) / 2);
+  partial_.resize(static_cast<std::size_t>(arena_.trainable_size()));
+  pass_.batch_rows = rows;
+  pass_.batch_sums = &sums_;
+}
+
+void LayerRun::fill_in() {
+  for (std::size_t i = 0; i < x_.size(); ++i)
+    std::ranges::copy(x_[i], workspace_->input({0, rows_}, i).data);
+}
+
+std::vector<float> LayerRun::forward() {
+  std::vector<float> y(floats(rows_, output_shape()));
+  const Range all{0, rows_};
+  const auto take = [&](Range rows) {
+    const Matrix output = workspace_->output(rows);
+    std::copy_n(output.data, output.size(), y.begin() + rows.first * output.columns);
+  };
+  fill_in();
+  if (!pass_.training) {
+    run_forward(graph_, *workspace_, workspace_->rows(all, 0), pass_,
+                {0, static_cast<std::int64_t>(graph_.ops())});
+    take(all);
+    return y;
+  }
+  const Subtrees subtrees{.samples = {&all, 1}, .grain = 2};
+  passes_->run(
+      pass_, subtrees, {partial_.data(), 0},
+      [&](const Block& block) {
+        take(block.rows);
+        std::ranges::fill(workspace_->output_gradient(block.rows).flat(), 0.0f);
+      },
+      nullptr);
+  return y;
+}
+
+void LayerRun::backward(const std::vector<float>& dy) {
+  const Range all{0, rows_};
+  const Subtrees subtrees{.samples = {&all, 1}, .grain = 2};
+  fill_in();
+  passes_->run(
+      pass_, subtrees, {partial_.data(), 0},
+      [&](const Block& block) {
+        const Matrix gradient = workspace_->output_gradient(block.rows);
+        std::copy_n(dy.begin() + block.rows.first * gradient.columns, gradient.size(),
+                    gradient.data);
+      },
+      nullptr);
+}
+
+std::vector<float> LayerRun::gradient(std::size_t parameter) const {
+  const Parameter& wanted = layer_.parameters()[parameter];
+  const auto first = partial_.begin() + wanted.offset;
+  return {first, first + static_cast<std::ptrdiff_t>(wanted.value.size())};
+}
+
+}  // namespace lockstep::test

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "src/graph/training_pass.hpp"
+#include "src/layers/layer.hpp"
+
+namespace lockstep::test {
+
+/// Sums over the batch where one rank has all rows, as one subtree.
+class LocalBatchSums final : public BatchSums {
+ public:
+  std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;
+  void add_up(std::span<double> totals) override;
+  int exchanges = 0;
+
+ private:
+  std::vector<double> sums_;
+};
+
+/// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
+/// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows.
+class LayerRun {
+ public:
+  LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows,
+           const Pass& pass = {.training = true}, std::int64_t block_grains = 0);
+  LayerRun(const LayerRun&) = delete;
+  LayerRun& operator=(const LayerRun&) = delete;
+
+  std::vector<float>& x(std::size_t input = 0) { return x_[input]; }
+  const Shape& output_shape() const { return graph_.shape(graph_.output()); }
+
+  /// y for x(), as the pass says: in training or not.
+  std::vector<float> forward();
+  /// All gradients of sum(dy * y); in training.
+  void backward(const std::vector<float>& dy);
+  const std::vector<float>& dx(std::size_t input = 0) const { return *dx_[input]; }
+  std::vector<float> gradient(std::size_t parameter) const;
+
+ private:
+  void fill_in();
+
+  Layer& layer_;
+  std::int64_t rows_;
+  Pass pass_;
+  LocalBatchSums sums_;
+  Graph graph_;
+  Parameter probe_;
+  std::vector<std::unique_ptr<std::vector<float>>> dx_;
+  std::vector<std::vector<float>> x_;
+  ParameterArena arena_;
+  GradientPlan gradients_;
+  std::optional<Workspace> workspace_;
+  std::optional<TrainingPass> passes_;
+  std::vector<float> partial_;
+};
+
+}  // namespace lockstep::test
