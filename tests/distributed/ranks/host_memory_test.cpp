@@ -1,8 +1,11 @@
 #include "distributed/ranks/host_memory.hpp"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <vector>
 
 #include "src/core/memory.hpp"
 #include "tests/support/ranks.hpp"
@@ -48,6 +51,16 @@ TEST(HostMemory, StartsOnAPage) {
     const HostMemory memory(host, bytes);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.bytes().data()) % 4096, 0u);
   }
+}
+
+TEST(HostMemory, HasAPageBehindEachOfItsAddresses) {
+  const Communicator host = world().on_this_host();
+  const HostMemory memory(host, 16 << 20);
+  if (!memory.shared()) GTEST_SKIP() << "this MPI has no shared windows";
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> there(memory.bytes().size() / page);
+  ASSERT_EQ(mincore(memory.bytes().data(), memory.bytes().size(), there.data()), 0);
+  EXPECT_THAT(there, testing::Each(testing::Truly([](unsigned char bits) { return bits & 1; })));
 }
 
 TEST(HostMemory, MayBeEmpty) {
