@@ -46,10 +46,21 @@ struct Wait {
   void (*call)(const Communicator& communicator, int other);
 };
 
+template <class T>
+void sum_many(const Communicator& communicator) {
+  std::vector<T> values(1000);
+  communicator.all_sum(std::span(values));
+}
+
 const Wait kWaits[] = {
     {"barrier", [](const Communicator& c, int) { c.barrier(); }},
     {"broadcast", [](const Communicator& c, int) { c.broadcast(std::string("text")); }},
     {"all_sum", [](const Communicator& c, int) { c.all_sum(std::int64_t{1}); }},
+    {"all_sum of floats", [](const Communicator& c, int) { sum_many<float>(c); }},
+    {"all_sum of doubles", [](const Communicator& c, int) { sum_many<double>(c); }},
+    {"all_sum of integers", [](const Communicator& c, int) { sum_many<std::int64_t>(c); }},
+    {"all_max", [](const Communicator& c, int) { c.all_max(1); }},
+    {"all_min", [](const Communicator& c, int) { c.all_min(1); }},
     {"all_gather", [](const Communicator& c, int) { c.all_gather("text"); }},
     {"gather",
      [](const Communicator& c, int) {
@@ -199,6 +210,9 @@ TEST_F(AlarmTest, CarriesWhatWasThrown) {
     } catch (const CollectiveError& error) {
       EXPECT_EQ(error.code(), codes[i]);
       EXPECT_THAT(error.what(), testing::HasSubstr(words[i][0]));
+      if (!last()) {
+        EXPECT_LT(std::string(error.what()).size(), 2000u);  // a long one is cut
+      }
     }
   }
 }
