@@ -3,6 +3,8 @@
 
 #include "distributed/training/evaluator.hpp"
 #include "distributed/training/trainer.hpp"
+#include "io/import/import.hpp"
+#include "io/keras/history.hpp"
 #include "io/table/import_table.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/parallel.hpp"
@@ -143,6 +145,22 @@ TEST_F(Environments, ChangeNoNumberThatIsRead) {
       Sequential again = model_from_json_text(model_to_json(model).dump());
       text += model_to_json(again).dump();
     }
+    return hash_of_text(text);
+  });
+}
+
+TEST_F(Environments, ChangeNoPictureAndNoHistory) {
+  expect_the_same([] {
+    const Glyphs glyphs = synthetic_glyphs(20, 7);
+    std::string text = to_hex(glyphs.x.bytes);
+    EpochReport report;
+    report.epoch = 1;
+    report.loss = 0.1;
+    report.validation_loss = 3.3e-301;
+    report.learning_rate = 0.7;
+    report.train_seconds = 123456.789;
+    const std::string csv = history_to_csv({report});
+    text += csv + fmt::format("{:a}", *history_from_csv(csv).front().validation_loss);
     return hash_of_text(text);
   });
 }
