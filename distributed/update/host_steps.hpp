@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "distributed/ranks/communicator.hpp"
+
 namespace lockstep {
 
 /// How the ranks of a host (or threads, in tests) tell each other how far they are, by counters in
@@ -34,8 +36,17 @@ class HostSteps {
   void announce();
   bool announced() const;
 
+  // Sums over the batch are exchanged several times in a step; exchanges count from 1.
+
+  /// This member has written its part of the next one.
+  void contribute();
+  bool all_contributed(std::uint64_t exchange) const;
+  /// The first member: the other hosts' parts are there.
+  void announce_sums(std::uint64_t exchange);
+  bool sums_announced(std::uint64_t exchange) const;
+
  private:
-  enum Counter { kArrived, kPublished, kAnnounced };
+  enum Counter { kArrived, kPublished, kAnnounced, kContributed, kSumsAnnounced };
   std::uint64_t& counter(int member, Counter which) const;
   std::int64_t least(std::uint64_t& known, Counter which);
 
@@ -57,6 +68,9 @@ class Backoff {
   /// processes on this host.
   static int spins_for(int processes);
   void wait();
+  /// The same, and looks for an alarm now and then: throws as Communicator::look_for_alarm() does.
+  /// `waits` counts.
+  void wait(const Communicator& communicator, std::int64_t& waits);
   void reset() { done_ = 0; }
   /// Whether it has spun in vain.
   bool yields() const { return done_ >= spins_; }
