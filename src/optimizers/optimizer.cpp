@@ -10,51 +10,41 @@
 namespace lockstep {
 namespace {
 
-std::unique_ptr<Schedule> read_schedule(ConfigReader& config, double absent) {
+std::unique_ptr<Schedule> read_schedule(KerasConfig& config, double absent) {
   const nlohmann::ordered_json* rate = config.find("learning_rate");
   if (rate == nullptr) rate = config.find("lr");  // of Keras before 2.3
-  return rate == nullptr ? constant_rate(absent) : make_schedule(*rate);
+  if (rate == nullptr) return constant_rate(absent);
+  return config.convert("learning_rate", [&] { return make_schedule(*rate); });
 }
 
-double read_beta(ConfigReader& config, const char* key, double absent) {
-  const double value = config.number(key, absent);
-  check(value >= 0 && value < 1, ExitCode::kBadData, "[{}] expected \"{}\" in [0, 1), got {}",
-        config.where(), key, value);
-  return value;
-}
-
-std::unique_ptr<Optimizer> make_adam(ConfigReader& config) {
+std::unique_ptr<Optimizer> make_adam(KerasConfig& config) {
   auto schedule = read_schedule(config, 0.001);
   Adam::Settings settings;
-  settings.beta_1 = read_beta(config, "beta_1", settings.beta_1);
-  settings.beta_2 = read_beta(config, "beta_2", settings.beta_2);
-  settings.epsilon = config.number("epsilon", settings.epsilon);
-  check(settings.epsilon >= 0, ExitCode::kBadData,
-        "[{}] expected \"epsilon\" of at least 0, got {}", config.where(), settings.epsilon);
-  settings.amsgrad = config.flag("amsgrad", settings.amsgrad);
+  settings.beta_1 = config.number("beta_1", settings.beta_1, kFraction);
+  settings.beta_2 = config.number("beta_2", settings.beta_2, kFraction);
+  settings.epsilon = config.number("epsilon", settings.epsilon, kNotNegative);
+  settings.amsgrad = config.boolean("amsgrad", settings.amsgrad);
   return std::make_unique<Adam>(std::move(schedule), settings);
 }
 
-std::unique_ptr<Optimizer> make_sgd(ConfigReader& config) {
+std::unique_ptr<Optimizer> make_sgd(KerasConfig& config) {
   auto schedule = read_schedule(config, 0.01);
   Sgd::Settings settings;
-  settings.momentum = config.number("momentum", settings.momentum);
-  check(settings.momentum >= 0 && settings.momentum <= 1, ExitCode::kBadData,
-        "[{}] expected \"momentum\" in [0, 1], got {}", config.where(), settings.momentum);
-  settings.nesterov = config.flag("nesterov", settings.nesterov);
+  settings.momentum = config.number("momentum", settings.momentum, kUpToOne);
+  settings.nesterov = config.boolean("nesterov", settings.nesterov);
   return std::make_unique<Sgd>(std::move(schedule), settings);
 }
 
 /// Keras's settings of every optimizer that Lockstep lacks must be off.
-void refuse_the_rest(ConfigReader& config) {
+void refuse_the_rest(KerasConfig& config) {
   config.ignore({"name", "jit_compile", "is_legacy_optimizer"});
   config.ignore({"ema_momentum", "ema_overwrite_frequency"});  // without use_ema
-  for (const char* key : {"clipnorm", "global_clipnorm", "clipvalue"}) config.only(key, {nullptr});
-  config.only("weight_decay", {nullptr, 0, false});
-  config.only("decay", {0, nullptr});
-  config.only("use_ema", {false});
-  config.only("loss_scale_factor", {nullptr, 1});
-  config.only("gradient_accumulation_steps", {nullptr, 1});
+  for (const char* key : {"clipnorm", "global_clipnorm", "clipvalue"}) config.expect(key, nullptr);
+  config.expect_one_of("weight_decay", {nullptr, 0, false});
+  config.expect_one_of("decay", {nullptr, 0});
+  config.expect("use_ema", false);
+  config.expect_one_of("loss_scale_factor", {nullptr, 1});
+  config.expect_one_of("gradient_accumulation_steps", {nullptr, 1});
   config.finish();
 }
 
@@ -75,7 +65,7 @@ void Optimizer::set_learning_rate(double rate) {
   if (!json.is_number()) {
     fail(ExitCode::kUsage,
          "[{}] expected a constant learning rate, which can be set, got a schedule: {}",
-         class_name(), short_text(json["class_name"]));
+         class_name(), describe(json["class_name"]));
   }
   schedule_ = constant_rate(rate);
 }
@@ -86,7 +76,7 @@ std::unique_ptr<Optimizer> make_optimizer(const nlohmann::ordered_json& json) {
   const bool sgd = object.name == "sgd" || object.name == "SGD";
   check(adam || sgd, ExitCode::kBadData, "[optimizer] expected one of adam, sgd, got '{}'",
         object.name);
-  ConfigReader config(adam ? "adam" : "sgd", object.config);
+  KerasConfig config(object.config, settings_of(adam ? "adam" : "sgd"));
   auto optimizer = adam ? make_adam(config) : make_sgd(config);
   refuse_the_rest(config);
   return optimizer;
