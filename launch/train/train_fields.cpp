@@ -1,97 +1,27 @@
 #include "launch/train/train_fields.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "src/core/error.hpp"
-#include "src/core/printable.hpp"
+#include "distributed/training/option_text.hpp"
+#include "launch/train/setting_fields.hpp"
+#include "src/core/words.hpp"
+#include "src/optimizers/make_optimizer.hpp"
 
 namespace lockstep {
 namespace {
 
 using Use = TrainField::Use;
 using Text = std::string;
+using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMany = 1'000'000'000;
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-template <class T>
-std::optional<T> parse_number(const Text& text) {
-  T value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
-[[noreturn]] void refuse(const std::string& expected, const Text& text) {
-  fail(ExitCode::kUsage, "expected {}, got '{}'", expected, printable(text));
-}
-
-std::int64_t read_integer(const Text& text, std::int64_t low, std::int64_t high) {
-  const auto value = parse_number<std::int64_t>(text);
-  if (!value || *value < low || *value > high) {
-    refuse(fmt::format("an integer from {} to {}", low, high), text);
-  }
-  return *value;
-}
-
-/// The words for the values of an option.
-template <class T>
-using Choices = std::vector<std::pair<const char*, T>>;
-
-template <class T>
-std::string words_of(const Choices<T>& choices) {
-  std::string words;
-  for (std::size_t i = 0; i < choices.size(); ++i)
-    words += (i == 0 ? "" : i + 1 < choices.size() ? ", " : " or ") + Text(choices[i].first);
-  return words;
-}
-
-template <class T>
-T read_choice(const Text& text, const Choices<T>& choices) {
-  for (const auto& [word, value] : choices)
-    if (text == word) return value;
-  refuse(words_of(choices), text);
-}
-
-template <class T>
-const char* word_of(T value, const Choices<T>& choices) {
-  return std::ranges::find(choices, value, [](const auto& choice) { return choice.second; })->first;
-}
-
-/// A range of real numbers, in words and as a test.
-struct NumberRange {
-  double low = -kInfinite;
-  double high = kInfinite;
-  const char* words = "a number";
-};
-constexpr NumberRange kAnyNumber;
-constexpr NumberRange kPositive{std::numeric_limits<double>::denorm_min(), kInfinite,
-                                "a number > 0"};
-constexpr NumberRange kNotNegative{0, kInfinite, "a number >= 0"};
-/// The largest double below 1.
-constexpr NumberRange kFraction{0, 1 - std::numeric_limits<double>::epsilon() / 2,
-                                "a number >= 0 and < 1"};
 constexpr NumberRange kBuckets{1.0 / 1024, 1024, "a number from 0.001 to 1024"};
-
-double read_number(const Text& text, const NumberRange& range) {
-  const auto value = parse_number<double>(text);
-  if (!value || !std::isfinite(*value) || *value < range.low || *value > range.high) {
-    refuse(range.words, text);
-  }
-  return *value;
-}
-
-bool read_switch(const Text& text) {
-  if (text == "true" || text == "yes" || text == "on" || text == "1") return true;
-  if (text == "false" || text == "no" || text == "off" || text == "0") return false;
-  refuse("true or false", text);
-}
 
 template <class T>
 struct IsOptional : std::false_type {};
@@ -108,14 +38,14 @@ class FieldList {
 
   template <class Member>
   void text(const char* name, Use use, Member TrainSettings::*member, const char* argument,
-            const char* help) {
+            const Text& help) {
     add(
         name, use, argument, help, member, [](const Text& text) { return text; },
         [](const Text& text) { return text.empty() && !IsOptional<Member>() ? Written() : text; });
   }
   template <class Member>
   void integer(const char* name, Use use, Member TrainSettings::*member, std::int64_t low,
-               std::int64_t high, const char* help) {
+               std::int64_t high, const Text& help) {
     add(
         name, use, "N", help, member,
         [low, high](const Text& text) { return read_integer(text, low, high); },
@@ -125,33 +55,38 @@ class FieldList {
   }
   template <class Member>
   void number(const char* name, Use use, Member TrainSettings::*member, NumberRange range,
-              const char* help) {
+              const Text& help) {
     add(
         name, use, "X", help, member,
         [range](const Text& text) { return read_number(text, range); },
         [](double value) -> Written { return fmt::format("{}", value); });
   }
   template <class Member>
-  void flag(const char* name, Use use, Member TrainSettings::*member, const char* help) {
+  void flag(const char* name, Use use, Member TrainSettings::*member, const Text& help) {
     add(name, use, "", help, member, read_switch,
         [](bool value) -> Written { return value ? "true" : "false"; });
   }
   /// The opposite of a flag that stands before it.
-  void opposite(const char* name, bool TrainSettings::*member, const char* help) {
+  void opposite(const char* name, bool TrainSettings::*member, const Text& help) {
     add(
         name, Use::kThisCall, "", help, member, [](const Text& text) { return !read_switch(text); },
         [](bool) { return Written(); });
   }
   template <class Member, class T>
   void choice(const char* name, Use use, Member TrainSettings::*member, const char* argument,
-              const Choices<T>& choices, const char* help) {
+              const Choices<T>& choices, const Text& help) {
     add(
         name, use, argument, help, member,
         [choices](const Text& text) { return read_choice(text, choices); },
         [choices](T value) -> Written { return word_of(value, choices); });
   }
+  /// The settings of optimizers or schedules.
+  void settings(const std::vector<Choosable>& choices, Json TrainSettings::*member) {
+    for (TrainField& field : setting_fields(choices, group_, member))
+      fields.push_back(std::move(field));
+  }
   /// A test dataset: naming it makes it wanted; the empty name, which is written too, skips it.
-  void test_dataset(const char* name, std::string TrainSettings::*member, const char* help) {
+  void test_dataset(const char* name, std::string TrainSettings::*member, const Text& help) {
     text(name, Use::kRun, member, "DATASET", help);
     fields.back().read = [member](TrainSettings& settings, const Text& text) {
       settings.*member = text;
@@ -166,7 +101,7 @@ class FieldList {
   using Written = std::optional<Text>;
 
   template <class Member, class Read, class Write>
-  void add(const char* name, Use use, const char* argument, const char* help,
+  void add(const char* name, Use use, const char* argument, const Text& help,
            Member TrainSettings::*member, Read read, Write write) {
     TrainField field{name, group_, argument, help, use, {}, {}};
     field.read = [member, read](TrainSettings& settings, const Text& text) {
@@ -228,33 +163,26 @@ void add_network(FieldList& list) {
   list.text("metrics", Use::kResult, &S::metrics, "NAMES",
             "names, with commas; \"\": none [default: accuracy; of a regression the mean absolute "
             "error]");
-  list.text("optimizer", Use::kResult, &S::optimizer, "NAME", "adam or sgd [default: adam]");
+  std::vector<Text> names, rates;
+  for (const KnownOptimizer& optimizer : known_optimizers()) {
+    names.push_back(optimizer.name);
+    rates.push_back(fmt::format("{} {}", optimizer.name, optimizer.learning_rate));
+  }
+  list.text("optimizer", Use::kResult, &S::optimizer, "NAME",
+            alternatives(names) + " [default: adam]");
   list.number("learning-rate", Use::kResult, &S::learning_rate, kNotNegative,
-              "[default: adam 0.001, sgd 0.01]");
-  list.number("momentum", Use::kResult, &S::momentum, kFraction, "sgd only [default: 0]");
-  list.flag("nesterov", Use::kResult, &S::nesterov, "sgd only: Nesterov's form of momentum");
-  list.number("beta-1", Use::kResult, &S::beta_1, kFraction, "adam only [default: 0.9]");
-  list.number("beta-2", Use::kResult, &S::beta_2, kFraction, "adam only [default: 0.999]");
-  list.number("epsilon", Use::kResult, &S::epsilon, kPositive, "adam only [default: 1e-07]");
-  list.flag("amsgrad", Use::kResult, &S::amsgrad, "adam only: the variant of that name");
+              fmt::format("[default: {}]", fmt::join(rates, ", ")));
+  list.settings({known_optimizers().begin(), known_optimizers().end()}, &S::optimizer_settings);
 }
 
 void add_schedule(FieldList& list) {
   using S = TrainSettings;
   list.begin_group("Learning rate over time (all counts are optimizer steps)");
+  std::vector<Text> names;
+  for (const Choosable& schedule : known_schedules()) names.push_back(schedule.name);
   list.text("learning-rate-schedule", Use::kResult, &S::schedule, "NAME",
-            "constant, exponential, piecewise or cosine [default: constant]");
-  list.integer("decay-steps", Use::kResult, &S::decay_steps, 1, kMany, "exponential, cosine");
-  list.number("decay-rate", Use::kResult, &S::decay_rate, kPositive, "exponential");
-  list.flag("staircase", Use::kResult, &S::staircase, "exponential: decay in whole steps");
-  list.text("boundaries", Use::kResult, &S::boundaries, "N,N,...", "piecewise: where it changes");
-  list.text("values", Use::kResult, &S::values, "X,X,...",
-            "piecewise: the rates, one more than boundaries");
-  list.number("alpha", Use::kResult, &S::alpha, kNotNegative,
-              "cosine: last rate as a fraction of the highest [default: 0]");
-  list.integer("warmup-steps", Use::kResult, &S::warmup_steps, 1, kMany, "cosine");
-  list.number("warmup-target", Use::kResult, &S::warmup_target, kNotNegative,
-              "cosine: the rate to rise to from --learning-rate");
+            alternatives(names) + " [default: constant]");
+  list.settings(known_schedules(), &S::schedule_settings);
 }
 
 void add_training(FieldList& list) {

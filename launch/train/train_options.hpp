@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,22 +34,11 @@ struct TrainSettings {
   std::string from;
   std::string weights;
   std::optional<std::string> optimizer;
+  /// By Keras's keys: {"beta_1": 0.8}; so for the schedule.
+  nlohmann::ordered_json optimizer_settings = nlohmann::ordered_json::object();
   std::optional<double> learning_rate;
-  std::optional<double> momentum;
-  std::optional<bool> nesterov;
-  std::optional<double> beta_1;
-  std::optional<double> beta_2;
-  std::optional<double> epsilon;
-  std::optional<bool> amsgrad;
   std::optional<std::string> schedule;
-  std::optional<std::int64_t> decay_steps;
-  std::optional<double> decay_rate;
-  std::optional<bool> staircase;
-  std::optional<std::string> boundaries;
-  std::optional<std::string> values;
-  std::optional<double> alpha;
-  std::optional<std::int64_t> warmup_steps;
-  std::optional<double> warmup_target;
+  nlohmann::ordered_json schedule_settings = nlohmann::ordered_json::object();
   std::optional<std::string> loss;
   std::optional<std::string> metrics;
 

@@ -1,13 +1,12 @@
 #include "src/core/keras_config.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
 #include "src/core/printable.hpp"
+#include "src/core/words.hpp"
 
 namespace lockstep {
 namespace {
@@ -134,7 +133,8 @@ std::string KerasConfig::word(const std::string& key, const std::string& fallbac
   if (!value) return fallback;
   for (const char* word : words)
     if (*value == word) return word;
-  object_to(key, fmt::format("{}", fmt::join(words, " or ")), describe(*value));
+  object_to(key, alternatives(std::vector<std::string>(words.begin(), words.end())),
+            describe(*value));
   return fallback;
 }
 
@@ -221,7 +221,7 @@ void KerasConfig::expect_one_of(const std::string& key,
   if (!value || std::ranges::find(values, *value) != values.end()) return;
   std::vector<std::string> texts;
   for (const ordered_json& each : values) texts.push_back(describe(each));
-  object_to(key, fmt::format("{}", fmt::join(texts, " or ")), describe(*value));
+  object_to(key, alternatives(texts), describe(*value));
 }
 
 void KerasConfig::expect_for_training(const std::string& key, const ordered_json& only) {

@@ -6,6 +6,7 @@
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/words.hpp"
 #include "src/metrics/accuracy.hpp"
 #include "src/metrics/error_mean.hpp"
 #include "src/metrics/metric.hpp"
@@ -87,9 +88,7 @@ const Function* find_function(std::string_view name) {
 /// What a string in a list of metrics means: "accuracy", in any case of letters, depends on the
 /// network (keras-semantics 3.3). Null if there is none of that name.
 const Function* resolve(std::string_view name, std::int64_t output_columns, TargetKind kind) {
-  std::string lower(name);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string lower = lower_case(name);
   if (lower != "accuracy" && lower != "acc") return find_function(name);
   if (output_columns == 1) return find_function("binary_accuracy");
   return find_function(kind == TargetKind::kClasses ? "sparse_categorical_accuracy"

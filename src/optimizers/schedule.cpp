@@ -9,6 +9,7 @@
 #include "src/core/elementary.hpp"
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/core/words.hpp"
 #include "src/optimizers/power.hpp"
 
 namespace lockstep {
@@ -172,11 +173,49 @@ Json CosineDecay::to_json() const {
 }
 
 template <class S>
-std::unique_ptr<Schedule> make(const KerasObject& object) {
-  KerasConfig config(object.config, settings_of(object.name));
-  auto schedule = std::make_unique<S>(config);
-  config.finish();
-  return schedule;
+std::unique_ptr<Schedule> make(KerasConfig& config) {
+  return std::make_unique<S>(config);
+}
+
+using Kind = Setting::Kind;
+
+struct Known : Choosable {
+  std::unique_ptr<Schedule> (*make)(KerasConfig& config);
+};
+const std::vector<Known>& known() {
+  static const Setting decay_steps{.key = "decay_steps", .kind = Kind::kCount, .required = true};
+  static const std::vector<Known> schedules = {
+      {{"exponential",
+        "ExponentialDecay",
+        {decay_steps,
+         {.key = "decay_rate", .range = kPositive, .required = true},
+         {.key = "staircase", .kind = Kind::kFlag, .help = "decay in whole steps"}}},
+       make<ExponentialDecay>},
+      {{"piecewise",
+        "PiecewiseConstantDecay",
+        {{.key = "boundaries",
+          .kind = Kind::kCounts,
+          .help = "where the rate changes",
+          .required = true},
+         {.key = "values",
+          .kind = Kind::kNumbers,
+          .help = "the rates, one more than boundaries",
+          .required = true}}},
+       make<PiecewiseConstantDecay>},
+      {{"cosine",
+        "CosineDecay",
+        {decay_steps,
+         {.key = "alpha",
+          .range = kNotNegative,
+          .help = "last rate as a fraction of the highest",
+          .standard = "0"},
+         {.key = "warmup_steps", .kind = Kind::kCount},
+         {.key = "warmup_target",
+          .range = kNotNegative,
+          .help = "the rate to rise to from --learning-rate"}}},
+       make<CosineDecay>},
+  };
+  return schedules;
 }
 
 }  // namespace
@@ -187,17 +226,30 @@ std::unique_ptr<Schedule> constant_rate(double rate) {
   return std::make_unique<Constant>(rate);
 }
 
+const std::vector<Choosable>& known_schedules() {
+  static const std::vector<Choosable> schedules = [] {
+    std::vector<Choosable> all = {{"constant", "", {}}};
+    all.insert(all.end(), known().begin(), known().end());
+    return all;
+  }();
+  return schedules;
+}
+
 std::unique_ptr<Schedule> make_schedule(const Json& json) {
   if (json.is_number()) return constant_rate(json.get<double>());
   const KerasObject object = keras_object(json, "learning_rate");
-  if (object.name == "ExponentialDecay") return make<ExponentialDecay>(object);
-  if (object.name == "PiecewiseConstantDecay") return make<PiecewiseConstantDecay>(object);
-  if (object.name == "CosineDecay") return make<CosineDecay>(object);
-  fail(
-      ExitCode::kBadData,
-      "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay or CosineDecay, "
-      "got '{}'",
-      object.name);
+  std::vector<std::string> names = {"a number"};
+  for (const Known& known : known()) {
+    if (known.class_name == object.name) {
+      KerasConfig config(object.config, settings_of(object.name));
+      auto schedule = known.make(config);
+      config.finish();
+      return schedule;
+    }
+    names.push_back(known.class_name);
+  }
+  fail(ExitCode::kBadData, "[learning_rate] expected {}, got '{}'", alternatives(names),
+       object.name);
 }
 
 }  // namespace lockstep

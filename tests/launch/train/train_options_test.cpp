@@ -54,7 +54,7 @@ TEST(TrainOptions, ReadNumbersSwitchesAndTexts) {
   EXPECT_EQ(settings.epochs, 5);
   EXPECT_EQ(settings.validation_split, 0.2);
   EXPECT_FALSE(settings.shuffle);
-  EXPECT_EQ(settings.nesterov, true);
+  EXPECT_EQ(settings.optimizer_settings["nesterov"], true);
   EXPECT_EQ(settings.metrics, "");
   EXPECT_EQ(settings.x_test, "");
   EXPECT_EQ(settings.resume, Resume::kNever);
@@ -180,7 +180,7 @@ TEST_F(TrainConfig, IsWrittenSoThatItReadsBackTheSame) {
   EXPECT_EQ(to_config(again), text);
   EXPECT_EQ(again.learning_rate, 0.30000000000000004);
   EXPECT_EQ(again.run_dir, " odd # name ");
-  EXPECT_EQ(again.nesterov, false);
+  EXPECT_EQ(again.optimizer_settings["nesterov"], false);
   EXPECT_EQ(again.metrics, "");
   EXPECT_FALSE(again.dry_run);
   EXPECT_THAT(differing_options(settings, again), ElementsAre());

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "src/core/random.hpp"
+#include "src/optimizers/make_optimizer.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
@@ -265,7 +267,7 @@ TEST(MakeOptimizer, RefusesByNameWhatLockstepLacks) {
   refused("Adam", R"({"clipnorm": 1.0})", "[adam] clipnorm: expected null, got 1.0");
   refused("SGD", R"({"clipvalue": 1.0})", "[sgd] clipvalue: expected null, got 1.0");
   refused("Adam", R"({"global_clipnorm": 1})", "global_clipnorm: expected null");
-  refused("Adam", R"({"weight_decay": 0.004})", "weight_decay: expected null or 0 or false");
+  refused("Adam", R"({"weight_decay": 0.004})", "weight_decay: expected null, 0 or false");
   refused("Adam", R"({"use_ema": true})", "use_ema: expected false");
   refused("Adam", R"({"decay": 0.1})", "[adam] decay: expected null or 0");
   refused("Adam", R"({"gradient_accumulation_steps": 4})",
@@ -278,6 +280,33 @@ TEST(MakeOptimizer, RefusesByNameWhatLockstepLacks) {
   refused("SGD", R"({"nesterov": 1})", "nesterov: expected true or false, got 1");
   refused("SGD", R"({"learning_rate": -1})",
           "[sgd] learning_rate: expected a learning rate of at least 0, got -1");
+}
+
+TEST(MakeOptimizer, TakesNamesInAnyCaseOfLettersAsKerasDoes) {
+  EXPECT_EQ(make_optimizer("SGD")->class_name(), "SGD");
+  EXPECT_EQ(make_optimizer("sGd")->class_name(), "SGD");
+}
+
+TEST(KnownOptimizers, AreMadeOfTheirRows) {
+  for (const KnownOptimizer& known : known_optimizers()) {
+    const Json json = make_optimizer(known.name)->to_json();
+    EXPECT_EQ(json["class_name"], known.class_name);
+    EXPECT_EQ(json["config"]["learning_rate"], known.learning_rate);
+    for (const Setting& setting : known.settings)
+      EXPECT_TRUE(json["config"].contains(setting.key)) << setting.key;
+  }
+}
+
+TEST(KnownOptimizers, MeanTheSameByTheSameKey) {
+  std::map<std::string, const Setting*> all;  // one command line option stands for all of them
+  for (const KnownOptimizer& known : known_optimizers()) {
+    for (const Setting& setting : known.settings) {
+      const Setting& first = *all.try_emplace(setting.key, &setting).first->second;
+      EXPECT_EQ(setting.kind, first.kind) << setting.key;
+      EXPECT_STREQ(setting.range.words, first.range.words) << setting.key;
+    }
+  }
+  EXPECT_TRUE(all.contains("beta_1"));
 }
 
 }  // namespace
