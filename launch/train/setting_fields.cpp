@@ -96,12 +96,12 @@ std::string option_name(std::string key) {
 }
 
 std::vector<TrainField> setting_fields(const std::vector<Choosable>& choices,
-                                       const std::string& group, Json TrainSettings::*member) {
+                                       Json TrainSettings::*member) {
   std::vector<TrainField> fields;
   for (const Offer& offer : offers_of(choices)) {
     const Setting& setting = offer.setting;
     fields.push_back(
-        {option_name(setting.key), group, argument_of(setting.kind), help_of(offer),
+        {option_name(setting.key), "", argument_of(setting.kind), help_of(offer),
          TrainField::Use::kResult,
          [member, setting](TrainSettings& settings, const std::string& text) {
            (settings.*member)[setting.key] = read_setting(text, setting);

@@ -15,7 +15,6 @@ std::string option_name(std::string key);
 /// An option for each setting that some of the choices (optimizers, schedules) have, whose help
 /// says which; its value goes into the member, by Keras's key.
 std::vector<TrainField> setting_fields(const std::vector<Choosable>& choices,
-                                       const std::string& group,
                                        nlohmann::ordered_json TrainSettings::*member);
 
 }  // namespace lockstep

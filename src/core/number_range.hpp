@@ -16,7 +16,8 @@ struct NumberRange {
 };
 
 inline constexpr NumberRange kAnyNumber;
-inline constexpr NumberRange kPositive{.low = std::numeric_limits<double>::denorm_min(),
+/// (A subnormal number may count as 0, see FloatingPointEnvironment.)
+inline constexpr NumberRange kPositive{.low = std::numeric_limits<double>::min(),
                                        .words = "a number > 0"};
 inline constexpr NumberRange kNotNegative{.low = 0, .words = "a number >= 0"};
 /// The largest double below 1 is the last.

@@ -41,8 +41,7 @@ class SettingFields : public testing::Test {
     EXPECT_EQ(field(name).write(settings), text);
   }
 
-  std::vector<TrainField> fields_ =
-      setting_fields(kChoices, "Group", &TrainSettings::optimizer_settings);
+  std::vector<TrainField> fields_ = setting_fields(kChoices, &TrainSettings::optimizer_settings);
 };
 
 TEST_F(SettingFields, AreOneForEachKey) {

@@ -42,16 +42,10 @@ struct TrainSettings {
   std::optional<std::string> loss;
   std::optional<std::string> metrics;
 
-  // Training
-  std::int64_t epochs = 1;
-  std::int64_t batch_size = 32;
-  std::int64_t batch_size_per_rank = 0;  ///< 0: batch_size counts
-  double validation_split = 0;
-  std::int64_t validation_batch_size = 0;  ///< 0: batch_size
-  std::int64_t validation_freq = 1;
-  bool shuffle = true;
-  std::int64_t steps_per_epoch = 0;  ///< 0: all rows
-  std::int64_t seed = 0;
+  // Training, Distribution
+  TrainOptions training = {.verify_data = false};  ///< ResidentArray compares the hosts' rows
+  std::int64_t batch_size_per_rank = 0;            ///< 0: training.batch_size counts
+  std::int64_t threads = 1;
 
   // Callbacks
   std::string early_stopping;
@@ -59,15 +53,6 @@ struct TrainSettings {
   double min_delta = 0;
   bool restore_best_weights = false;
   std::string save_best;
-
-  // Distribution
-  std::int64_t grain = 0;            ///< 0: by the batch size
-  std::optional<Numerics> numerics;  ///< not set: exact where the CPUs can
-  DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
-  bool validate_on_root = false;
-  std::int64_t threads = 1;
-  double bucket_mib = 4;
-  std::int64_t check_replicas_every = 100;
 
   // Running
   std::string run_dir = "run";
@@ -77,7 +62,6 @@ struct TrainSettings {
   std::int64_t keep = 3;
   bool summary = false;
   bool dry_run = false;
-  bool profile = false;
   std::int64_t verbose = 1;
 };
 
@@ -100,8 +84,6 @@ Facts result_facts(const TrainSettings& settings);
 
 /// Replaces --batch-size-per-rank by the batch size that it means on so many ranks.
 void resolve_batch_size(TrainSettings& settings, int ranks);
-
-TrainOptions trainer_options(const TrainSettings& settings);
 
 /// For `lockstep train --help`.
 void print_train_options(std::ostream& out);
