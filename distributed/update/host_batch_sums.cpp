@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "distributed/update/wait_until.hpp"
+
 namespace lockstep {
 
 HostBatchSums::HostBatchSums(const Communicator& communicator, const HostMap& map, int host_ranks,
@@ -29,29 +31,18 @@ void HostBatchSums::add_up(std::span<double> totals) {
   exchange_.begin(*step_, buffer(), totals.size());
   flags_.contribute();
   ++done_;
+  const auto wait_for = [&](const auto& there) {
+    wait_until(there, progress_, communicator_, backoff_);
+  };
   const bool speaks = map_.place_of(communicator_.rank()) == 0;
   if (map_.hosts() == 1 || speaks) wait_for([&] { return flags_.all_contributed(done_); });
-  if (map_.hosts() > 1) {
-    if (speaks) {
-      wait_for([&] { return exchange_.exchange_with_hosts(); });
-      flags_.announce_sums(done_);
-    } else {
-      wait_for([&] { return flags_.sums_announced(done_); });
-    }
+  if (map_.hosts() > 1 && speaks) {
+    wait_for([&] { return exchange_.exchange_with_hosts(); });
+    flags_.announce_sums(done_);
+  } else if (map_.hosts() > 1) {
+    wait_for([&] { return flags_.sums_announced(done_); });
   }
   exchange_.add_up(totals);
-}
-
-void HostBatchSums::wait_for(const std::function<bool()>& there) {
-  backoff_.reset();
-  std::int64_t waits = 0;
-  while (!there()) {
-    if (progress_()) {
-      backoff_.reset();
-    } else {
-      backoff_.wait(communicator_, waits);
-    }
-  }
 }
 
 }  // namespace lockstep

@@ -28,7 +28,6 @@ class HostBatchSums final : public BatchSums {
 
  private:
   std::span<double> buffer() const;
-  void wait_for(const std::function<bool()>& there);
 
   const Communicator& communicator_;
   const HostMap& map_;

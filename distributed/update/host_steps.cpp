@@ -11,8 +11,6 @@ namespace {
 
 /// Two cache lines: processors fetch them in pairs.
 constexpr std::size_t kLine = 128;
-/// A look at the alarm takes microseconds, in which the others may arrive: none while it spins.
-constexpr std::int64_t kWaitsBetweenLooks = 64;
 
 void pause() {
 #if defined(__x86_64__)
@@ -98,11 +96,6 @@ void Backoff::wait() {
   } else {
     sched_yield();
   }
-}
-
-void Backoff::wait(const Communicator& communicator, std::int64_t& waits) {
-  wait();
-  if (yields() && ++waits % kWaitsBetweenLooks == 0) communicator.look_for_alarm();
 }
 
 }  // namespace lockstep

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <span>
 
-#include "distributed/ranks/communicator.hpp"
-
 namespace lockstep {
 
 /// How the ranks of a host (or threads, in tests) tell each other how far they are, by counters in
@@ -68,9 +66,6 @@ class Backoff {
   /// processes on this host.
   static int spins_for(int processes);
   void wait();
-  /// The same, and looks for an alarm now and then: throws as Communicator::look_for_alarm() does.
-  /// `waits` counts.
-  void wait(const Communicator& communicator, std::int64_t& waits);
   void reset() { done_ = 0; }
   /// Whether it has spun in vain.
   bool yields() const { return done_ >= spins_; }

@@ -6,6 +6,7 @@
 #include "distributed/ranks/replica_check.hpp"
 #include "distributed/update/gradient_inputs.hpp"
 #include "distributed/update/gradient_ways.hpp"
+#include "distributed/update/wait_until.hpp"
 
 namespace lockstep {
 namespace {
@@ -211,15 +212,8 @@ void ShardedOptimizer::op_done(std::size_t op) {
 std::span<const double> ShardedOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
-  backoff_.reset();
-  std::int64_t waits = 0;
-  while (flags_->all_published() < all) {
-    if (advance()) {
-      backoff_.reset();
-    } else {
-      backoff_.wait(communicator_, waits);
-    }
-  }
+  wait_until([&] { return flags_->all_published() == all; }, [this] { return advance(); },
+             communicator_, backoff_);
   progress_.reset();
   return loss_totals_;
 }
