@@ -100,7 +100,7 @@ class Op {
   /// The parameters that gradient() knows, by their numbers.
   virtual std::span<Parameter* const> parameters() const { return {}; }
 
-  /// From x: y, and kept.
+  /// From x: y, and in training kept, too.
   virtual void forward(const Pass& pass, const OpValues& values) const = 0;
   /// From dy, and x and y if they are needed: every dx that is not empty. May change dy and kept,
   /// to leave there what gradient() reads.
