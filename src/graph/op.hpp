@@ -119,8 +119,10 @@ class Op {
 
   /// Writes what the rows of one grain add to the forward sums (from x) or the backward sums (from
   /// dy and x).
-  virtual void forward_sums(const OpValues& /*values*/, std::span<double> /*sums*/) const {}
-  virtual void backward_sums(const OpValues& /*values*/, std::span<double> /*sums*/) const {}
+  virtual void forward_sums(const Pass& /*pass*/, const OpValues& /*values*/,
+                            std::span<double> /*sums*/) const {}
+  virtual void backward_sums(const Pass& /*pass*/, const OpValues& /*values*/,
+                             std::span<double> /*sums*/) const {}
   /// Updates parameters that are state, once in a training step, when the forward sums are known.
   /// Of ranks that share the parameters one calls it.
   virtual void update_state(const Pass& /*pass*/, std::span<const double> /*sums*/) const {}

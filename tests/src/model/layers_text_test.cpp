@@ -1,10 +1,12 @@
 #include "src/model/layers_text.hpp"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "src/layers/make_layer.hpp"
 #include "src/model/model_json.hpp"
 #include "tests/src/model/expect_error.hpp"
 
@@ -88,7 +90,7 @@ TEST(LayersText, InitializersAndRegularizersAreNamesOrCalls) {
 
 struct Wrong {
   const char* text;
-  const char* message;
+  std::string message;
 };
 
 void PrintTo(const Wrong& wrong, std::ostream* stream) {
@@ -110,9 +112,9 @@ INSTANTIATE_TEST_SUITE_P(
               "[layers] column 1: expected a layer such as Dense(64, relu), got the end of the "
               "text"},
         Wrong{"Desne(64)",
-              "[layers] column 1: expected a layer (Input, InputLayer, Dense, Activation, Flatten, "
-              "Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax), got 'Desne'; did you "
-              "mean 'Dense'?"},
+              fmt::format("[layers] column 1: expected a layer (Input, {}), got 'Desne'; did you "
+                          "mean 'Dense'?",
+                          fmt::join(layer_class_names(), ", "))},
         Wrong{"Flatten(), Conv2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
         Wrong{"Flatten", "[layers] column 8: expected '(' after Flatten, got the end of the text"},
         Wrong{"Dense(64, relu", "[layers] column 15: expected ',' or ')', got the end of the text"},

@@ -1,11 +1,13 @@
 #include "src/model/model_json.hpp"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/layers/make_layer.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
@@ -179,9 +181,8 @@ TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
                  "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
   expect_refused(
       changed("/config/layers/1/class_name", "Conv2D"),
-      "config.layers[1] (dense): class_name: expected one of InputLayer, Dense, "
-      "Activation, Flatten, Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax, got "
-      "'Conv2D'");
+      fmt::format("config.layers[1] (dense): class_name: expected one of {}, got 'Conv2D'",
+                  fmt::join(layer_class_names(), ", ")));
   expect_refused(changed("/config/layers/1/class_name", "dense"), "did you mean 'Dense'?");
   expect_refused(changed("/config/layers/3/config/activation", "sparsemax"),
                  "config.layers[3] (dense_2): activation: expected one of linear, relu");
