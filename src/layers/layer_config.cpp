@@ -116,6 +116,22 @@ std::int64_t LayerConfig::integer(const std::string& key, std::int64_t low, std:
   return low;
 }
 
+std::vector<std::int64_t> LayerConfig::integers(const std::string& key, std::int64_t low,
+                                                std::int64_t high) {
+  if (const ordered_json* value = find(key); value && value->is_number())
+    return {integer(key, low, high)};
+  std::vector<std::int64_t> integers;
+  for (const ordered_json& value : list(key).value_or(std::vector<ordered_json>())) {
+    const auto number = as_integer(value);
+    if (number && *number >= low && *number <= high) {
+      integers.push_back(*number);
+    } else {
+      object_to(key, fmt::format("integers from {} to {}", low, high), describe(value));
+    }
+  }
+  return integers;
+}
+
 double LayerConfig::number(const std::string& key) {
   const ordered_json* value = find(key);
   if (value && value->is_number() && std::isfinite(value->get<double>()))

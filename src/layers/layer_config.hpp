@@ -39,6 +39,8 @@ class LayerConfig {
   const nlohmann::ordered_json* find(const std::string& key);
 
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high);
+  /// A list of integers, or one alone.
+  std::vector<std::int64_t> integers(const std::string& key, std::int64_t low, std::int64_t high);
   double number(const std::string& key);
   double number(const std::string& key, double fallback);
   bool boolean(const std::string& key, bool fallback);
