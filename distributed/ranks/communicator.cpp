@@ -129,6 +129,19 @@ void Communicator::meet() const {
   }
 }
 
+/// A rank that is through with a broadcast or a gather may be so before the others have seen that
+/// all had met. If it raised an alarm now, some of them would leave meet() by that, and the rest
+/// would wait in MPI for those.
+///
+///   rank 0   met | sends its values, is through, throws
+///   rank 1   has come, but not looked yet             | sees the alarm, leaves
+///   rank 3   met                | waits for rank 1, which passes the values on, for ever
+///
+/// So nobody goes on before all are through. Sums need no such thing: who has one has heard of all.
+void Communicator::meet_again() const {
+  meet();
+}
+
 void Communicator::raise_alarm(ExitCode code, const std::string& message) const {
   alarm_->ring(code, message);
 }
@@ -150,6 +163,7 @@ void Communicator::broadcast(std::span<std::byte> bytes) const {
   in_pieces(bytes, [&](std::byte* piece, int count) {
     check_mpi(MPI_Bcast(piece, count, MPI_BYTE, 0, communicator_), "MPI_Bcast");
   });
+  meet_again();
 }
 
 std::string Communicator::broadcast(const std::string& text) const {
@@ -204,6 +218,7 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
   check_mpi(MPI_Allgatherv(text.data(), static_cast<int>(text.size()), MPI_CHAR, all.data(),
                            lengths.data(), starts.data(), MPI_CHAR, communicator_),
             "MPI_Allgatherv");
+  meet_again();
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < lengths.size(); ++i)
     texts.push_back(
@@ -224,6 +239,7 @@ std::vector<std::byte> Communicator::gather(std::span<const std::byte> bytes) co
   check_mpi(MPI_Gatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, all.data(),
                         lengths.data(), starts.data(), MPI_BYTE, 0, communicator_),
             "MPI_Gatherv");
+  meet_again();
   return all;
 }
 

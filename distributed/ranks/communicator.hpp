@@ -77,7 +77,8 @@ class Communicator {
   Communicator() = default;
   void adopt(MPI_Comm communicator);  ///< takes over its ownership
   std::vector<int> all_lengths(std::size_t mine) const;
-  void meet() const;  ///< returns when all ranks are here; before every call that waits
+  void meet() const;        ///< returns when all ranks are here; before every call that waits
+  void meet_again() const;  ///< after a call from which a rank returns before all have begun it
 
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0;

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "distributed/training/trainer.hpp"
+#include "distributed/training/train_options.hpp"
 #include "io/data/sample_order.hpp"
-#include "src/core/grain_tree.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
@@ -83,29 +82,18 @@ std::vector<std::string> differences(const Facts& there, const Facts& here) {
   return result;
 }
 
-Facts trainer_facts(const TrainOptions& o, const Network& model) {
-  const auto number = [](std::int64_t value) { return fmt::format("{}", value); };
+Facts trainer_facts(const TrainOptions& options, const Network& model) {
   nlohmann::ordered_json compiled = training_config_to_json(model);
   nlohmann::ordered_json optimizer = model.optimizer().to_json();
   const nlohmann::ordered_json rate = optimizer["config"]["learning_rate"];
   optimizer["config"].erase("learning_rate");
-  return {
-      {"batch-size", number(o.batch_size)},
-      {"validation-split", fmt::format("{}", o.validation_split)},
-      {"validation-batch-size",
-       number(o.validation_batch_size > 0 ? o.validation_batch_size : o.batch_size)},
-      {"validation-freq", number(o.validation_freq)},
-      {"shuffle", o.shuffle ? "true" : "false"},
-      {"steps-per-epoch", o.steps_per_epoch > 0 ? number(o.steps_per_epoch) : "all rows"},
-      {"seed", fmt::format("{}", o.seed)},
-      {"grain", number(o.grain > 0 ? o.grain : default_grain(o.batch_size))},
-      {"numerics", o.numerics == Numerics::kExact ? "exact" : "fast"},
-      {"network", network_fact(model)},
-      {"loss", json_fact(compiled["loss"])},
-      {"metrics", json_fact(compiled["metrics"])},
-      {"optimizer", json_fact(optimizer)},
-      {"learning-rate", json_fact(rate)},
-  };
+  Facts facts = option_facts(options);
+  facts.insert(facts.end(), {{"network", network_fact(model)},
+                             {"loss", json_fact(compiled["loss"])},
+                             {"metrics", json_fact(compiled["metrics"])},
+                             {"optimizer", json_fact(optimizer)},
+                             {"learning-rate", json_fact(rate)}});
+  return facts;
 }
 
 Facts data_facts(const Communicator& communicator, const ArrayDataset& data,

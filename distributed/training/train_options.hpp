@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "distributed/training/option_field.hpp"
+#include "distributed/training/run_identity.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 #include "src/core/numerics.hpp"
 
@@ -23,7 +26,7 @@ struct TrainOptions {
 
   std::int64_t grain = 0;  ///< rows that are added up as one leaf; 0: default_grain(batch)
   DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
-  Numerics numerics = Numerics::kExact;     ///< kExact: the same bits on any number of ranks
+  std::optional<Numerics> numerics = {};    ///< kExact, also if not set: the same bits on any ranks
   std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
@@ -36,8 +39,15 @@ struct TrainOptions {
   std::vector<std::string> classes = {};
 };
 
-/// All of them as text, to be compared over ranks.
+/// All of them but the last two, in the order of `lockstep train --help`: the one table from which
+/// the following come, and the program's options. Those without a group no user sets.
+const std::vector<OptionField<TrainOptions>>& train_option_fields();
+
+/// All of these as text, to be compared over ranks.
 std::string describe(const TrainOptions& options);
+
+/// Those that decide the numbers, with what stands for the unset ones.
+Facts option_facts(const TrainOptions& options);
 
 /// Throws CollectiveError (64) if a value is out of its range. The same on every rank.
 void check_options(const TrainOptions& options);

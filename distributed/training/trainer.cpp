@@ -163,7 +163,7 @@ Evaluation Trainer::evaluate(const ArrayDataset& data) {
 
 /// Plans and memory for the steps to come: all batches are full but for the last one of a pass.
 void Trainer::prepare(const ArrayDataset& train) {
-  model_.set_numerics(options_.numerics);
+  model_.set_numerics(options_.numerics.value_or(Numerics::kExact));
   const StepPlan full = StepPlan::of_full_batch(options_.batch_size, train.rows(), options_.grain,
                                                 communicator_.size());
   distributed_optimizer_.reset();  // it looks at the plans

@@ -37,8 +37,9 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
       workspace_(model.graph(), use_of(model, most_rows(plans, communicator.rank()))),
       buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
       stride_(model.arena().trainable_size()),
-      totals_(options.loss_sums),
-      loss_sum_messages_(communicator) {
+      loss_sums_(communicator, kLossSumsTag, traffic_),
+      batch_sums_(communicator, kBatchSumsTag, traffic_),
+      totals_(options.loss_sums) {
   std::size_t own_subtrees = 1;  // the sums end in the first
   std::size_t all_subtrees = 0;
   std::size_t other_subtrees = 0;
@@ -57,7 +58,6 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
     other_subtrees = std::max(other_subtrees, all - own);
   }
   gradients_ = FloatBuffer(static_cast<std::int64_t>(own_subtrees) * stride_);
-  loss_sums_.resize(all_subtrees * options.loss_sums);
   addends_.resize(all_subtrees);
 
   std::int64_t received = 0;
@@ -84,24 +84,14 @@ std::span<float> AllreduceOptimizer::partial_of(std::size_t subtree, Range float
 
 void AllreduceOptimizer::begin_step(std::size_t plan) {
   step_ = &steps_[plan];
+  loss_sums_.begin_step(*step_->plan, step_->sum);
+  batch_sums_.begin_step(*step_->plan, step_->sum);
   model_.optimizer().begin_step();
   started_ = 0;
 }
 
 Subtrees AllreduceOptimizer::subtrees() const {
   return {.samples = step_->subtree_rows, .grain = step_->plan->grain(), .stride = stride_};
-}
-
-std::span<double> AllreduceOptimizer::loss_sums_of(int rank) {
-  const std::size_t first = step_->plan->first_subtree(rank);
-  const std::size_t last = step_->plan->first_subtree(rank + 1);
-  return std::span(loss_sums_)
-      .subspan(first * options_.loss_sums, (last - first) * options_.loss_sums);
-}
-
-std::span<double> AllreduceOptimizer::loss_sums(std::size_t subtree) {
-  return loss_sums_of(communicator_.rank())
-      .subspan(subtree * options_.loss_sums, options_.loss_sums);
 }
 
 void AllreduceOptimizer::op_done(std::size_t op) {
@@ -111,32 +101,15 @@ void AllreduceOptimizer::op_done(std::size_t op) {
 
 std::span<const double> AllreduceOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
-  send_loss_sums();
+  loss_sums_.send(options_.loss_sums);
   while (started_ < buckets_.size()) start(started_++);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);
-  add_up_loss_sums();
+  loss_sums_.receive(totals_);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     messages_of_[bucket].wait();
     update(buckets_[bucket].floats);
   }
   return totals_;
-}
-
-void AllreduceOptimizer::send_loss_sums() {
-  for (int other = 0; other < communicator_.size(); ++other) {
-    if (other == communicator_.rank()) continue;
-    const std::span<double> theirs = loss_sums_of(other);
-    const std::span<double> mine = loss_sums_of(communicator_.rank());
-    if (!theirs.empty()) loss_sum_messages_.receive(theirs, other, kLossSumsTag);
-    if (mine.empty()) continue;
-    loss_sum_messages_.send(mine, other, kLossSumsTag);
-    traffic_.count(mine.size_bytes());
-  }
-}
-
-void AllreduceOptimizer::add_up_loss_sums() {
-  loss_sum_messages_.wait();
-  step_->sum.add_to_root(loss_sums_, totals_);
 }
 
 /// Sends this rank's partials of every other rank's shard, and expects theirs of its own shard.

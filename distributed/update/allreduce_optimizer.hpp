@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "distributed/update/allreduce_sums.hpp"
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 #include "distributed/update/tree_sum.hpp"
@@ -28,7 +29,9 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   Input own_input() const override { return step_->input; }
   std::span<const Input> other_inputs() const override { return {}; }
   Subtrees subtrees() const override;
-  std::span<double> loss_sums(std::size_t subtree) override;
+  std::span<double> loss_sums(std::size_t subtree) override {
+    return loss_sums_.of_subtree(subtree, options_.loss_sums);
+  }
   std::span<const double> finish() override;
 
   void check_replicas(const std::string& when) const override;
@@ -39,6 +42,8 @@ class AllreduceOptimizer final : public DistributedOptimizer {
  protected:
   TrainingPass::Partials partials() override { return {gradients_.span().data(), stride_}; }
   void op_done(std::size_t op) override;
+  BatchSums& batch_sums() override { return batch_sums_; }
+  bool writes_state() const override { return true; }
 
  private:
   /// What a plan means for this rank.
@@ -51,9 +56,6 @@ class AllreduceOptimizer final : public DistributedOptimizer {
 
   Range shard(std::size_t bucket, int rank) const;
   std::span<float> partial_of(std::size_t subtree, Range floats);
-  std::span<double> loss_sums_of(int rank);
-  void send_loss_sums();
-  void add_up_loss_sums();
   void start(std::size_t bucket);
   void add_up(std::size_t bucket);
   void update(Range floats);
@@ -70,9 +72,8 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   FloatBuffer gradients_;                  ///< this rank's partials
   FloatBuffer received_;                   ///< other ranks' partials of this rank's shards
   std::vector<std::int64_t> received_at_;  ///< where a bucket's begin
-  std::vector<double> loss_sums_;          ///< of all ranks' subtrees, subtree by subtree
-  std::vector<double> totals_;
-  Messages loss_sum_messages_;
+  AllreduceSums loss_sums_, batch_sums_;
+  std::vector<double> totals_;  ///< of the losses
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
   std::vector<Messages> messages_of_;  ///< of each bucket

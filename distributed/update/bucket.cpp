@@ -35,7 +35,7 @@ Range shard_of(Range floats, int part, int parts) {
 }
 
 int tag_of(std::size_t bucket) {
-  return static_cast<int>(bucket % 32767) + 1;
+  return static_cast<int>(bucket % 32766) + 2;
 }
 
 std::span<float> part_of(std::span<float> floats, std::int64_t first, std::int64_t count) {

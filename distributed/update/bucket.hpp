@@ -27,9 +27,10 @@ std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t tra
 /// evenly as they go. May be empty.
 Range shard_of(Range floats, int part, int parts);
 
-/// Tags of messages about a bucket, and about the loss sums that travel beside all of them. MPI
+/// Tags of messages: about the loss sums, about sums over the batch, and about a bucket. MPI
 /// promises tags up to 32767 only; messages of one tag arrive in order.
 inline constexpr int kLossSumsTag = 0;
+inline constexpr int kBatchSumsTag = 1;
 int tag_of(std::size_t bucket);
 
 /// `count` of the floats, from `first` on.

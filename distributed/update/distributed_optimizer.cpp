@@ -51,6 +51,8 @@ void DistributedOptimizer::plan_passes(const Workspace& workspace, const Gradien
 void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlock& loss) {
   Pass pass = wanted;
   pass.numerics = model_.numerics();
+  pass.batch_sums = &batch_sums();
+  pass.writes_state = writes_state();
   passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
 }
 

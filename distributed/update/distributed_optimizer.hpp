@@ -9,23 +9,13 @@
 #include "distributed/ranks/communicator.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/step_profile.hpp"
+#include "distributed/update/traffic.hpp"
 #include "io/keras/keras_file.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/graph/training_pass.hpp"
 #include "src/model/network.hpp"
 
 namespace lockstep {
-
-/// Messages sent.
-struct Traffic {
-  std::int64_t messages = 0;
-  std::int64_t bytes = 0;
-
-  void count(std::size_t bytes_sent) {
-    ++messages;
-    bytes += static_cast<std::int64_t>(bytes_sent);
-  }
-};
 
 /// Makes the replicas one: computes the gradients of the whole batch, updates the parameters, and
 /// leaves the same bits on every rank, for any number of ranks and by every strategy. It owns the
@@ -111,6 +101,9 @@ class DistributedOptimizer {
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
                    std::int64_t most_grains);
   virtual TrainingPass::Partials partials() = 0;
+  virtual BatchSums& batch_sums() = 0;
+  /// Of the ranks that share the parameters, the one that writes those which are state.
+  virtual bool writes_state() const = 0;
   /// Backward is through with op i and all later ones.
   virtual void op_done(std::size_t op) = 0;
 

@@ -53,6 +53,25 @@ bool HostSteps::announced() const {
   return std::atomic_ref(counter(0, kAnnounced)).load(std::memory_order_acquire) >= step_;
 }
 
+void HostSteps::contribute() {
+  std::atomic_ref(counter(member_, kContributed)).fetch_add(1, std::memory_order_release);
+}
+
+bool HostSteps::all_contributed(std::uint64_t exchange) const {
+  for (int member = 0; member < members_; ++member)
+    if (std::atomic_ref(counter(member, kContributed)).load(std::memory_order_acquire) < exchange)
+      return false;
+  return true;
+}
+
+void HostSteps::announce_sums(std::uint64_t exchange) {
+  std::atomic_ref(counter(0, kSumsAnnounced)).store(exchange, std::memory_order_release);
+}
+
+bool HostSteps::sums_announced(std::uint64_t exchange) const {
+  return std::atomic_ref(counter(0, kSumsAnnounced)).load(std::memory_order_acquire) >= exchange;
+}
+
 std::int64_t HostSteps::least(std::uint64_t& known, Counter which) {
   const std::uint64_t before = (step_ - 1) * buckets_;
   if (known < before + buckets_) {

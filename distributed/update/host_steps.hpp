@@ -34,8 +34,17 @@ class HostSteps {
   void announce();
   bool announced() const;
 
+  // Sums over the batch are exchanged several times in a step; exchanges count from 1.
+
+  /// This member has written its part of the next one.
+  void contribute();
+  bool all_contributed(std::uint64_t exchange) const;
+  /// The first member: the other hosts' parts are there.
+  void announce_sums(std::uint64_t exchange);
+  bool sums_announced(std::uint64_t exchange) const;
+
  private:
-  enum Counter { kArrived, kPublished, kAnnounced };
+  enum Counter { kArrived, kPublished, kAnnounced, kContributed, kSumsAnnounced };
   std::uint64_t& counter(int member, Counter which) const;
   std::int64_t least(std::uint64_t& known, Counter which);
 

@@ -17,8 +17,8 @@ std::size_t float_bytes(std::int64_t floats) {
 }  // namespace
 
 HostWindow::HostWindow(const Communicator& host, const Sizes& sizes) : sizes_(sizes) {
-  loss_sums_at_ = whole_pages(sizes.flag_bytes);
-  parameters_at_ = loss_sums_at_ + whole_pages(sizes.loss_sums * sizeof(double));
+  sums_at_ = whole_pages(sizes.flag_bytes);
+  parameters_at_ = sums_at_ + whole_pages((sizes.loss_sums + sizes.batch_sums) * sizeof(double));
   partials_at_ = parameters_at_ + whole_pages(float_bytes(sizes.parameters));
   workspace_at_ = partials_at_ + whole_pages(float_bytes(sizes.partials));
   const std::size_t bytes = workspace_at_ + whole_pages(float_bytes(sizes.workspace));
@@ -39,8 +39,9 @@ void HostWindow::set_up(const Communicator& host, std::span<const float> paramet
   if (window_) window_->synchronize();
 }
 
-std::span<double> HostWindow::loss_sums() const {
-  return {reinterpret_cast<double*>(memory_.data() + loss_sums_at_), sizes_.loss_sums};
+std::span<double> HostWindow::doubles(std::size_t first, std::size_t count) const {
+  return std::span(reinterpret_cast<double*>(memory_.data() + sums_at_), first + count)
+      .subspan(first);
 }
 
 std::span<float> HostWindow::floats(std::size_t at, std::int64_t count) const {

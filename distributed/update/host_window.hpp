@@ -13,7 +13,7 @@ namespace lockstep {
 /// What the ranks of a host share while they train, each part on pages of its own:
 ///
 ///   flags       how far each rank is (HostSteps)
-///   loss sums   of every rank's subtrees
+///   sums        of every rank's subtrees: loss sums, sums over the batch
 ///   parameters  the host's one copy
 ///   partials    of the gradients that every rank computes of its own rows
 ///   workspace   of the rows of all ranks: what owners of gradients read
@@ -23,7 +23,8 @@ class HostWindow {
  public:
   struct Sizes {
     std::size_t flag_bytes = 0;
-    std::size_t loss_sums = 0;
+    std::size_t loss_sums = 0;    ///< doubles
+    std::size_t batch_sums = 0;   ///< doubles
     std::int64_t parameters = 0;  ///< floats
     std::int64_t partials = 0;    ///< floats
     std::int64_t workspace = 0;   ///< floats
@@ -39,16 +40,18 @@ class HostWindow {
   void set_up(const Communicator& host, std::span<const float> parameters);
 
   std::span<std::byte> flags() const { return memory_; }
-  std::span<double> loss_sums() const;
+  std::span<double> loss_sums() const { return doubles(0, sizes_.loss_sums); }
+  std::span<double> batch_sums() const { return doubles(sizes_.loss_sums, sizes_.batch_sums); }
   std::span<float> parameters() const { return floats(parameters_at_, sizes_.parameters); }
   std::span<float> partials() const { return floats(partials_at_, sizes_.partials); }
   std::span<float> workspace() const { return floats(workspace_at_, sizes_.workspace); }
 
  private:
+  std::span<double> doubles(std::size_t first, std::size_t count) const;
   std::span<float> floats(std::size_t at, std::int64_t count) const;
 
   Sizes sizes_;
-  std::size_t loss_sums_at_ = 0;  ///< bytes
+  std::size_t sums_at_ = 0;  ///< bytes
   std::size_t parameters_at_ = 0;
   std::size_t partials_at_ = 0;
   std::size_t workspace_at_ = 0;

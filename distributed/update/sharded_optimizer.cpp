@@ -6,12 +6,11 @@
 #include "distributed/ranks/replica_check.hpp"
 #include "distributed/update/gradient_inputs.hpp"
 #include "distributed/update/gradient_ways.hpp"
+#include "distributed/update/wait_until.hpp"
 
 namespace lockstep {
 namespace {
 
-/// A look at the alarm takes microseconds, in which the others may arrive: none while it spins.
-constexpr std::int64_t kWaitsBetweenLooks = 64;
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
 /// Floats of input that each rank of a host may keep for itself.
@@ -21,6 +20,14 @@ std::vector<ShardedStep> plan_steps(std::span<const StepPlan> plans, const HostM
   std::vector<ShardedStep> steps;
   for (const StepPlan& plan : plans) steps.push_back(plan_sharded_step(plan, map, rank));
   return steps;
+}
+
+/// Doubles of one exchange.
+std::size_t most_batch_sums(const Graph& graph) {
+  std::size_t most = 0;
+  for (const Graph::Step& step : graph.steps())
+    most = std::max({most, step.op->needs().forward_sums, step.op->needs().backward_sums});
+  return most;
 }
 
 std::int64_t most_host_rows(std::span<const ShardedStep> steps) {
@@ -45,15 +52,17 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
       gradient_plan_(plan_gradients(model.graph(), ways_)),
       buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
       backoff_(Backoff::spins_for(host_.size())),
-      slots_(model, communicator, map_, buckets_) {
+      slots_(model, communicator, map_, buckets_),
+      loss_sums_(communicator, map_, kLossSumsTag, traffic_),
+      loss_totals_(options.loss_sums) {
   for (int shard = 0; shard < map_.shards(); ++shard)
     if (map_.owner(my_host_, shard) == self_) my_shards_.push_back(shard);
   plan_window(plans);
   if (!shares_memory()) return;
   flags_ = std::make_unique<HostSteps>(window_->flags(), host_.size(), host_.rank(),
                                        static_cast<std::int64_t>(buckets_.size()));
-  loss_sums_.emplace(communicator_, host_, map_, window_->loss_sums(), options_.loss_sums,
-                     traffic_);
+  batch_sums_.emplace(communicator_, map_, host_.size(), *flags_, window_->batch_sums(), traffic_,
+                      [this] { return advance(); });
   plan_shards();
   plan_inputs();
 }
@@ -84,14 +93,15 @@ void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
                          .rows = {host_rows, own_rows, own_rows},
                          .shared = host_.size() > 1};
   const bool alone = host_.size() == 1;
-  window_.emplace(host_,
-                  HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
-                                    .loss_sums = all_subtrees * options_.loss_sums,
-                                    .parameters = model_.arena().size(),
-                                    .partials = alone ? 0
-                                                      : static_cast<std::int64_t>(rank_partials) *
-                                                            gradient_plan_.partial_floats,
-                                    .workspace = Workspace::host_floats(model_.graph(), use)});
+  window_.emplace(
+      host_, HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
+                               .loss_sums = all_subtrees * options_.loss_sums,
+                               .batch_sums = 2 * all_subtrees * most_batch_sums(model_.graph()),
+                               .parameters = model_.arena().size(),
+                               .partials = alone ? 0
+                                                 : static_cast<std::int64_t>(rank_partials) *
+                                                       gradient_plan_.partial_floats,
+                               .workspace = Workspace::host_floats(model_.graph(), use)});
   if (!shares_memory()) return;
   workspace_.emplace(model_.graph(), use, window_->workspace(), own_input_);
   plan_passes(*workspace_, gradient_plan_, most_grains);
@@ -167,7 +177,9 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
-  loss_sums_->begin_step(*step_);
+  loss_sums_.begin(*step_, window_->loss_sums(), options_.loss_sums);
+  losses_known_ = false;
+  batch_sums_->begin_step(*step_);
 }
 
 DistributedOptimizer::Input ShardedOptimizer::own_input() const {
@@ -179,7 +191,7 @@ Subtrees ShardedOptimizer::subtrees() const {
 }
 
 std::span<double> ShardedOptimizer::loss_sums(std::size_t subtree) {
-  return loss_sums_->of_rank(self_).subspan(subtree * options_.loss_sums, options_.loss_sums);
+  return loss_sums_.of_rank(self_).subspan(subtree * options_.loss_sums, options_.loss_sums);
 }
 
 TrainingPass::Partials ShardedOptimizer::partials() {
@@ -200,23 +212,30 @@ void ShardedOptimizer::op_done(std::size_t op) {
 std::span<const double> ShardedOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
-  backoff_.reset();
-  std::int64_t waits = 0;
-  while (flags_->all_published() < all) {
-    if (advance()) {
-      backoff_.reset();
-    } else {
-      backoff_.wait();
-      if (backoff_.yields() && ++waits % kWaitsBetweenLooks == 0) communicator_.look_for_alarm();
+  wait_until([&] { return flags_->all_published() == all; }, [this] { return advance(); },
+             communicator_, backoff_);
+  progress_.reset();
+  return loss_totals_;
+}
+
+/// Whether the sums have become known.
+bool ShardedOptimizer::advance_loss_sums() {
+  if (losses_known_ || flags_->all_arrived() == 0) return false;
+  if (map_.hosts() > 1) {
+    if (host_.is_root()) {
+      if (!loss_sums_.exchange_with_hosts()) return false;
+      flags_->announce();
+    } else if (!flags_->announced()) {
+      return false;
     }
   }
-  progress_.reset();
-  return loss_sums_->totals();
+  loss_sums_.add_up(loss_totals_);
+  return losses_known_ = true;
 }
 
 /// Takes every bucket as far as it goes without waiting. Whether anything went on.
 bool ShardedOptimizer::advance() {
-  bool moved = loss_sums_->advance(*flags_);
+  bool moved = advance_loss_sums();
   for (std::size_t bucket = published_; bucket < arrived_; ++bucket) {
     BucketState& state = states_[bucket];
     const Stage before = state.stage;
@@ -241,7 +260,7 @@ bool ShardedOptimizer::advance() {
   //   rank 0   published 0 .. last-1 | reads all loss sums | publishes last | next step: writes
   //   sums rank 1      may still be reading loss sums ^           publishes last ^ after that only
   while (published_ < arrived_ && states_[published_].stage == Stage::kDone &&
-         (published_ + 1 < buckets_.size() || loss_sums_->known())) {
+         (published_ + 1 < buckets_.size() || losses_known_)) {
     flags_->publish();
     ++published_;
     moved = true;

@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "distributed/update/distributed_optimizer.hpp"
+#include "distributed/update/host_batch_sums.hpp"
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_steps.hpp"
 #include "distributed/update/host_window.hpp"
-#include "distributed/update/loss_sum_exchange.hpp"
 #include "distributed/update/sharded_slots.hpp"
 #include "distributed/update/sharded_step.hpp"
+#include "distributed/update/sum_exchange.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/progress_hook.hpp"
 
@@ -66,6 +67,8 @@ class ShardedOptimizer final : public DistributedOptimizer {
  protected:
   TrainingPass::Partials partials() override;
   void op_done(std::size_t op) override;
+  BatchSums& batch_sums() override { return *batch_sums_; }
+  bool writes_state() const override { return host_.is_root(); }
 
  private:
   /// A shard of a bucket that this rank owns.
@@ -94,6 +97,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   void plan_shards();
   void plan_inputs();
   bool advance();
+  bool advance_loss_sums();
   void compute(std::size_t bucket);
   void add_up_ranks(const Shard& shard);
   void collect(std::size_t bucket);
@@ -127,7 +131,10 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;
   ShardedSlots slots_;
-  std::optional<LossSumExchange> loss_sums_;
+  SumExchange loss_sums_;
+  std::vector<double> loss_totals_;
+  bool losses_known_ = false;
+  std::optional<HostBatchSums> batch_sums_;
   bool computing_ = false;                ///< gradients; advance() is called in between
   std::size_t arrived_ = 0;               ///< buckets of this step that this rank is through with
   std::size_t published_ = 0;             ///< and published

@@ -46,7 +46,7 @@ NetworkSource from_file(const TrainSettings& settings) {
   for (std::string& note : loaded.remarks.saving_notes) network.notes.push_back(std::move(note));
   if (fresh.empty() && loaded.slots && loaded.has_training_config) {
     network.start.emplace();
-    network.start->seed = static_cast<std::uint64_t>(settings.seed);
+    network.start->seed = settings.training.seed;
     network.start->iterations = loaded.iterations;
     network.start->slots = std::move(*loaded.slots);
   } else {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "distributed/training/training_state.hpp"
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 #include "src/model/network.hpp"
 
 namespace lockstep {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "launch/train/run_lock.hpp"
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 #include "src/core/error.hpp"
 
 namespace lockstep {

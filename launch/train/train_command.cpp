@@ -148,16 +148,16 @@ void TrainRun::decide() {
 }
 
 void TrainRun::warn_about_split(const RunData& data) const {
-  if (!world_.is_root() || data.validation || settings_.validation_split <= 0) return;
-  const std::string warning =
-      split_warning(data.train.rows().y, settings_.validation_split, plan_.network.model.loss());
+  if (!world_.is_root() || data.validation || settings_.training.validation_split <= 0) return;
+  const std::string warning = split_warning(
+      data.train.rows().y, settings_.training.validation_split, plan_.network.model.loss());
   if (!warning.empty()) print_error(warning);
 }
 
 /// Of the steps from where training sets out.
 void TrainRun::advise_on_rates(std::int64_t rows) const {
   const std::optional<TrainingState>& start = plan_.network.start;
-  const std::int64_t epochs = settings_.epochs - (start && resumes_ ? start->epoch : 0);
+  const std::int64_t epochs = settings_.training.epochs - (start && resumes_ ? start->epoch : 0);
   const bool ends = epochs <= 0 || (start && start->stopped);
   const Schedule& schedule = plan_.network.model.optimizer().schedule();
   follow(world_, advice_on({.constant = schedule.to_json().is_number(),
@@ -188,7 +188,7 @@ void TrainRun::begin(const RunData& data) {
 /// What decides the result: for the checkpoints, and to know those of another run.
 void TrainRun::identify(const RunData& data) {
   identity_.options = result_facts(settings_);
-  identity_.trainer = trainer_facts(trainer_options(settings_), plan_.network.model);
+  identity_.trainer = trainer_facts(settings_.training, plan_.network.model);
   const auto add = [&](const ResidentDataset& rows, const char* x, const char* y) {
     for (Fact& fact : data_facts(world_, rows.rows(), x, y))
       identity_.inputs.push_back(std::move(fact));
@@ -202,27 +202,27 @@ void TrainRun::load_checkpoint(const RunData& data) {
   const ExpectedRun expected{
       .identity = identity_,
       .places = input_places(plan_),
-      .seed = static_cast<std::uint64_t>(settings_.seed),
+      .seed = settings_.training.seed,
       .first_step = plan_.network.start ? plan_.network.start->iterations : 0,
       .steps_per_epoch = steps_per_epoch(settings_, data.train.rows().rows()),
       .resume_required = settings_.resume == Resume::kRequired};
   ResumePoint point = load_newest_checkpoint(world_, directory_, expected, plan_.network.model);
   const std::int64_t done = point.state.epoch;
   check_collectively(
-      done <= settings_.epochs,
+      done <= settings_.training.epochs,
       settings_.resume == Resume::kRequired ? ExitCode::kUsage : ExitCode::kCannotCreate,
       "[{}] holds another run: epochs {} there, {} here; choose another --run-dir, or --overwrite",
-      printable(directory_.path().string()), done, settings_.epochs);
-  const bool complete = point.state.stopped || done == settings_.epochs;
+      printable(directory_.path().string()), done, settings_.training.epochs);
+  const bool complete = point.state.stopped || done == settings_.training.epochs;
   say(complete ? fmt::format("{} is complete after epoch {}: nothing to train",
                              printable(directory_.path().string()), done)
-               : fmt::format("going on after epoch {} of {} ({})", done, settings_.epochs,
+               : fmt::format("going on after epoch {} of {} ({})", done, settings_.training.epochs,
                              printable(point.file)));
   plan_.network.start = std::move(point.state);
 }
 
 ExitCode TrainRun::train(const RunData& data) {
-  TrainOptions options = trainer_options(settings_);
+  TrainOptions options = settings_.training;
   options.table_mapping = plan_.table_mapping;
   options.classes = data.train.classes();
   Trainer trainer(plan_.network.model, Communicator(world_.get()), std::move(options));
@@ -242,7 +242,7 @@ ExitCode TrainRun::train(const RunData& data) {
     write_failure(code, recorder->reason());
   }
   if (saved) say(fmt::format("model in {}", printable(directory_.final_model().string())));
-  if (settings_.profile) {
+  if (settings_.training.profile) {
     const std::string table = profile_table(trainer.profile(), world_.size());
     if (world_.is_root()) print_now(table);
   }
@@ -302,7 +302,7 @@ void TrainRun::write_failure(ExitCode code, const std::string& reason) const {
 
 void warn_about_machine(const Communicator& world, const TrainSettings& settings) {
   const std::string blas = blas_warning(blas_report());
-  if (settings.numerics == Numerics::kFast && world.is_root() && !blas.empty())
+  if (settings.training.numerics == Numerics::kFast && world.is_root() && !blas.empty())
     print_error("warning: " + blas);
   warn_about_shared_cores(world, static_cast<int>(settings.threads));
 }

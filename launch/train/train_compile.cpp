@@ -3,162 +3,81 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "launch/train/setting_fields.hpp"
 #include "launch/train/training_advice.hpp"
 #include "launch/train/training_facts.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
-#include "src/layers/layer_config.hpp"
+#include "src/core/words.hpp"
 #include "src/losses/loss.hpp"
 #include "src/model/python_call.hpp"
 #include "src/model/training_config.hpp"
+#include "src/optimizers/make_optimizer.hpp"
 
 namespace lockstep {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Something the user can choose by name, and the options that it has.
-struct Choice {
-  std::string name;  ///< "adam"
-  std::string keras_class;
-  std::vector<std::string> options;
-  double learning_rate = 0;  ///< an optimizer's default
-};
-
-const std::vector<Choice> kOptimizers = {
-    {"adam", "Adam", {"beta-1", "beta-2", "epsilon", "amsgrad"}, 0.001},
-    {"sgd", "SGD", {"momentum", "nesterov"}, 0.01},
-};
-
-const std::vector<Choice> kSchedules = {
-    {"constant", "", {}, {}},
-    {"exponential", "ExponentialDecay", {"decay-steps", "decay-rate", "staircase"}, {}},
-    {"piecewise", "PiecewiseConstantDecay", {"boundaries", "values"}, {}},
-    {"cosine", "CosineDecay", {"decay-steps", "alpha", "warmup-steps", "warmup-target"}, {}},
-};
-
-const Choice& choose(const std::vector<Choice>& choices, const std::string& name,
-                     const char* option) {
-  std::string lower = name;
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+/// An optimizer or a schedule by its name.
+template <class Known>
+const Known& choose(const std::vector<Known>& choices, const std::string& name,
+                    const char* option) {
   std::vector<std::string> names;
-  for (const Choice& choice : choices) {
-    if (choice.name == lower) return choice;
+  for (const Known& choice : choices) {
+    if (choice.name == lower_case(name)) return choice;
     names.push_back(choice.name);
   }
   fail(ExitCode::kUsage, "[options] --{}: expected {}, got '{}'{}", option, fmt::join(names, ", "),
        printable(name), did_you_mean(name, names));
 }
 
-/// An option that is set, and its value for Keras's config.
-struct Setting {
-  std::string option;
-  Json value;
-};
-
-template <class T>
-void add_if_set(std::vector<Setting>& settings, const char* option, const std::optional<T>& value) {
-  if (value) settings.push_back({option, *value});
+const KnownOptimizer& choose_optimizer(const std::string& name) {
+  return choose(known_optimizers(), name, "optimizer");
 }
 
-/// A comma-separated list of numbers.
-template <class T>
-Json numbers(const std::string& text, const char* option) {
-  Json list = Json::array();
-  for (const std::string& part : split_names(text)) {
-    T value{};
-    const char* end = part.data() + part.size();
-    const auto [stop, error] = std::from_chars(part.data(), end, value);
-    check(error == std::errc() && stop == end, ExitCode::kUsage,
-          "[options] --{}: expected numbers with commas between, got '{}'", option,
-          printable(text));
-    list.push_back(value);
-  }
-  return list;
-}
-
-std::vector<Setting> optimizer_settings(const TrainSettings& s) {
-  std::vector<Setting> settings;
-  add_if_set(settings, "beta-1", s.beta_1);
-  add_if_set(settings, "beta-2", s.beta_2);
-  add_if_set(settings, "epsilon", s.epsilon);
-  add_if_set(settings, "amsgrad", s.amsgrad);
-  add_if_set(settings, "momentum", s.momentum);
-  add_if_set(settings, "nesterov", s.nesterov);
-  return settings;
-}
-
-std::vector<Setting> schedule_settings(const TrainSettings& s) {
-  std::vector<Setting> settings;
-  add_if_set(settings, "decay-steps", s.decay_steps);
-  add_if_set(settings, "decay-rate", s.decay_rate);
-  add_if_set(settings, "staircase", s.staircase);
-  add_if_set(settings, "alpha", s.alpha);
-  add_if_set(settings, "warmup-steps", s.warmup_steps);
-  add_if_set(settings, "warmup-target", s.warmup_target);
-  if (s.boundaries) {
-    settings.push_back({"boundaries", numbers<std::int64_t>(*s.boundaries, "boundaries")});
-  }
-  if (s.values) settings.push_back({"values", numbers<double>(*s.values, "values")});
-  return settings;
-}
-
-void refuse_foreign(const std::vector<Setting>& settings, const Choice& choice) {
-  for (const Setting& setting : settings) {
-    if (std::ranges::find(choice.options, setting.option) != choice.options.end()) continue;
-    fail(ExitCode::kUsage, "[options] --{}: {} has no such setting{}{}", setting.option,
-         choice.name, choice.options.empty() ? "" : "; it has ", fmt::join(choice.options, ", "));
+void refuse_foreign(const Json& settings, const Choosable& choice) {
+  std::vector<std::string> options;
+  for (const Setting& setting : choice.settings) options.push_back(option_name(setting.key));
+  for (const auto& item : settings.items()) {
+    const std::string option = option_name(item.key());
+    check(std::ranges::find(options, option) != options.end(), ExitCode::kUsage,
+          "[options] --{}: {} has no such setting{}{}", option, choice.name,
+          options.empty() ? "" : "; it has ", fmt::join(options, ", "));
   }
 }
 
-/// "beta-1" as Keras spells it.
-std::string keras_key(std::string option) {
-  std::ranges::replace(option, '-', '_');
-  return option;
-}
-
-bool is_set(const std::vector<Setting>& settings, const std::string& option) {
-  return std::ranges::any_of(settings, [&](const Setting& s) { return s.option == option; });
-}
-
-void require(const std::vector<Setting>& settings, const Choice& choice,
-             std::initializer_list<const char*> options) {
-  for (const char* option : options) {
-    check(is_set(settings, option), ExitCode::kUsage, "[options] --{}: the {} schedule needs it",
-          option, choice.name);
+void expect_required(const Json& settings, const Choosable& choice) {
+  for (const Setting& setting : choice.settings) {
+    check(!setting.required || settings.contains(setting.key), ExitCode::kUsage,
+          "[options] --{}: the {} schedule needs it", option_name(setting.key), choice.name);
   }
 }
 
 /// Keras's schedule object; `rate`: the first learning rate.
-Json schedule_json(const TrainSettings& s, const std::vector<Setting>& settings, double rate) {
-  const Choice& choice = choose(kSchedules, *s.schedule, "learning-rate-schedule");
+Json schedule_json(const TrainSettings& s, double rate) {
+  const Choosable& choice = choose(known_schedules(), *s.schedule, "learning-rate-schedule");
+  const Json& settings = s.schedule_settings;
   refuse_foreign(settings, choice);
-  if (choice.name == "constant") return rate;
+  if (choice.class_name.empty()) return rate;
+  expect_required(settings, choice);
   Json config = Json::object();
   if (choice.name == "piecewise") {
-    require(settings, choice, {"boundaries", "values"});
     check(!s.learning_rate, ExitCode::kUsage,
           "[options] --learning-rate: expected the rates of the piecewise schedule in --values "
           "alone");
+    check(settings["values"].size() == settings["boundaries"].size() + 1, ExitCode::kUsage,
+          "[options] --values: expected one more than --boundaries, got {} and {}",
+          settings["values"].size(), settings["boundaries"].size());
   } else {
     config["initial_learning_rate"] = rate;
-    require(settings, choice, {"decay-steps"});
-    if (choice.name == "exponential") require(settings, choice, {"decay-rate"});
-    check(is_set(settings, "warmup-steps") == is_set(settings, "warmup-target"), ExitCode::kUsage,
+    check(settings.contains("warmup_steps") == settings.contains("warmup_target"), ExitCode::kUsage,
           "[options] expected --warmup-steps and --warmup-target together, got one");
   }
-  for (const Setting& setting : settings) config[keras_key(setting.option)] = setting.value;
-  if (choice.name == "piecewise") {
-    check(config["values"].size() == config["boundaries"].size() + 1, ExitCode::kUsage,
-          "[options] --values: expected one more than --boundaries, got {} and {}",
-          config["values"].size(), config["boundaries"].size());
-  }
-  return {{"class_name", choice.keras_class}, {"config", config}};
+  config.update(settings);
+  return {{"class_name", choice.class_name}, {"config", config}};
 }
 
 /// "huber", or with settings in Keras's words: "huber(delta=2)".
@@ -176,8 +95,8 @@ Json loss_json(const std::string& text) {
   return {{"class_name", calls.front().name}, {"config", config}};
 }
 
-const Choice& optimizer_of(const Json& base) {
-  return choose(kOptimizers, base.at("class_name").get<std::string>(), "optimizer");
+const KnownOptimizer& optimizer_of(const Json& base) {
+  return choose_optimizer(base.at("class_name").get<std::string>());
 }
 
 }  // namespace
@@ -204,35 +123,31 @@ std::string default_metrics_of(const std::string& loss) {
 }
 
 double default_learning_rate(const std::string& optimizer) {
-  return choose(kOptimizers, optimizer, "optimizer").learning_rate;
+  return choose_optimizer(optimizer).learning_rate;
 }
 
 bool keeps_optimizer(const TrainSettings& settings, const Json& base) {
-  return !settings.optimizer || choose(kOptimizers, *settings.optimizer, "optimizer").keras_class ==
-                                    optimizer_of(base).keras_class;
+  return !settings.optimizer ||
+         choose_optimizer(*settings.optimizer).name == optimizer_of(base).name;
 }
 
 Json optimizer_json(const TrainSettings& settings, const Json& base) {
   const bool on_base = !base.is_null() && keeps_optimizer(settings, base);
-  const Choice& choice =
-      on_base ? optimizer_of(base)
-              : choose(kOptimizers, settings.optimizer.value_or("adam"), "optimizer");
+  const KnownOptimizer& choice =
+      on_base ? optimizer_of(base) : choose_optimizer(settings.optimizer.value_or("adam"));
   Json config = on_base ? base.at("config") : Json::object();
-  const std::vector<Setting> own = optimizer_settings(settings);
-  refuse_foreign(own, choice);
-  for (const Setting& setting : own) config[keras_key(setting.option)] = setting.value;
-
-  const std::vector<Setting> over_time = schedule_settings(settings);
+  refuse_foreign(settings.optimizer_settings, choice);
+  config.update(settings.optimizer_settings);
   if (settings.schedule) {
     config["learning_rate"] =
-        schedule_json(settings, over_time, settings.learning_rate.value_or(choice.learning_rate));
+        schedule_json(settings, settings.learning_rate.value_or(choice.learning_rate));
   } else {
-    check(over_time.empty(), ExitCode::kUsage,
-          "[options] --{}: expected --learning-rate-schedule with it, got none",
-          over_time.empty() ? "" : over_time.front().option);
+    for (const auto& item : settings.schedule_settings.items())
+      fail(ExitCode::kUsage, "[options] --{}: expected --learning-rate-schedule with it, got none",
+           option_name(item.key()));
     if (settings.learning_rate) config["learning_rate"] = *settings.learning_rate;
   }
-  return {{"class_name", choice.keras_class}, {"config", config}};
+  return {{"class_name", choice.class_name}, {"config", config}};
 }
 
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 #include "src/model/network.hpp"
 
 namespace lockstep {

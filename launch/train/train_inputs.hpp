@@ -1,6 +1,6 @@
 #pragma once
 
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 
 namespace lockstep {
 

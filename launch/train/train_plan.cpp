@@ -106,13 +106,15 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
 }
 
 std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {
-  return settings.validation_split > 0 ? training_rows(rows, settings.validation_split) : rows;
+  return settings.training.validation_split > 0
+             ? training_rows(rows, settings.training.validation_split)
+             : rows;
 }
 
 /// How a full batch is shared.
 StepPlan plan_of_batch(const TrainSettings& settings, std::int64_t rows, int ranks) {
-  return StepPlan::of_full_batch(settings.batch_size, training_rows_of(settings, rows),
-                                 settings.grain, ranks);
+  return StepPlan::of_full_batch(settings.training.batch_size, training_rows_of(settings, rows),
+                                 settings.training.grain, ranks);
 }
 
 std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int ranks) {
@@ -121,9 +123,9 @@ std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int
   return fmt::format(
       "{:<12}{} rows train, {} validate; {} epochs of {} steps\n"
       "{:<12}{} rows in {} grains of {}, for {} of {} ranks; numerics {}\n",
-      "training", train, rows - train, settings.epochs, steps_per_epoch(settings, rows), "batch",
-      batch.rows(), batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
-      settings.numerics == Numerics::kFast ? "fast" : "exact");
+      "training", train, rows - train, settings.training.epochs, steps_per_epoch(settings, rows),
+      "batch", batch.rows(), batch.grains(), batch.grain(), ranks - batch.idle_ranks(), ranks,
+      settings.training.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
 /// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
@@ -167,7 +169,7 @@ std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
                   to_string_batched(model.output_shape()));
   text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows(), ranks);
   text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
-  text += describe_memory(bytes, replica_bytes(model, plan.settings.sync, host_ranks));
+  text += describe_memory(bytes, replica_bytes(model, plan.settings.training.sync, host_ranks));
   return text + describe_run(plan);
 }
 
@@ -177,7 +179,7 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   TrainSettings settings;
   together(world, [&] { settings = parse_train_settings(arguments); });
   resolve_batch_size(settings, world.size());
-  settings.numerics = choose_numerics(world, settings.numerics);
+  settings.training.numerics = choose_numerics(world, settings.training.numerics);
   check_same_settings(world, settings);
   on_root(world, [&] { check_inputs_stay(settings); });
 
@@ -215,9 +217,9 @@ Facts input_places(const TrainPlan& plan) {
 }
 
 std::int64_t steps_per_epoch(const TrainSettings& settings, std::int64_t rows) {
-  if (settings.steps_per_epoch > 0) return settings.steps_per_epoch;
+  if (settings.training.steps_per_epoch > 0) return settings.training.steps_per_epoch;
   const std::int64_t train = training_rows_of(settings, rows);
-  return (train + settings.batch_size - 1) / settings.batch_size;
+  return (train + settings.training.batch_size - 1) / settings.training.batch_size;
 }
 
 std::string idle_ranks_warning(const TrainSettings& settings, std::int64_t rows, int ranks) {

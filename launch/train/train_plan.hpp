@@ -8,7 +8,7 @@
 #include "distributed/ranks/communicator.hpp"
 #include "launch/cli/data_source.hpp"
 #include "launch/train/network_source.hpp"
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 
 namespace lockstep {
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "src/core/keras_major.hpp"
 #include "src/core/matrix.hpp"
 #include "src/kernels/activation_kind.hpp"
 
@@ -20,9 +21,6 @@ struct ActivationFunction {
   ActivationConstants constants;
   bool operator==(const ActivationFunction&) const = default;
 };
-
-/// Which Keras a name is of: hard_sigmoid is another function since Keras 3.
-enum class KerasMajor { k2 = 2, k3 = 3 };
 
 /// From Keras's name (both "silu" and "swish"). Throws Error (65), naming it, for others.
 Activation activation_from_name(const std::string& name, KerasMajor keras = KerasMajor::k3);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "src/core/printable.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -79,6 +81,12 @@ std::string Problems::text() const {
                ? ": " + sentence(groups[i])
                : fmt::format("{} ({}) {}", i == 0 ? ":" : ";", i + 1, sentence(groups[i]));
   return left_out == 0 ? all : fmt::format("{}; and {} more", all, left_out);
+}
+
+std::string without_where(const std::exception& error) {
+  const std::string text = error.what();
+  const std::size_t end = text.starts_with('[') ? text.find("] ") : std::string::npos;
+  return printable(end == std::string::npos ? text : text.substr(end + 2));
 }
 
 void Problems::throw_if_any(ExitCode code) const {

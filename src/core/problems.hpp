@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,9 @@ class Problems {
  private:
   std::vector<std::pair<std::string, std::string>> list_;
 };
+
+/// What an error says behind its "[where] ", printable.
+std::string without_where(const std::exception& error);
 
 /// An Error that says all that is wrong, and can be joined with others.
 class ProblemsError : public Error {

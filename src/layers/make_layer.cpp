@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 
 /// A name, or Keras 3's {"class_name": "function", "config": "relu"}. (An activation that is a
 /// layer has become one: see model_from_sources.)
-Activation read_activation(LayerConfig& config, bool required) {
+Activation read_activation(KerasConfig& config, bool required) {
   const ordered_json* value = config.find("activation");
   if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
   if (!value) return Activation::kLinear;
@@ -38,19 +38,19 @@ Activation read_activation(LayerConfig& config, bool required) {
 }
 
 std::shared_ptr<const Initializer> read_initializer(
-    LayerConfig& config, const std::string& key,
+    KerasConfig& config, const std::string& key,
     const std::shared_ptr<const Initializer>& fallback) {
   const ordered_json* value = config.find(key);
   if (!value) return fallback;
   return config.convert(key, [&] { return make_initializer(*value); });
 }
 
-Regularizer read_regularizer(LayerConfig& config, const std::string& key) {
+Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
   const ordered_json* value = config.find(key);
   return value ? config.convert(key, [&] { return make_regularizer(*value); }) : Regularizer{};
 }
 
-std::unique_ptr<Layer> make_input_layer(LayerConfig& config) {
+std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
   auto shape = config.batch_shape("batch_input_shape");
   if (!shape) shape = config.batch_shape("batch_shape");
   if (!shape && !config.find("batch_input_shape") && !config.find("batch_shape"))
@@ -61,7 +61,7 @@ std::unique_ptr<Layer> make_input_layer(LayerConfig& config) {
   return std::make_unique<InputLayer>(shape.value_or(Shape()));
 }
 
-std::unique_ptr<Layer> make_dense(LayerConfig& config) {
+std::unique_ptr<Layer> make_dense(KerasConfig& config) {
   const std::int64_t units = config.integer("units", 1, std::numeric_limits<std::int32_t>::max());
   const Activation activation = read_activation(config, false);
   Dense::Options options;
@@ -77,19 +77,19 @@ std::unique_ptr<Layer> make_dense(LayerConfig& config) {
   return std::make_unique<Dense>(units, activation, std::move(options));
 }
 
-std::unique_ptr<Layer> make_activation(LayerConfig& config) {
+std::unique_ptr<Layer> make_activation(KerasConfig& config) {
   return std::make_unique<ActivationLayer>(read_activation(config, true));
 }
 
 /// A constant that Keras 2 and 3 call differently; both must be at least 0.
-float read_constant(LayerConfig& config, const char* key, const char* other_key, double fallback) {
+float read_constant(KerasConfig& config, const char* key, const char* other_key, double fallback) {
   const double value =
       config.number(key, other_key ? config.number(other_key, fallback) : fallback);
   if (value < 0) config.object_to(key, "a number of at least 0", fmt::format("{}", value));
   return static_cast<float>(value);
 }
 
-std::unique_ptr<Layer> make_relu(LayerConfig& config) {
+std::unique_ptr<Layer> make_relu(KerasConfig& config) {
   ActivationConstants constants;
   constants.alpha = read_constant(config, "negative_slope", nullptr, 0);
   constants.threshold = read_constant(config, "threshold", nullptr, 0);
@@ -100,24 +100,24 @@ std::unique_ptr<Layer> make_relu(LayerConfig& config) {
       "ReLU", ActivationFunction(plain ? Activation::kRelu : Activation::kClippedRelu, constants));
 }
 
-std::unique_ptr<Layer> make_leaky_relu(LayerConfig& config) {
+std::unique_ptr<Layer> make_leaky_relu(KerasConfig& config) {
   const float slope = read_constant(config, "negative_slope", "alpha", 0.3);
   return std::make_unique<ActivationLayer>(
       "LeakyReLU", ActivationFunction(Activation::kLeakyRelu, {.alpha = slope}));
 }
 
-std::unique_ptr<Layer> make_elu(LayerConfig& config) {
+std::unique_ptr<Layer> make_elu(KerasConfig& config) {
   const float alpha = read_constant(config, "alpha", nullptr, 1);
   return std::make_unique<ActivationLayer>("ELU",
                                            ActivationFunction(Activation::kElu, {.alpha = alpha}));
 }
 
-std::unique_ptr<Layer> make_softmax(LayerConfig& config) {
+std::unique_ptr<Layer> make_softmax(KerasConfig& config) {
   const std::int64_t axis = config.find("axis") ? config.integer("axis", -1, 32) : -1;
   return std::make_unique<ActivationLayer>("Softmax", Activation::kSoftmax, axis);
 }
 
-std::unique_ptr<Layer> make_prelu(LayerConfig& config) {
+std::unique_ptr<Layer> make_prelu(KerasConfig& config) {
   PRelu::Options options;
   options.alpha_initializer =
       read_initializer(config, "alpha_initializer", options.alpha_initializer);
@@ -127,24 +127,24 @@ std::unique_ptr<Layer> make_prelu(LayerConfig& config) {
   return std::make_unique<PRelu>(std::move(options));
 }
 
-std::unique_ptr<Layer> make_flatten(LayerConfig& config) {
+std::unique_ptr<Layer> make_flatten(KerasConfig& config) {
   config.expect("data_format", "channels_last");
   return std::make_unique<Flatten>();
 }
 
-std::unique_ptr<Layer> make_reshape(LayerConfig& config) {
+std::unique_ptr<Layer> make_reshape(KerasConfig& config) {
   Shape target = config.shape("target_shape", true);
   if (std::ranges::count(target, -1) > 1)
     config.object_to("target_shape", "at most one -1", to_string(target));
   return std::make_unique<Reshape>(std::move(target));
 }
 
-std::unique_ptr<Layer> make_rescaling(LayerConfig& config) {
+std::unique_ptr<Layer> make_rescaling(KerasConfig& config) {
   const double scale = config.number("scale");
   return std::make_unique<Rescaling>(scale, config.number("offset", 0.0));
 }
 
-std::unique_ptr<Layer> make_dropout(LayerConfig& config) {
+std::unique_ptr<Layer> make_dropout(KerasConfig& config) {
   const double rate = config.number("rate");
   config.expect("noise_shape", nullptr);
   ignore_seed(config);
@@ -155,7 +155,7 @@ std::unique_ptr<Layer> make_dropout(LayerConfig& config) {
 /// Everything that is known of a layer class. To add one, see README.md.
 struct Known {
   LayerSignature signature;
-  std::unique_ptr<Layer> (*make)(LayerConfig&);
+  std::unique_ptr<Layer> (*make)(KerasConfig&);
 };
 const std::vector<Known>& known_layers() {
   static const std::vector<Known> layers = {
@@ -217,7 +217,7 @@ const std::vector<std::string>& layer_class_names() {
   return names;
 }
 
-std::unique_ptr<Layer> make_layer(const std::string& class_name, LayerConfig& config) {
+std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& config) {
   const auto known = std::ranges::find(
       known_layers(), class_name, [](const Known& layer) { return layer.signature.class_name; });
   if (known == known_layers().end())

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "src/core/keras_config.hpp"
 #include "src/layers/layer.hpp"
-#include "src/layers/layer_config.hpp"
 
 namespace lockstep {
 
@@ -24,6 +24,6 @@ const std::vector<std::string>& layer_class_names();
 /// key or value that Lockstep lacks. Accepted without effect: a Dropout's seed (the run's seed and
 /// the layer's position decide) and `batch_input_shape` (what a model makes of it is up to the
 /// model).
-std::unique_ptr<Layer> make_layer(const std::string& class_name, LayerConfig& config);
+std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& config);
 
 }  // namespace lockstep

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "src/layers/layer_config.hpp"
+#include "src/core/keras_config.hpp"
 #include "src/layers/merging.hpp"
 
 namespace lockstep {
@@ -11,13 +11,13 @@ namespace lockstep {
 // arrange their input anew.
 
 template <Merge kMerge>
-std::unique_ptr<Layer> make_merging(LayerConfig&) {
+std::unique_ptr<Layer> make_merging(KerasConfig&) {
   return std::make_unique<Merging>(kMerge);
 }
-std::unique_ptr<Layer> make_concatenate(LayerConfig& config);
-std::unique_ptr<Layer> make_dot(LayerConfig& config);
-std::unique_ptr<Layer> make_permute(LayerConfig& config);
-std::unique_ptr<Layer> make_repeat_vector(LayerConfig& config);
-std::unique_ptr<Layer> make_masking(LayerConfig& config);
+std::unique_ptr<Layer> make_concatenate(KerasConfig& config);
+std::unique_ptr<Layer> make_dot(KerasConfig& config);
+std::unique_ptr<Layer> make_permute(KerasConfig& config);
+std::unique_ptr<Layer> make_repeat_vector(KerasConfig& config);
+std::unique_ptr<Layer> make_masking(KerasConfig& config);
 
 }  // namespace lockstep

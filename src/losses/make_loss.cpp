@@ -14,43 +14,37 @@ namespace {
 
 using Pointer = std::unique_ptr<Loss>;
 
-CrossentropySettings read_settings(ConfigReader& config) {
+CrossentropySettings read_settings(KerasConfig& config) {
   CrossentropySettings settings;
-  settings.from_logits = config.flag("from_logits", false);
-  const double smoothing = config.number("label_smoothing", 0.0);
-  check(smoothing >= 0 && smoothing <= 1, ExitCode::kBadData,
-        "[{}] expected \"label_smoothing\" in [0, 1], got {}", config.where(), smoothing);
-  settings.label_smoothing = smoothing;
-  config.only("axis", {-1});
+  settings.from_logits = config.boolean("from_logits", false);
+  settings.label_smoothing = config.number("label_smoothing", 0, kUpToOne);
+  config.expect("axis", -1);
   return settings;
 }
 
-Pointer make_sparse(ConfigReader& config) {
-  config.only("ignore_class", {nullptr});
-  config.only("axis", {-1});
-  return std::make_unique<SparseCategoricalCrossentropy>(config.flag("from_logits", false));
+Pointer make_sparse(KerasConfig& config) {
+  config.expect("ignore_class", nullptr);
+  config.expect("axis", -1);
+  return std::make_unique<SparseCategoricalCrossentropy>(config.boolean("from_logits", false));
 }
 
-Pointer make_huber(ConfigReader& config) {
-  const double delta = config.number("delta", 1.0);
-  check(delta > 0, ExitCode::kBadData, "[{}] expected \"delta\" above 0, got {}", config.where(),
-        delta);
-  return std::make_unique<Huber>(delta);
+Pointer make_huber(KerasConfig& config) {
+  return std::make_unique<Huber>(config.number("delta", 1, kPositive));
 }
 
 template <class L>
-Pointer make_categorical(ConfigReader& config) {
+Pointer make_categorical(KerasConfig& config) {
   return std::make_unique<L>(read_settings(config));
 }
 
 template <class L>
-Pointer make_simple(ConfigReader&) {
+Pointer make_simple(KerasConfig&) {
   return std::make_unique<L>();
 }
 
 struct Known {
   std::array<std::string_view, 4> names;  ///< as a function, as a class, aliases
-  Pointer (*make)(ConfigReader& config);
+  Pointer (*make)(KerasConfig& config);
 
   bool has(std::string_view name) const {
     return !name.empty() && std::ranges::find(names, name) != names.end();
@@ -68,12 +62,12 @@ constexpr Known kKnown[] = {
 };
 
 /// Keras 2 repeats the function beside the class.
-void check_function(ConfigReader& config, const Known& known) {
+void check_function(KerasConfig& config, const Known& known) {
   const nlohmann::ordered_json* function = config.find("fn");
   if (function == nullptr) return;
-  const std::string name = keras_object(*function, config.where()).name;
-  check(known.has(name), ExitCode::kBadData, "[{}] expected \"fn\" to be {}, got '{}'",
-        config.where(), known.names[0], name);
+  const std::string name = config.convert("fn", [&] { return keras_object(*function, "fn").name; });
+  if (!name.empty() && !known.has(name))
+    config.object_to("fn", std::string(known.names[0]), "'" + name + "'");
 }
 
 }  // namespace
@@ -87,10 +81,10 @@ Pointer make_loss(const nlohmann::ordered_json& json) {
   std::string names;
   for (const Known& known : kKnown) {
     if (known.has(object.name)) {
-      ConfigReader config(std::string(known.names[0]), object.config);
+      KerasConfig config(object.config, settings_of(known.names[0]));
       config.ignore({"name"});
-      config.only("reduction", {"sum_over_batch_size", "auto"});
-      config.only_float32();
+      config.expect_one_of("reduction", {"sum_over_batch_size", "auto"});
+      config.expect_float32();
       check_function(config, known);
       Pointer loss = known.make(config);
       config.finish();

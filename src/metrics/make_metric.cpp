@@ -5,6 +5,8 @@
 
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/core/printable.hpp"
+#include "src/core/words.hpp"
 #include "src/metrics/accuracy.hpp"
 #include "src/metrics/error_mean.hpp"
 #include "src/metrics/metric.hpp"
@@ -86,9 +88,7 @@ const Function* find_function(std::string_view name) {
 /// What a string in a list of metrics means: "accuracy", in any case of letters, depends on the
 /// network (keras-semantics 3.3). Null if there is none of that name.
 const Function* resolve(std::string_view name, std::int64_t output_columns, TargetKind kind) {
-  std::string lower(name);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string lower = lower_case(name);
   if (lower != "accuracy" && lower != "acc") return find_function(name);
   if (output_columns == 1) return find_function("binary_accuracy");
   return find_function(kind == TargetKind::kClasses ? "sparse_categorical_accuracy"
@@ -130,12 +130,10 @@ class MeanMetric final : public Metric {
   Settings settings_;
 };
 
-Settings read_settings(ConfigReader& config, std::string_view setting) {
+Settings read_settings(KerasConfig& config, std::string_view setting) {
   Settings settings;
   if (setting == "threshold") settings.threshold = config.number("threshold", settings.threshold);
-  if (setting == "k") settings.k = config.integer("k", settings.k);
-  check(settings.k >= 1, ExitCode::kBadData, "[{}] expected \"k\" to be at least 1, got {}",
-        config.where(), settings.k);
+  if (setting == "k") settings.k = config.integer("k", settings.k, 1, KerasConfig::kMaxInteger);
   return settings;
 }
 
@@ -160,15 +158,17 @@ std::unique_ptr<Metric> make_metric(const Json& json, std::int64_t output_column
     return std::make_unique<MeanMetric>(object.name, *function, Settings{});
   }
 
-  ConfigReader config(object.name, object.config);
+  KerasConfig config(object.config, settings_of(object.name));
   const bool wrapper = object.name == "MeanMetricWrapper";
+  const Json* wrapped = wrapper ? config.find("fn") : nullptr;
+  if (wrapper && wrapped == nullptr) config.refuse("fn", "a function", "nothing");
   const std::string function_name =
-      wrapper ? keras_object(config.require("fn"), object.name).name : object.name;
+      wrapper ? keras_object(*wrapped, object.name).name : object.name;
   const Function* function = find_function(function_name);
   if (function == nullptr) fail_unknown(function_name);
   check_kind(*function, kind);
-  const std::string name = config.text("name", function->names[0]);
-  config.only_float32();
+  const std::string name = printable(config.text("name", std::string(function->names[0])));
+  config.expect_float32();
   const Settings settings = read_settings(config, function->setting);
   config.finish();
   return std::make_unique<MeanMetric>(name, *function, settings);

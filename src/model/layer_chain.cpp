@@ -17,7 +17,7 @@ using nlohmann::ordered_json;
 constexpr ExitCode kCode = ExitCode::kBadData;
 
 /// The places in the config of layers[i]: "model JSON: config.layers[2] (dense_1): units".
-LayerConfig::Locate in_layer(const std::string& path, const ordered_json& config) {
+KerasConfig::Locate in_layer(const std::string& path, const ordered_json& config) {
   std::string place = path;
   if (config.is_object() && config.contains("name") && config["name"].is_string())
     place += " (" + printable(config["name"].get_ref<const std::string&>(), 80) + ")";
@@ -27,7 +27,7 @@ LayerConfig::Locate in_layer(const std::string& path, const ordered_json& config
 }
 
 /// A layer of somebody's own that has the name of one of Keras's is still not Keras's.
-void expect_keras_class(LayerConfig& object, const std::string& class_name) {
+void expect_keras_class(KerasConfig& object, const std::string& class_name) {
   if (const ordered_json* name = object.find("registered_name"); name && *name != class_name)
     object.object_to("registered_name", "null, a layer of Keras itself", describe(*name));
   const ordered_json* module = object.find("module");
@@ -87,7 +87,7 @@ void Reader::read_model(const std::string& class_name, const ordered_json& json,
     if (!place.nested) chain_.name = "sequential";
     return read_layers(json, place.path, as_listed(json), false, place);
   }
-  LayerConfig config(json, below(place.path), kCode);
+  KerasConfig config(json, below(place.path), kCode);
   const ordered_json* layers = config.find("layers");
   if (!layers) config.refuse("layers", "a list of layers", "nothing");
   const std::string path = place.path + ".layers";
@@ -122,7 +122,7 @@ void Reader::read_layers(const ordered_json& list, const std::string& path,
 
 void Reader::read_layer(const ordered_json& json, const std::string& path, bool functional,
                         NameCounter& stores, const Place& place) {
-  LayerConfig object(json, below(path), kCode);
+  KerasConfig object(json, below(path), kCode);
   const std::string class_name = object.name("class_name", "");
   if (class_name.empty()) object.refuse("class_name", "the name of a layer", "nothing");
   expect_keras_class(object, class_name);
@@ -167,10 +167,10 @@ void rename_nested(std::vector<LayerSource>& layers) {
       *name = names.take_free(*name);
 }
 
-std::optional<Shape> read_build_config(LayerConfig& model) {
+std::optional<Shape> read_build_config(KerasConfig& model) {
   const ordered_json* json = model.find("build_config");
   if (!json) return {};
-  LayerConfig build_config(*json, below("build_config"), kCode);
+  KerasConfig build_config(*json, below("build_config"), kCode);
   return build_config.batch_shape("input_shape");
 }
 
@@ -180,7 +180,7 @@ bool is_model_class(const std::string& class_name) {
   return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
 }
 
-LayerConfig::Locate below(const std::string& path) {
+KerasConfig::Locate below(const std::string& path) {
   return [path](const std::string& key) {
     std::string place = "model JSON";
     if (!path.empty()) place += ": " + path;
@@ -191,7 +191,7 @@ LayerConfig::Locate below(const std::string& path) {
 
 LayerChain layer_chain(const ordered_json& json, KerasMajor keras, Problems& problems,
                        NetworkRemarks* remarks) {
-  LayerConfig model(json, below(""), kCode);
+  KerasConfig model(json, below(""), kCode);
   const std::string class_name = model.name("class_name", "nothing");
   model.throw_if_any();
   if (!is_model_class(class_name))

@@ -11,7 +11,7 @@ namespace lockstep {
 bool is_model_class(const std::string& class_name);  ///< Sequential, Functional, Model
 
 /// "model JSON: config.name", where `path` is "config".
-LayerConfig::Locate below(const std::string& path);
+KerasConfig::Locate below(const std::string& path);
 
 /// The layers of a network in the order in which they follow each other, models that are layers
 /// replaced by theirs, from the JSON of a model: {"class_name", "config"}.

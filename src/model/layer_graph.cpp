@@ -6,8 +6,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "src/core/keras_config.hpp"
 #include "src/core/printable.hpp"
-#include "src/layers/layer_config.hpp"
 
 namespace lockstep {
 namespace {

@@ -15,8 +15,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-LayerConfig config_of(const LayerSource& source, ExitCode code) {
-  LayerConfig config(source.config, source.locate, code);
+KerasConfig config_of(const LayerSource& source, ExitCode code) {
+  KerasConfig config(source.config, source.locate, code);
   config.set_keras(source.keras);
   return config;
 }
@@ -40,7 +40,7 @@ std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) 
                          },
                          source.keras};
   if (activation.config.is_object()) activation.config.erase("name");
-  LayerConfig config = config_of(activation, code);
+  KerasConfig config = config_of(activation, code);
   const auto layer = make_layer(activation.class_name, config);
   const auto& function = dynamic_cast<const ActivationLayer&>(*layer).function();
   const bool has_name =
@@ -77,7 +77,7 @@ void add_once(std::vector<std::string>& lines, std::string line) {
 }
 
 /// Adds what there is to say about the layer and its config.
-void note(const Layer& layer, const LayerConfig& config, const LayerSource& source,
+void note(const Layer& layer, const KerasConfig& config, const LayerSource& source,
           NetworkRemarks* remarks, Problems& problems) {
   if (remarks == nullptr) {
     problems.add(config.training_problems());
@@ -101,7 +101,7 @@ std::vector<std::unique_ptr<Layer>> make_layers(const std::vector<LayerSource>& 
   UniqueNames names;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     try {
-      LayerConfig config = config_of(sources[i], code);
+      KerasConfig config = config_of(sources[i], code);
       auto layer = make_layer(sources[i].class_name, config);
       note(*layer, config, sources[i], remarks, problems);
       if (i > 0 && dynamic_cast<const InputLayer*>(layer.get()))
@@ -123,7 +123,7 @@ std::vector<std::unique_ptr<Layer>> make_layers(const std::vector<LayerSource>& 
 }
 
 /// The input shape that the layers themselves tell.
-std::optional<Shape> told_input_shape(const Layer& front, LayerConfig& first) {
+std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
   if (const auto* input = dynamic_cast<const InputLayer*>(&front)) return input->shape();
   return first.batch_shape("batch_input_shape");
 }
@@ -136,7 +136,7 @@ void check_build(const Network& model, const std::vector<LayerSource>& sources, 
   std::size_t value = graph.add_input(std::move(shape));
   std::vector<std::unique_ptr<Layer>> layers;  // the graph looks at them
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    LayerConfig config = config_of(sources[i], code);
+    KerasConfig config = config_of(sources[i], code);
     const auto& layer = layers.emplace_back(make_layer(sources[i].class_name, config));
     layer->set_name(model.layers()[i]->name());
     config.convert("", [&] {
@@ -158,7 +158,7 @@ Network model_from_sources(const std::string& name, std::vector<LayerSource> sou
   for (auto& layer : make_layers(sources, code, remarks, problems))
     model.add_layer(std::move(layer));
 
-  LayerConfig first = config_of(sources.front(), code);
+  KerasConfig first = config_of(sources.front(), code);
   auto shape = told_input_shape(*model.layers().front(), first);
   first.throw_if_any();
   if (shape && input && *shape != *input)

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "src/layers/layer_config.hpp"
+#include "src/core/keras_config.hpp"
 #include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
 
@@ -15,7 +15,7 @@ namespace lockstep {
 struct LayerSource {
   std::string class_name;
   nlohmann::ordered_json config;
-  LayerConfig::Locate locate;
+  KerasConfig::Locate locate;
   KerasMajor keras = KerasMajor::k3;  ///< whose words the config is in
   std::string store = {};             ///< see NetworkRemarks
   bool nested = false;                ///< in a model that is a layer of another

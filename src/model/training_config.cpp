@@ -2,8 +2,8 @@
 
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
+#include "src/core/keras_config.hpp"
 #include "src/core/printable.hpp"
-#include "src/layers/layer_config.hpp"
 #include "src/metrics/metric.hpp"
 #include "src/model/model_json.hpp"
 
@@ -88,7 +88,7 @@ TrainingConfig read_training_config(const ordered_json& json) {
   expect_nothing(json, "loss_weights", config.loss_problems);
   expect_nothing(json, "sample_weight_mode", config.loss_problems);
   // How Keras runs a step changes no number.
-  LayerConfig keys(json, place, ExitCode::kBadData);
+  KerasConfig keys(json, place, ExitCode::kBadData);
   keys.ignore({"optimizer_config", "optimizer", "loss", "metrics", "weighted_metrics",
                "loss_weights", "sample_weight_mode", "run_eagerly", "steps_per_execution",
                "jit_compile", "auto_scale_loss", "is_compile_called"});

@@ -1,11 +1,20 @@
 #include "src/optimizers/adam.hpp"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "src/optimizers/power.hpp"
 
 namespace lockstep {
+
+std::span<const SettingField<Adam::Settings>> Adam::fields() {
+  static constexpr SettingField<Settings> kFields[] = {
+      {"beta_1", &Settings::beta_1, kFraction},
+      {"beta_2", &Settings::beta_2, kFraction},
+      {"epsilon", &Settings::epsilon, kNotNegative},
+      {.key = "amsgrad", .member = &Settings::amsgrad, .help = "the variant of that name"},
+  };
+  return kFields;
+}
 
 Adam::Adam(std::unique_ptr<Schedule> schedule, Settings settings)
     : Optimizer(std::move(schedule)),
@@ -36,17 +45,6 @@ void Adam::update(const UpdateSpan& span) const {
 std::vector<std::string> Adam::slot_names() const {
   if (settings_.amsgrad) return {"m", "v", "vhat"};
   return {"m", "v"};
-}
-
-nlohmann::ordered_json Adam::to_json() const {
-  return {{"class_name", "Adam"},
-          {"config",
-           {{"name", "Adam"},
-            {"learning_rate", schedule().to_json()},
-            {"beta_1", settings_.beta_1},
-            {"beta_2", settings_.beta_2},
-            {"epsilon", settings_.epsilon},
-            {"amsgrad", settings_.amsgrad}}}};
 }
 
 }  // namespace lockstep

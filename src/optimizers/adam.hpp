@@ -2,6 +2,7 @@
 
 #include "src/kernels/kernels.hpp"
 #include "src/optimizers/optimizer.hpp"
+#include "src/optimizers/setting.hpp"
 
 namespace lockstep {
 
@@ -16,14 +17,20 @@ class Adam final : public Optimizer {
     double epsilon = 1e-7;
     bool amsgrad = false;
   };
+  static constexpr const char* kClassName = "Adam";
+  static constexpr double kLearningRate = 0.001;
+  static std::span<const SettingField<Settings>> fields();
+
   Adam(std::unique_ptr<Schedule> schedule, Settings settings);
 
-  std::string class_name() const override { return "Adam"; }
-  nlohmann::ordered_json to_json() const override;
+  std::string class_name() const override { return kClassName; }
   std::vector<std::string> slot_names() const override;
   void update(const UpdateSpan& span) const override;
 
  protected:
+  void write_settings(nlohmann::ordered_json& config) const override {
+    write_fields(fields(), settings_, config);
+  }
   void prepare(float rate, std::int64_t t) override;
 
  private:

@@ -31,7 +31,7 @@ class Optimizer {
 
   virtual std::string class_name() const = 0;  ///< Keras's: "Adam"
   /// {"class_name": "Adam", "config": {...}} in the keys of keras-semantics 6.1.9.
-  virtual nlohmann::ordered_json to_json() const = 0;
+  nlohmann::ordered_json to_json() const;
   /// Keras 2's legacy slot names: {"m", "v"}.
   virtual std::vector<std::string> slot_names() const = 0;
 
@@ -50,6 +50,8 @@ class Optimizer {
   void set_learning_rate(double rate);
 
  protected:
+  /// Adds to a config what make_optimizer() reads of it, but the learning rate.
+  virtual void write_settings(nlohmann::ordered_json& config) const = 0;
   /// `rate` in float32 as Keras holds it; `t` = iterations() after begin_step(), so from 1.
   virtual void prepare(float rate, std::int64_t t) = 0;
 

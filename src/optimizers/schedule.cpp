@@ -1,7 +1,6 @@
 #include "src/optimizers/schedule.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "src/core/elementary.hpp"
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/core/words.hpp"
 #include "src/optimizers/power.hpp"
 
 namespace lockstep {
@@ -38,7 +38,7 @@ class Constant final : public Schedule {
 /// initial * decay_rate^(step / decay_steps), the exponent floored if `staircase`.
 class ExponentialDecay final : public Schedule {
  public:
-  explicit ExponentialDecay(ConfigReader& config);
+  explicit ExponentialDecay(KerasConfig& config);
   double rate(std::int64_t step) const override {
     if (staircase_) return initial_ * power(decay_rate_, step / decay_steps_);
     const double exponent = static_cast<double>(step) / static_cast<double>(decay_steps_);
@@ -63,7 +63,7 @@ class ExponentialDecay final : public Schedule {
 /// values[i], where i boundaries lie below the step.
 class PiecewiseConstantDecay final : public Schedule {
  public:
-  explicit PiecewiseConstantDecay(ConfigReader& config);
+  explicit PiecewiseConstantDecay(KerasConfig& config);
   double rate(std::int64_t step) const override {
     const auto below = std::ranges::lower_bound(boundaries_, static_cast<double>(step));
     return values_[static_cast<std::size_t>(below - boundaries_.begin())];
@@ -84,7 +84,7 @@ class PiecewiseConstantDecay final : public Schedule {
 /// rate to the target if there is a target. decay_steps do not include the warm-up.
 class CosineDecay final : public Schedule {
  public:
-  explicit CosineDecay(ConfigReader& config);
+  explicit CosineDecay(KerasConfig& config);
   double rate(std::int64_t step) const override {
     if (!warmup_target_) return decayed(initial_, step);
     if (step >= warmup_steps_) return decayed(*warmup_target_, step - warmup_steps_);
@@ -111,68 +111,52 @@ class CosineDecay final : public Schedule {
 
 // --- From JSON ---
 
-double checked_rate(double rate, std::string_view where) {
-  check(rate >= 0 && rate <= std::numeric_limits<float>::max(), ExitCode::kBadData,
-        "[{}] expected a learning rate of at least 0, got {}", where, rate);
-  return rate;
-}
-
-std::int64_t read_decay_steps(ConfigReader& config) {
-  const std::int64_t steps = config.integer("decay_steps");
-  check(steps >= 1, ExitCode::kBadData, "[{}] expected \"decay_steps\" of at least 1, got {}",
-        config.where(), steps);
-  return steps;
-}
-
-Json read_name(ConfigReader& config) {
+Json read_name(KerasConfig& config) {
   const Json* name = config.find("name");
   return name == nullptr ? Json() : *name;
 }
 
-std::vector<double> read_numbers(ConfigReader& config, const char* key) {
-  const Json& json = config.require(key);
-  const bool numbers =
-      json.is_array() && std::ranges::all_of(json, [](const Json& x) { return x.is_number(); });
-  check(numbers, ExitCode::kBadData, "[{}] expected \"{}\" to be a list of numbers, got {}",
-        config.where(), key, short_text(json));
-  return json.get<std::vector<double>>();
+std::vector<double> read_numbers(KerasConfig& config, const char* key) {
+  const Json* json = config.find(key);
+  const bool numbers = json && json->is_array() &&
+                       std::ranges::all_of(*json, [](const Json& x) { return x.is_number(); });
+  if (numbers) return json->get<std::vector<double>>();
+  config.object_to(key, "a list of numbers", json ? describe(*json) : "nothing");
+  return {};
 }
 
-ExponentialDecay::ExponentialDecay(ConfigReader& config)
-    : initial_(checked_rate(config.number("initial_learning_rate"), config.where())),
-      decay_steps_(read_decay_steps(config)),
-      decay_rate_(config.number("decay_rate")),
-      staircase_(config.flag("staircase", false)),
-      name_(read_name(config)) {
-  check(decay_rate_ > 0, ExitCode::kBadData, "[{}] expected \"decay_rate\" above 0, got {}",
-        config.where(), decay_rate_);
-}
+ExponentialDecay::ExponentialDecay(KerasConfig& config)
+    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+      decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
+      decay_rate_(config.number("decay_rate", kPositive)),
+      staircase_(config.boolean("staircase", false)),
+      name_(read_name(config)) {}
 
-PiecewiseConstantDecay::PiecewiseConstantDecay(ConfigReader& config)
+PiecewiseConstantDecay::PiecewiseConstantDecay(KerasConfig& config)
     : boundaries_(read_numbers(config, "boundaries")),
-      boundaries_json_(config.require("boundaries")),
       values_(read_numbers(config, "values")),
       name_(read_name(config)) {
-  check(std::ranges::is_sorted(boundaries_), ExitCode::kBadData,
-        "[{}] expected \"boundaries\" in ascending order, got {}", config.where(),
-        short_text(boundaries_json_));
-  check(values_.size() == boundaries_.size() + 1, ExitCode::kBadData,
-        "[{}] expected {} \"values\" for {} boundaries, got {}", config.where(),
-        boundaries_.size() + 1, boundaries_.size(), values_.size());
-  for (const double value : values_) checked_rate(value, config.where());
+  config.throw_if_any();
+  boundaries_json_ = *config.find("boundaries");
+  if (!std::ranges::is_sorted(boundaries_))
+    config.object_to("boundaries", "ascending order", describe(boundaries_json_));
+  if (values_.size() != boundaries_.size() + 1)
+    config.object_to(
+        "values", fmt::format("{} for {} boundaries", boundaries_.size() + 1, boundaries_.size()),
+        std::to_string(values_.size()));
+  for (const double value : values_)
+    if (!kNotNegativeFloat.contains(value))
+      config.object_to("values", kNotNegativeFloat.words, fmt::format("{}", value));
 }
 
-CosineDecay::CosineDecay(ConfigReader& config)
-    : initial_(checked_rate(config.number("initial_learning_rate"), config.where())),
-      decay_steps_(read_decay_steps(config)),
-      alpha_(config.number("alpha", 0.0)),
-      warmup_steps_(config.integer("warmup_steps", 0)),
+CosineDecay::CosineDecay(KerasConfig& config)
+    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+      decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
+      alpha_(config.number("alpha", 0)),
+      warmup_steps_(config.integer("warmup_steps", 0, 0, KerasConfig::kMaxInteger)),
       name_(read_name(config)) {
-  const Json* target = config.find("warmup_target");
-  if (target != nullptr && !target->is_null())
-    warmup_target_ = checked_rate(config.number("warmup_target"), config.where());
-  check(warmup_steps_ >= 0, ExitCode::kBadData,
-        "[{}] expected \"warmup_steps\" of at least 0, got {}", config.where(), warmup_steps_);
+  if (config.find("warmup_target"))
+    warmup_target_ = config.number("warmup_target", kNotNegativeFloat);
 }
 
 Json CosineDecay::to_json() const {
@@ -189,30 +173,83 @@ Json CosineDecay::to_json() const {
 }
 
 template <class S>
-std::unique_ptr<Schedule> make(const KerasObject& object) {
-  ConfigReader config(object.name, object.config);
-  auto schedule = std::make_unique<S>(config);
-  config.finish();
-  return schedule;
+std::unique_ptr<Schedule> make(KerasConfig& config) {
+  return std::make_unique<S>(config);
+}
+
+using Kind = Setting::Kind;
+
+struct Known : Choosable {
+  std::unique_ptr<Schedule> (*make)(KerasConfig& config);
+};
+const std::vector<Known>& known() {
+  static const Setting decay_steps{.key = "decay_steps", .kind = Kind::kCount, .required = true};
+  static const std::vector<Known> schedules = {
+      {{"exponential",
+        "ExponentialDecay",
+        {decay_steps,
+         {.key = "decay_rate", .range = kPositive, .required = true},
+         {.key = "staircase", .kind = Kind::kFlag, .help = "decay in whole steps"}}},
+       make<ExponentialDecay>},
+      {{"piecewise",
+        "PiecewiseConstantDecay",
+        {{.key = "boundaries",
+          .kind = Kind::kCounts,
+          .help = "where the rate changes",
+          .required = true},
+         {.key = "values",
+          .kind = Kind::kNumbers,
+          .help = "the rates, one more than boundaries",
+          .required = true}}},
+       make<PiecewiseConstantDecay>},
+      {{"cosine",
+        "CosineDecay",
+        {decay_steps,
+         {.key = "alpha",
+          .range = kNotNegative,
+          .help = "last rate as a fraction of the highest",
+          .standard = "0"},
+         {.key = "warmup_steps", .kind = Kind::kCount},
+         {.key = "warmup_target",
+          .range = kNotNegative,
+          .help = "the rate to rise to from --learning-rate"}}},
+       make<CosineDecay>},
+  };
+  return schedules;
 }
 
 }  // namespace
 
 std::unique_ptr<Schedule> constant_rate(double rate) {
-  return std::make_unique<Constant>(checked_rate(rate, "learning_rate"));
+  check(kNotNegativeFloat.contains(rate), ExitCode::kBadData,
+        "[learning_rate] expected a learning rate of at least 0, got {}", rate);
+  return std::make_unique<Constant>(rate);
+}
+
+const std::vector<Choosable>& known_schedules() {
+  static const std::vector<Choosable> schedules = [] {
+    std::vector<Choosable> all = {{"constant", "", {}}};
+    all.insert(all.end(), known().begin(), known().end());
+    return all;
+  }();
+  return schedules;
 }
 
 std::unique_ptr<Schedule> make_schedule(const Json& json) {
   if (json.is_number()) return constant_rate(json.get<double>());
   const KerasObject object = keras_object(json, "learning_rate");
-  if (object.name == "ExponentialDecay") return make<ExponentialDecay>(object);
-  if (object.name == "PiecewiseConstantDecay") return make<PiecewiseConstantDecay>(object);
-  if (object.name == "CosineDecay") return make<CosineDecay>(object);
-  fail(
-      ExitCode::kBadData,
-      "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay or CosineDecay, "
-      "got '{}'",
-      object.name);
+  std::vector<std::string> names = {"a number"};
+  for (const Known& known : known()) {
+    if (known.class_name == object.name) {
+      KerasConfig config(object.config, settings_of(object.name));
+      auto schedule = known.make(config);
+      config.finish();
+      return schedule;
+    }
+    names.push_back(known.class_name);
+  }
+  fail(ExitCode::kBadData, "[learning_rate] expected {}, got '{}'", alternatives(names),
+       object.name);
 }
 
 }  // namespace lockstep

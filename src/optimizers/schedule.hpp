@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "src/optimizers/setting.hpp"
 
 namespace lockstep {
 
@@ -16,6 +19,10 @@ class Schedule {
 };
 
 std::unique_ptr<Schedule> constant_rate(double rate);
+
+/// All that there are, by the words of --learning-rate-schedule; of a constant without a class.
+/// Not among their settings: the first rate, where that is --learning-rate.
+const std::vector<Choosable>& known_schedules();
 
 /// From a number, or {"class_name", "config"} for ExponentialDecay, PiecewiseConstantDecay and
 /// CosineDecay (with warm-up), in Keras 2's or 3's form. Throws Error (65) by name otherwise.

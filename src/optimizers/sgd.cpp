@@ -1,8 +1,14 @@
 #include "src/optimizers/sgd.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace lockstep {
+
+std::span<const SettingField<Sgd::Settings>> Sgd::fields() {
+  static constexpr SettingField<Settings> kFields[] = {
+      {"momentum", &Settings::momentum, kUpToOne},
+      {.key = "nesterov", .member = &Settings::nesterov, .help = "Nesterov's form of momentum"},
+  };
+  return kFields;
+}
 
 void Sgd::prepare(float rate, std::int64_t) {
   scalars_ = {rate, static_cast<float>(settings_.momentum), settings_.nesterov};
@@ -21,15 +27,6 @@ void Sgd::update(const UpdateSpan& span) const {
 std::vector<std::string> Sgd::slot_names() const {
   if (settings_.momentum == 0) return {};
   return {"momentum"};
-}
-
-nlohmann::ordered_json Sgd::to_json() const {
-  return {{"class_name", "SGD"},
-          {"config",
-           {{"name", "SGD"},
-            {"learning_rate", schedule().to_json()},
-            {"momentum", settings_.momentum},
-            {"nesterov", settings_.nesterov}}}};
 }
 
 }  // namespace lockstep

@@ -2,6 +2,7 @@
 
 #include "src/kernels/kernels.hpp"
 #include "src/optimizers/optimizer.hpp"
+#include "src/optimizers/setting.hpp"
 
 namespace lockstep {
 
@@ -13,15 +14,21 @@ class Sgd final : public Optimizer {
     double momentum = 0;
     bool nesterov = false;
   };
+  static constexpr const char* kClassName = "SGD";
+  static constexpr double kLearningRate = 0.01;
+  static std::span<const SettingField<Settings>> fields();
+
   Sgd(std::unique_ptr<Schedule> schedule, Settings settings)
       : Optimizer(std::move(schedule)), settings_(settings) {}
 
-  std::string class_name() const override { return "SGD"; }
-  nlohmann::ordered_json to_json() const override;
+  std::string class_name() const override { return kClassName; }
   std::vector<std::string> slot_names() const override;
   void update(const UpdateSpan& span) const override;
 
  protected:
+  void write_settings(nlohmann::ordered_json& config) const override {
+    write_fields(fields(), settings_, config);
+  }
   void prepare(float rate, std::int64_t t) override;
 
  private:

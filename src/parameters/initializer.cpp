@@ -20,7 +20,7 @@ Json keras_json(std::string_view class_name, Json config) {
 }
 
 /// Keras's seed is kept for files; the numbers come from the caller's stream.
-Json read_seed(ConfigReader& config) {
+Json read_seed(KerasConfig& config) {
   const Json* seed = config.find("seed");
   return seed == nullptr ? Json() : *seed;
 }
@@ -184,60 +184,50 @@ class VarianceScaling final : public Initializer {
 // --- From JSON ---
 
 template <int kValue>
-Pointer make_filled(std::string_view class_name, ConfigReader&) {
+Pointer make_filled(std::string_view class_name, KerasConfig&) {
   return std::make_shared<Constant>(class_name, kValue);
 }
 
-Pointer make_constant(std::string_view class_name, ConfigReader& config) {
+Pointer make_constant(std::string_view class_name, KerasConfig& config) {
   return std::make_shared<Constant>(class_name, config.number("value", 0.0));
 }
 
-Pointer make_identity(std::string_view, ConfigReader& config) {
+Pointer make_identity(std::string_view, KerasConfig& config) {
   return std::make_shared<Identity>(config.number("gain", 1.0));
 }
 
-Pointer make_orthogonal(std::string_view, ConfigReader& config) {
+Pointer make_orthogonal(std::string_view, KerasConfig& config) {
   const double gain = config.number("gain", 1.0);
   return std::make_shared<Orthogonal>(gain, read_seed(config));
 }
 
-Pointer make_random_uniform(std::string_view, ConfigReader& config) {
+Pointer make_random_uniform(std::string_view, KerasConfig& config) {
   const double low = config.number("minval", -0.05);
   const double high = config.number("maxval", 0.05);
-  check(low <= high, ExitCode::kBadData, "[{}] expected minval <= maxval, got {} and {}",
-        config.where(), low, high);
+  if (low > high)
+    config.object_to("minval", "minval <= maxval", fmt::format("{} and {}", low, high));
   return std::make_shared<RandomUniform>(low, high, read_seed(config));
 }
 
 template <bool kTruncated>
-Pointer make_normal(std::string_view, ConfigReader& config) {
+Pointer make_normal(std::string_view, KerasConfig& config) {
   const double mean = config.number("mean", 0.0);
-  const double stddev = config.number("stddev", 0.05);
-  check(stddev >= 0, ExitCode::kBadData, "[{}] expected \"stddev\" to be at least 0, got {}",
-        config.where(), stddev);
+  const double stddev = config.number("stddev", 0.05, kNotNegative);
   return std::make_shared<Normal>(kTruncated, mean, stddev, read_seed(config));
 }
 
-Pointer make_variance_scaling(std::string_view class_name, ConfigReader& config) {
+Pointer make_variance_scaling(std::string_view class_name, KerasConfig& config) {
   VarianceScaling::Settings settings;
-  settings.scale = config.number("scale", settings.scale);
-  settings.mode = config.text("mode", settings.mode);
-  settings.distribution = config.text("distribution", settings.distribution);
+  settings.scale = config.number("scale", settings.scale, kPositive);
+  settings.mode = config.word("mode", settings.mode, {"fan_in", "fan_out", "fan_avg"});
+  settings.distribution =
+      config.word("distribution", settings.distribution,
+                  {"uniform", "truncated_normal", "untruncated_normal", "normal"});
   if (settings.distribution == "normal") settings.distribution = "truncated_normal";
-  check(settings.scale > 0, ExitCode::kBadData, "[{}] expected \"scale\" above 0, got {}",
-        config.where(), settings.scale);
-  check(settings.mode == "fan_in" || settings.mode == "fan_out" || settings.mode == "fan_avg",
-        ExitCode::kBadData, "[{}] expected \"mode\" fan_in, fan_out or fan_avg, got '{}'",
-        config.where(), settings.mode);
-  check(settings.distribution == "uniform" || settings.distribution == "truncated_normal" ||
-            settings.distribution == "untruncated_normal",
-        ExitCode::kBadData,
-        "[{}] expected \"distribution\" uniform, truncated_normal or untruncated_normal, got '{}'",
-        config.where(), settings.distribution);
   return std::make_shared<VarianceScaling>(class_name, std::move(settings), read_seed(config));
 }
 
-Pointer make_named_scaling(std::string_view class_name, ConfigReader& config) {
+Pointer make_named_scaling(std::string_view class_name, KerasConfig& config) {
   VarianceScaling::Settings settings;
   if (class_name.starts_with("Glorot")) settings.mode = "fan_avg";
   if (class_name.starts_with("He")) settings.scale = 2;
@@ -248,7 +238,7 @@ Pointer make_named_scaling(std::string_view class_name, ConfigReader& config) {
 struct Known {
   std::string_view name;
   std::string_view class_name;
-  Pointer (*make)(std::string_view class_name, ConfigReader& config);
+  Pointer (*make)(std::string_view class_name, KerasConfig& config);
   std::string_view other_name = {};
 };
 constexpr Known kKnown[] = {
@@ -281,12 +271,12 @@ Pointer make_initializer(const Json& json) {
   for (const Known& known : kKnown) {
     if (object.name == known.name || object.name == known.class_name ||
         object.name == known.other_name) {
-      ConfigReader config(std::string(known.name), object.config);
-      config.only_float32();
+      KerasConfig config(object.config, settings_of(known.name));
+      config.expect_float32();
       Pointer initializer = known.make(known.class_name, config);
       // The newest Keras 3 writes the axes that count as inputs and outputs.
-      config.only("input_axes", {nullptr});
-      config.only("output_axes", {nullptr});
+      config.expect("input_axes", nullptr);
+      config.expect("output_axes", nullptr);
       config.finish();
       return initializer;
     }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -25,11 +24,8 @@ double shortest(float x) {
   return value;
 }
 
-float strength(ConfigReader& config, const char* key, double absent) {
-  const double value = config.number(key, absent);
-  check(value >= 0 && value <= std::numeric_limits<float>::max(), ExitCode::kBadData,
-        "[{}] expected \"{}\" to be at least 0, got {}", config.where(), key, value);
-  return static_cast<float>(value);
+float strength(KerasConfig& config, const char* key, double absent) {
+  return static_cast<float>(config.number(key, absent, kNotNegativeFloat));
 }
 
 }  // namespace
@@ -61,7 +57,7 @@ nlohmann::ordered_json Regularizer::to_json() const {
 Regularizer make_regularizer(const nlohmann::ordered_json& json) {
   if (json.is_null()) return {};
   const KerasObject object = keras_object(json, "regularizer");
-  ConfigReader config(object.name, object.config);
+  KerasConfig config(object.config, settings_of(object.name));
   Regularizer result;
   if (object.name == "l1" || object.name == "L1") {
     result.l1 = strength(config, "l1", kDefault);

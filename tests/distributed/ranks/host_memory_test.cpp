@@ -1,8 +1,14 @@
 #include "distributed/ranks/host_memory.hpp"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "src/core/memory.hpp"
 #include "tests/support/ranks.hpp"
@@ -48,6 +54,16 @@ TEST(HostMemory, StartsOnAPage) {
     const HostMemory memory(host, bytes);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.bytes().data()) % 4096, 0u);
   }
+}
+
+TEST(HostMemory, HasAPageBehindEachOfItsAddresses) {
+  const Communicator host = world().on_this_host();
+  const HostMemory memory(host, 16 << 20);
+  if (!memory.shared()) GTEST_SKIP() << "this MPI has no shared windows";
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> there(memory.bytes().size() / page);
+  ASSERT_EQ(mincore(memory.bytes().data(), memory.bytes().size(), there.data()), 0);
+  EXPECT_THAT(there, testing::Each(testing::Truly([](unsigned char bits) { return bits & 1; })));
 }
 
 TEST(HostMemory, MayBeEmpty) {
@@ -99,6 +115,38 @@ TEST(HostMemory, SaysWhatItHasNoMemoryFor) {
   } catch (const OutOfMemory& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("1073741826.0 MiB for the rows of x"));
   }
+}
+
+TEST(HostMemory, KeepsNoRankThatLeavesByAnException) {
+  const Communicator observer = world();
+  const int last = observer.size() - 1;
+  if (last == 0) GTEST_SKIP() << "needs two ranks";
+  const Communicator communicator = world();
+  const Communicator host = communicator.on_this_host();
+  const std::string who = fmt::format("rank {}: ", last);
+  test::expect_collective_error(observer, ExitCode::kNumerical, {who, "broken"}, [&] {
+    never_alone(communicator, [&] {
+      const HostMemory memory(host, 1000);
+      if (communicator.rank() == last) throw std::runtime_error("broken");
+      communicator.barrier();
+    });
+  });
+}
+
+TEST(HostMemory, WaitsForNobodyAfterAnAlarm) {
+  const Communicator observer = world();
+  if (observer.size() == 1) GTEST_SKIP() << "needs two ranks";
+  const Communicator communicator = world();
+  const Communicator host = communicator.on_this_host();
+  std::optional<HostMemory> memory(std::in_place, host, 1000);
+  EXPECT_THROW(never_alone(communicator,
+                           [&] {
+                             if (communicator.is_root()) throw std::runtime_error("broken");
+                             communicator.barrier();
+                           }),
+               CollectiveError);
+  if (communicator.is_root()) memory.reset();
+  observer.barrier();  // the others' goes later
 }
 
 TEST(HostMemory, ServesOneRank) {

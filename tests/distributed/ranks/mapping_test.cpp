@@ -3,41 +3,18 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <string>
-
 #include "io/files/posix_file.hpp"
+#include "tests/support/limits.hpp"
 
 namespace lockstep {
 namespace {
 
+using test::Limit;
+using test::mapped_bytes;
+
 constexpr std::size_t kMiB = 1 << 20;
-
-/// A lower limit, while it lives.
-class Limit {
- public:
-  Limit(int resource, rlim_t soft) : resource_(resource) {
-    getrlimit(resource_, &before_);
-    const rlimit lower{soft, before_.rlim_max};
-    setrlimit(resource_, &lower);
-  }
-  ~Limit() { setrlimit(resource_, &before_); }
-  Limit(const Limit&) = delete;
-  Limit& operator=(const Limit&) = delete;
-
- private:
-  int resource_;
-  rlimit before_{};
-};
-
-rlim_t mapped_bytes() {
-  rlim_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
-}
 
 TEST(CanMap, SaysWhatTheLimitsAllow) {
   EXPECT_TRUE(can_map(0));

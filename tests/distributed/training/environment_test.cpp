@@ -3,6 +3,8 @@
 
 #include "distributed/training/evaluator.hpp"
 #include "distributed/training/trainer.hpp"
+#include "io/import/import.hpp"
+#include "io/keras/history.hpp"
 #include "io/table/import_table.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/parallel.hpp"
@@ -19,13 +21,29 @@ namespace {
 
 using test::world;
 
+/// Its first weights are zeros, so that one that a denormal gradient has moved is told from one
+/// that it has not.
 constexpr const char* kNetwork =
-    "Dense(7, tanh, kernel_regularizer=l2(0.013)), Dropout(0.23), Dense(5, selu), Dense(3, "
-    "softmax)";
+    "Dense(7, tanh, kernel_initializer=zeros, kernel_regularizer=l2(0.013)), Dropout(0.23), "
+    "Dense(5, selu), Dense(3, softmax)";
+constexpr std::int64_t kColumns = 4;
+/// Large enough that its products are shared out over threads, on four ranks too.
+constexpr const char* kWideNetwork =
+    "Dense(1024, tanh, kernel_initializer=zeros), Dense(3, softmax)";
+constexpr std::int64_t kWideColumns = 256;
 
-Network compiled_network() {
-  Network model = model_from_layers_text(kNetwork);
-  model.build({4});
+/// Rows with a feature of denormal numbers, and a number whose square is one.
+test::TinyData rows_of(std::int64_t columns) {
+  test::TinyData data = test::classified_rows(40, columns, 3);
+  for (std::size_t i = 0; i < data.x.size(); i += static_cast<std::size_t>(columns))
+    data.x[i] = 1e-39f;
+  data.x[1] = 1e-21f;
+  return data;
+}
+
+Network compiled_network(const char* layers, const test::TinyData& data) {
+  Network model = model_from_layers_text(layers);
+  model.build(data.x_shape);
   const nlohmann::ordered_json schedule = {
       {"class_name", "ExponentialDecay"},
       {"config", {{"initial_learning_rate", 0.03}, {"decay_steps", 3}, {"decay_rate", 0.9}}}};
@@ -41,9 +59,10 @@ std::string hash_of_text(const std::string& text) {
 }
 
 /// All that a training with every part of the library gives, as text.
-std::string everything(const test::TinyData& data, const std::filesystem::path& file) {
+std::string everything(const char* layers, const test::TinyData& data,
+                       const std::filesystem::path& file) {
   const Communicator communicator = world();
-  Network model = compiled_network();
+  Network model = compiled_network(layers, data);
   Trainer trainer(model, world(), {.epochs = 3, .batch_size = 16, .validation_split = 0.2});
   trainer.fit(data.view());
   std::string text = model.weights_sha256();
@@ -63,10 +82,6 @@ std::string everything(const test::TinyData& data, const std::filesystem::path& 
 
 class Environments : public testing::Test {
  protected:
-  Environments() {
-    data_.x[0] = 1e-39f;  // a denormal number, and one whose square is one
-    data_.x[1] = 1e-21f;
-  }
   /// That `call` gives the same text in all environments, which it leaves as they were.
   template <class Call>
   void expect_the_same(const Call& call) {
@@ -88,25 +103,33 @@ class Environments : public testing::Test {
   const Communicator communicator_ = world();
   const test::SharedDirectory directory_{communicator_};
   const std::filesystem::path file_ = directory_ / "model.h5";
-  test::TinyData data_ = test::classified_rows(40, 4, 3);
 };
 
 TEST_F(Environments, ChangeNoBitOfATraining) {
-  expect_the_same([&] { return everything(data_, file_); });
+  const test::TinyData data = rows_of(kColumns);
+  expect_the_same([&] { return everything(kNetwork, data, file_); });
 }
 
 TEST_F(Environments, ChangeNoBitOnSeveralThreads) {
-  const std::string on_one = everything(data_, file_);
-  set_threads(3);
-  expect_the_same([&] { return everything(data_, file_); });
-  EXPECT_EQ(everything(data_, file_), on_one);
+  const test::TinyData data = rows_of(kWideColumns);
+  const std::string on_one = everything(kWideNetwork, data, file_);
+  expect_the_same([&] {
+    for (const int threads : {2, 3}) {  // the third one is made here, and computes as this one does
+      set_threads(threads);
+      parallel_for(threads, [](std::int64_t) {});
+    }
+    return everything(kWideNetwork, data, file_);
+  });
+  EXPECT_EQ(everything(kWideNetwork, data, file_), on_one);
   set_threads(1);
 }
 
 TEST_F(Environments, ChangeNoNumberThatIsRead) {
   const std::filesystem::path table = directory_ / "table.csv";
   if (communicator_.is_root())
-    std::ofstream(table) << "0.1,1e-40,0.30000000000000004,1\n123456.789,-0.7,1e22,0\n0.3,,7,1\n";
+    std::ofstream(table) << "0.1,1e-40,0.30000000000000004,1e-40,1\n"
+                            "123456.789,-0.7,1e22,3e-40,0\n"
+                            "0.3,,7,,1\n";
   communicator_.barrier();
   expect_the_same([&] {
     TableOptions options;
@@ -122,6 +145,22 @@ TEST_F(Environments, ChangeNoNumberThatIsRead) {
       Network again = model_from_json_text(model_to_json(model).dump());
       text += model_to_json(again).dump();
     }
+    return hash_of_text(text);
+  });
+}
+
+TEST_F(Environments, ChangeNoPictureAndNoHistory) {
+  expect_the_same([] {
+    const Glyphs glyphs = synthetic_glyphs(20, 7);
+    std::string text = to_hex(glyphs.x.bytes);
+    EpochReport report;
+    report.epoch = 1;
+    report.loss = 0.1;
+    report.validation_loss = 3.3e-301;
+    report.learning_rate = 0.7;
+    report.train_seconds = 123456.789;
+    const std::string csv = history_to_csv({report});
+    text += csv + fmt::format("{:a}", *history_from_csv(csv).front().validation_loss);
     return hash_of_text(text);
   });
 }

@@ -30,14 +30,19 @@ class TrainerErrors : public testing::Test {
 
 TEST_F(TrainerErrors, RefusesOptionsThatMakeNoSense) {
   expect_refusal(ExitCode::kUsage, {"[trainer]", "epochs", "-1"}, {.epochs = -1});
-  expect_refusal(ExitCode::kUsage, {"batch size >= 1", "0"}, {.batch_size = 0});
+  expect_refusal(ExitCode::kUsage, {"batch-size: expected an integer from 1", "'0'"},
+                 {.batch_size = 0});
   for (const double split : {1.0, -0.1, std::numeric_limits<double>::quiet_NaN()})
-    expect_refusal(ExitCode::kUsage, {"validation split in [0, 1)"}, {.validation_split = split});
-  expect_refusal(ExitCode::kUsage, {"negative"}, {.validation_freq = 0});
-  expect_refusal(ExitCode::kUsage, {"negative"}, {.validation_batch_size = -1});
-  expect_refusal(ExitCode::kUsage, {"negative"}, {.steps_per_epoch = -1});
-  expect_refusal(ExitCode::kUsage, {"bucket 0"}, {.bucket_floats = 0});
-  expect_refusal(ExitCode::kUsage, {"negative"}, {.check_replicas_every = -1});
+    expect_refusal(ExitCode::kUsage, {"validation-split: expected a number >= 0 and < 1"},
+                   {.validation_split = split});
+  expect_refusal(ExitCode::kUsage, {"validation-freq: expected an integer from 1"},
+                 {.validation_freq = 0});
+  expect_refusal(ExitCode::kUsage, {"validation-batch-size", "'-1'"},
+                 {.validation_batch_size = -1});
+  expect_refusal(ExitCode::kUsage, {"steps-per-epoch", "'-1'"}, {.steps_per_epoch = -1});
+  expect_refusal(ExitCode::kUsage, {"bucket-mib: expected a number > 0, at most 1024", "'0'"},
+                 {.bucket_floats = 0});
+  expect_refusal(ExitCode::kUsage, {"check-replicas-every", "'-1'"}, {.check_replicas_every = -1});
 }
 
 TEST_F(TrainerErrors, RefusesASplitThatLeavesNoRows) {
@@ -153,12 +158,12 @@ TEST_F(TrainerErrors, RefusesOptionsThatDifferBetweenRanks) {
                    last() ? other : TrainOptions{});
   };
   expect_difference({.epochs = 2}, "epochs 2");
-  expect_difference({.batch_size = 31}, "batch 31");
-  expect_difference({.validation_split = 0.25}, "split 0.25");
+  expect_difference({.batch_size = 31}, "batch-size 31");
+  expect_difference({.validation_split = 0.25}, "validation-split 0.25");
   expect_difference({.shuffle = false}, "shuffle false");
   expect_difference({.seed = 7}, "seed 7");
-  expect_difference({.validate_on_root = true}, "root true");
-  expect_difference({.verify_data = false}, "verify data false");
+  expect_difference({.validate_on_root = true}, "validate-on root");
+  expect_difference({.verify_data = false}, "verify-data false");
 }
 
 TEST_F(TrainerErrors, RefusesNetworksThatDifferBetweenRanks) {

@@ -62,7 +62,7 @@ TEST_F(RunDirectoryTest, BeginsFreshWhereNothingIs) {
 
 TEST_F(RunDirectoryTest, ResumesTheSameRun) {
   make_run({100});
-  settings_.epochs = 9;  // more of the same
+  settings_.training.epochs = 9;  // more of the same
   settings_.keep = 7;
 
   EXPECT_EQ(decide(), Beginning::kResume);
@@ -72,7 +72,7 @@ TEST_F(RunDirectoryTest, ResumesTheSameRun) {
 
 TEST_F(RunDirectoryTest, RefusesAnotherRunByNameOfTheOption) {
   make_run({100});
-  settings_.batch_size = 64;
+  settings_.training.batch_size = 64;
 
   expect_error(
       ExitCode::kCannotCreate, [&] { decide(); }, "holds another run",

@@ -221,7 +221,7 @@ TEST(TrainingAdvice, LetsAConstantBeZero) {
 }
 
 TEST(TrainingAdvice, LetsARateBeginAtZero) {
-  RateFacts rising = rates(0, 10, 9);
+  RateFacts rising = rates(0, 5, 4);  // so few that one of them would be worth a warning
   rising.rate = [](std::int64_t step) { return 0.1 * static_cast<double>(step); };
   EXPECT_THAT(advice_on(rising), IsEmpty());
 }

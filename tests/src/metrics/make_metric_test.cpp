@@ -115,11 +115,12 @@ TEST(MakeMetric, RefusesByNameWhatLockstepLacks) {
   refused(R"({"class_name": "Accuracy", "config": {}})", kClasses, "got 'Accuracy'");
   refused(R"({"class_name": "MeanMetricWrapper", "config": {"fn": "hinge"}})", kValues,
           "got 'hinge'");
-  refused(R"({"class_name": "MeanMetricWrapper", "config": {}})", kValues, R"("fn")");
+  refused(R"({"class_name": "MeanMetricWrapper", "config": {}})", kValues,
+          "[MeanMetricWrapper] fn: expected a function, got nothing");
   refused(R"({"class_name": "SparseTopKCategoricalAccuracy", "config": {"k": 0}})", kClasses,
-          R"("k" to be at least 1, got 0)");
+          "k: expected an integer of at least 1, got 0");
   refused(R"({"class_name": "SparseCategoricalAccuracy", "config": {"k": 3}})", kClasses,
-          R"(got "k": 3)");
+          "k: expected no such key, got 3");
 }
 
 TEST(MakeMetric, RefusesAMetricThatDoesNotFitTheTargets) {

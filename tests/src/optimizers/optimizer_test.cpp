@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "src/core/random.hpp"
+#include "src/optimizers/make_optimizer.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
@@ -214,7 +216,7 @@ TEST(Optimizer, AScheduleCannotBeOverridden) {
   expect_error(
       ExitCode::kUsage, [&] { optimizer->set_learning_rate(0.5); },
       HasSubstr("[SGD] expected a constant learning rate, which can be set, got a "
-                "schedule: \"CosineDecay\""));
+                "schedule: 'CosineDecay'"));
 }
 
 TEST(MakeOptimizer, RoundTripsThroughJson) {
@@ -262,21 +264,49 @@ TEST(MakeOptimizer, RefusesByNameWhatLockstepLacks) {
     expect_error(
         ExitCode::kBadData, [&] { from(class_name, config); }, HasSubstr(message));
   };
-  refused("Adam", R"({"clipnorm": 1.0})",
-          R"([adam] expected "clipnorm" to be null (Lockstep has no other), got 1.0)");
-  refused("SGD", R"({"clipvalue": 1.0})", R"([sgd] expected "clipvalue" to be null)");
-  refused("Adam", R"({"global_clipnorm": 1})", R"("global_clipnorm")");
-  refused("Adam", R"({"weight_decay": 0.004})", R"("weight_decay")");
-  refused("Adam", R"({"use_ema": true})", R"("use_ema" to be false)");
-  refused("Adam", R"({"decay": 0.1})", R"("decay")");
-  refused("Adam", R"({"gradient_accumulation_steps": 4})", R"("gradient_accumulation_steps")");
-  refused("Adam", R"({"momentum": 0.9})", R"(got "momentum": 0.9)");
-  refused("SGD", R"({"beta_1": 0.9})", R"(got "beta_1": 0.9)");
-  refused("Adam", R"({"beta_1": 1})", R"("beta_1" in [0, 1), got 1)");
-  refused("Adam", R"({"epsilon": -1})", R"("epsilon" of at least 0, got -1)");
-  refused("SGD", R"({"momentum": 1.5})", R"("momentum" in [0, 1], got 1.5)");
-  refused("SGD", R"({"nesterov": 1})", R"("nesterov" to be true or false, got 1)");
-  refused("SGD", R"({"learning_rate": -1})", "at least 0, got -1");
+  refused("Adam", R"({"clipnorm": 1.0})", "[adam] clipnorm: expected null, got 1.0");
+  refused("SGD", R"({"clipvalue": 1.0})", "[sgd] clipvalue: expected null, got 1.0");
+  refused("Adam", R"({"global_clipnorm": 1})", "global_clipnorm: expected null");
+  refused("Adam", R"({"weight_decay": 0.004})", "weight_decay: expected null, 0 or false");
+  refused("Adam", R"({"use_ema": true})", "use_ema: expected false");
+  refused("Adam", R"({"decay": 0.1})", "[adam] decay: expected null or 0");
+  refused("Adam", R"({"gradient_accumulation_steps": 4})",
+          "gradient_accumulation_steps: expected null or 1");
+  refused("Adam", R"({"momentum": 0.9})", "[adam] momentum: expected no such key, got 0.9");
+  refused("SGD", R"({"beta_1": 0.9})", "[sgd] beta_1: expected no such key, got 0.9");
+  refused("Adam", R"({"beta_1": 1})", "beta_1: expected a number >= 0 and < 1, got 1");
+  refused("Adam", R"({"epsilon": -1})", "epsilon: expected a number >= 0, got -1");
+  refused("SGD", R"({"momentum": 1.5})", "momentum: expected a number from 0 to 1, got 1.5");
+  refused("SGD", R"({"nesterov": 1})", "nesterov: expected true or false, got 1");
+  refused("SGD", R"({"learning_rate": -1})",
+          "[sgd] learning_rate: expected a learning rate of at least 0, got -1");
+}
+
+TEST(MakeOptimizer, TakesNamesInAnyCaseOfLettersAsKerasDoes) {
+  EXPECT_EQ(make_optimizer("SGD")->class_name(), "SGD");
+  EXPECT_EQ(make_optimizer("sGd")->class_name(), "SGD");
+}
+
+TEST(KnownOptimizers, AreMadeOfTheirRows) {
+  for (const KnownOptimizer& known : known_optimizers()) {
+    const Json json = make_optimizer(known.name)->to_json();
+    EXPECT_EQ(json["class_name"], known.class_name);
+    EXPECT_EQ(json["config"]["learning_rate"], known.learning_rate);
+    for (const Setting& setting : known.settings)
+      EXPECT_TRUE(json["config"].contains(setting.key)) << setting.key;
+  }
+}
+
+TEST(KnownOptimizers, MeanTheSameByTheSameKey) {
+  std::map<std::string, const Setting*> all;  // one command line option stands for all of them
+  for (const KnownOptimizer& known : known_optimizers()) {
+    for (const Setting& setting : known.settings) {
+      const Setting& first = *all.try_emplace(setting.key, &setting).first->second;
+      EXPECT_EQ(setting.kind, first.kind) << setting.key;
+      EXPECT_STREQ(setting.range.words, first.range.words) << setting.key;
+    }
+  }
+  EXPECT_TRUE(all.contains("beta_1"));
 }
 
 }  // namespace

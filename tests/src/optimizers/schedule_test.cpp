@@ -117,21 +117,21 @@ TEST(Schedule, RefusesByNameWhatLockstepLacks) {
         ExitCode::kBadData, [&] { schedule(class_name, config); }, HasSubstr(message));
   };
   refused_in("ExponentialDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 5})",
-             R"([ExponentialDecay] expected the setting "decay_rate")");
+             "[ExponentialDecay] decay_rate: expected a number > 0, got nothing");
   refused_in("ExponentialDecay",
              R"({"initial_learning_rate": 0.1, "decay_steps": 0, "decay_rate": 0.5})",
-             R"("decay_steps" of at least 1, got 0)");
+             "decay_steps: expected an integer of at least 1, got 0");
   refused_in("ExponentialDecay",
              R"({"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0})",
-             R"("decay_rate" above 0, got 0)");
+             "decay_rate: expected a number > 0, got 0");
   refused_in("PiecewiseConstantDecay", R"({"boundaries": [1, 2], "values": [1, 2]})",
-             R"(expected 3 "values" for 2 boundaries, got 2)");
+             "values: expected 3 for 2 boundaries, got 2");
   refused_in("PiecewiseConstantDecay", R"({"boundaries": [2, 1], "values": [1, 2, 3]})",
-             R"("boundaries" in ascending order, got [2,1])");
+             "boundaries: expected ascending order, got [2, 1]");
   refused_in("PiecewiseConstantDecay", R"({"boundaries": 2, "values": [1, 2, 3]})",
-             R"("boundaries" to be a list of numbers, got 2)");
+             "boundaries: expected a list of numbers, got 2");
   refused_in("CosineDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 9, "t_mul": 2})",
-             R"(got "t_mul": 2)");
+             "t_mul: expected no such key, got 2");
 }
 
 }  // namespace

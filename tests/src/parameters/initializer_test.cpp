@@ -232,11 +232,11 @@ TEST(Initializer, RefusesByNameWhatLockstepLacks) {
   refused(R"("stft")", "[initializer] expected one of zeros, ones, ");
   refused(R"("stft")", "got 'stft'");
   refused(R"({"class_name": "GlorotUniform", "config": {"scale": 2}})",
-          R"([glorot_uniform] expected only the settings)");
-  refused(R"({"class_name": "GlorotUniform", "config": {"scale": 2}})", R"(got "scale": 2)");
+          "[glorot_uniform] scale: expected no such key, got 2");
   refused(R"({"class_name": "VarianceScaling", "config": {"mode": "fan"}})", "got 'fan'");
   refused(R"({"class_name": "VarianceScaling", "config": {"distribution": "beta"}})", "got 'beta'");
-  refused(R"({"class_name": "VarianceScaling", "config": {"scale": 0}})", "above 0, got 0");
+  refused(R"({"class_name": "VarianceScaling", "config": {"scale": 0}})",
+          "scale: expected a number > 0, got 0");
   refused(R"({"class_name": "RandomUniform", "config": {"minval": 2}})", "minval <= maxval");
   refused(R"({"class_name": "RandomNormal", "config": {"stddev": -1}})", "got -1");
 }

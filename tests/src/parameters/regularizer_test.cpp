@@ -82,9 +82,11 @@ TEST(Regularizer, RefusesByNameWhatLockstepLacks) {
   };
   refused(R"({"class_name": "OrthogonalRegularizer", "config": {}})",
           "expected one of L1, L2, L1L2, got 'OrthogonalRegularizer'");
-  refused(R"({"class_name": "L2", "config": {"l1": 0.1}})", R"(got "l1": 0.1)");
-  refused(R"({"class_name": "L2", "config": {"l2": -1}})", R"("l2" to be at least 0, got -1)");
-  refused(R"({"class_name": "L2", "config": {"l2": 1e300}})", R"("l2")");
+  refused(R"({"class_name": "L2", "config": {"l1": 0.1}})",
+          "[L2] l1: expected no such key, got 0.1");
+  refused(R"({"class_name": "L2", "config": {"l2": -1}})",
+          "[L2] l2: expected a number from 0 to 3.4e38, got -1");
+  refused(R"({"class_name": "L2", "config": {"l2": 1e300}})", "got 1e+300");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,35 +34,18 @@ struct TrainSettings {
   std::string from;
   std::string weights;
   std::optional<std::string> optimizer;
+  /// By Keras's keys: {"beta_1": 0.8}; so for the schedule.
+  nlohmann::ordered_json optimizer_settings = nlohmann::ordered_json::object();
   std::optional<double> learning_rate;
-  std::optional<double> momentum;
-  std::optional<bool> nesterov;
-  std::optional<double> beta_1;
-  std::optional<double> beta_2;
-  std::optional<double> epsilon;
-  std::optional<bool> amsgrad;
   std::optional<std::string> schedule;
-  std::optional<std::int64_t> decay_steps;
-  std::optional<double> decay_rate;
-  std::optional<bool> staircase;
-  std::optional<std::string> boundaries;
-  std::optional<std::string> values;
-  std::optional<double> alpha;
-  std::optional<std::int64_t> warmup_steps;
-  std::optional<double> warmup_target;
+  nlohmann::ordered_json schedule_settings = nlohmann::ordered_json::object();
   std::optional<std::string> loss;
   std::optional<std::string> metrics;
 
-  // Training
-  std::int64_t epochs = 1;
-  std::int64_t batch_size = 32;
-  std::int64_t batch_size_per_rank = 0;  ///< 0: batch_size counts
-  double validation_split = 0;
-  std::int64_t validation_batch_size = 0;  ///< 0: batch_size
-  std::int64_t validation_freq = 1;
-  bool shuffle = true;
-  std::int64_t steps_per_epoch = 0;  ///< 0: all rows
-  std::int64_t seed = 0;
+  // Training, Distribution
+  TrainOptions training = {.verify_data = false};  ///< ResidentArray compares the hosts' rows
+  std::int64_t batch_size_per_rank = 0;            ///< 0: training.batch_size counts
+  std::int64_t threads = 1;
 
   // Callbacks
   std::string early_stopping;
@@ -69,15 +53,6 @@ struct TrainSettings {
   double min_delta = 0;
   bool restore_best_weights = false;
   std::string save_best;
-
-  // Distribution
-  std::int64_t grain = 0;            ///< 0: by the batch size
-  std::optional<Numerics> numerics;  ///< not set: exact where the CPUs can
-  DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
-  bool validate_on_root = false;
-  std::int64_t threads = 1;
-  double bucket_mib = 4;
-  std::int64_t check_replicas_every = 100;
 
   // Running
   std::string run_dir = "run";
@@ -87,7 +62,6 @@ struct TrainSettings {
   std::int64_t keep = 3;
   bool summary = false;
   bool dry_run = false;
-  bool profile = false;
   std::int64_t verbose = 1;
 };
 
@@ -110,8 +84,6 @@ Facts result_facts(const TrainSettings& settings);
 
 /// Replaces --batch-size-per-rank by the batch size that it means on so many ranks.
 void resolve_batch_size(TrainSettings& settings, int ranks);
-
-TrainOptions trainer_options(const TrainSettings& settings);
 
 /// For `lockstep train --help`.
 void print_train_options(std::ostream& out);

@@ -1,7 +1,6 @@
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <ostream>
@@ -117,6 +116,7 @@ po::options_description describe_options() {
       value->value_name(field.argument);
     }
     const std::optional<std::string> standard = field.write(defaults);
+    if (!standard && !field.unset.empty()) help += fmt::format(" [default: {}]", field.unset);
     if (standard && *standard != "false") help += fmt::format(" [default: {}]", *standard);
     part->add_options()(field.name.c_str(), value, help.c_str());
   }
@@ -137,13 +137,13 @@ void check_together(const TrainSettings& s) {
   expect(!s.data.empty(), "expected --data FILE.h5, got none");
   expect(!s.x.empty() && !s.y.empty(), "expected names for --x and --y, got an empty one");
   expect(s.x_val.empty() == s.y_val.empty(), "expected --x-val and --y-val together, got one");
-  expect(s.x_val.empty() || s.validation_split == 0,
+  expect(s.x_val.empty() || s.training.validation_split == 0,
          "expected either --validation-split or --x-val and --y-val, got both");
   expect(
       !s.early_stopping.empty() || (s.patience == 0 && s.min_delta == 0 && !s.restore_best_weights),
       "expected --early-stopping MONITOR with --patience, --min-delta and "
       "--restore-best-weights, got none");
-  const bool validates = s.validation_split > 0 || !s.x_val.empty();
+  const bool validates = s.training.validation_split > 0 || !s.x_val.empty();
   expect(validates || !(s.early_stopping.starts_with("val_") || s.save_best.starts_with("val_")),
          "expected --validation-split or --x-val to monitor a val_ number, got neither");
   expect(!s.overwrite || s.resume != Resume::kRequired,
@@ -151,8 +151,9 @@ void check_together(const TrainSettings& s) {
   expect(!s.run_dir.empty(), "expected a directory for --run-dir, got an empty name");
 }
 
-/// Defaults that depend on other options; with --from the file's count.
+/// What depends on other options; with --from the file's optimizer, loss and metrics count.
 void resolve_defaults(TrainSettings& s) {
+  s.training.initialize = s.from.empty() && s.weights.empty();
   if (!s.from.empty()) return;
   if (!s.optimizer) s.optimizer = "adam";
   if (!s.loss) s.loss = "sparse_categorical_crossentropy";
@@ -249,31 +250,8 @@ Facts result_facts(const TrainSettings& settings) {
 
 void resolve_batch_size(TrainSettings& settings, int ranks) {
   if (settings.batch_size_per_rank == 0) return;
-  settings.batch_size = settings.batch_size_per_rank * ranks;
+  settings.training.batch_size = settings.batch_size_per_rank * ranks;
   settings.batch_size_per_rank = 0;
-}
-
-TrainOptions trainer_options(const TrainSettings& settings) {
-  constexpr double kFloatsPerMib = 1 << 18;
-  TrainOptions options;
-  options.epochs = settings.epochs;
-  options.batch_size = settings.batch_size;
-  options.validation_split = settings.validation_split;
-  options.validation_batch_size = settings.validation_batch_size;
-  options.validation_freq = settings.validation_freq;
-  options.shuffle = settings.shuffle;
-  options.steps_per_epoch = settings.steps_per_epoch;
-  options.seed = static_cast<std::uint64_t>(settings.seed);
-  options.initialize = settings.from.empty() && settings.weights.empty();
-  options.bucket_floats = static_cast<std::int64_t>(std::ceil(settings.bucket_mib * kFloatsPerMib));
-  options.check_replicas_every = settings.check_replicas_every;
-  options.grain = settings.grain;
-  options.sync = settings.sync;
-  options.numerics = settings.numerics.value_or(Numerics::kExact);
-  options.validate_on_root = settings.validate_on_root;
-  options.profile = settings.profile;
-  options.verify_data = false;  // ResidentArray has compared the hosts' rows already
-  return options;
 }
 
 void print_train_options(std::ostream& out) {

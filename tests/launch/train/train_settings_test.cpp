@@ -1,7 +1,8 @@
-#include "launch/train/train_options.hpp"
+#include "launch/train/train_settings.hpp"
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -36,32 +37,32 @@ class TrainConfig : public testing::Test {
   std::filesystem::path path_;
 };
 
-TEST(TrainOptions, HaveKerasDefaults) {
+TEST(TrainSettings, HaveKerasDefaults) {
   const TrainSettings settings = parse({});
 
-  EXPECT_EQ(settings.epochs, 1);
-  EXPECT_EQ(settings.batch_size, 32);
-  EXPECT_EQ(settings.validation_split, 0);
-  EXPECT_TRUE(settings.shuffle);
+  EXPECT_EQ(settings.training.epochs, 1);
+  EXPECT_EQ(settings.training.batch_size, 32);
+  EXPECT_EQ(settings.training.validation_split, 0);
+  EXPECT_TRUE(settings.training.shuffle);
   EXPECT_FALSE(settings.test_wanted);
 }
 
-TEST(TrainOptions, ReadNumbersSwitchesAndTexts) {
+TEST(TrainSettings, ReadNumbersSwitchesAndTexts) {
   const TrainSettings settings =
       parse({"--epochs", "5", "--validation-split=0.2", "--no-shuffle", "--nesterov", "--metrics",
              "", "--x-test", "", "--resume", "never", "--seed", "9223372036854775807"});
 
-  EXPECT_EQ(settings.epochs, 5);
-  EXPECT_EQ(settings.validation_split, 0.2);
-  EXPECT_FALSE(settings.shuffle);
-  EXPECT_EQ(settings.nesterov, true);
+  EXPECT_EQ(settings.training.epochs, 5);
+  EXPECT_EQ(settings.training.validation_split, 0.2);
+  EXPECT_FALSE(settings.training.shuffle);
+  EXPECT_EQ(settings.optimizer_settings["nesterov"], true);
   EXPECT_EQ(settings.metrics, "");
   EXPECT_EQ(settings.x_test, "");
   EXPECT_EQ(settings.resume, Resume::kNever);
-  EXPECT_EQ(trainer_options(settings).seed, 9223372036854775807u);
+  EXPECT_EQ(settings.training.seed, 9223372036854775807u);
 }
 
-TEST(TrainOptions, RefuseValuesOutOfRangeByName) {
+TEST(TrainSettings, RefuseValuesOutOfRangeByName) {
   const auto refuses = [](const std::string& option, const std::string& value,
                           const std::string& expected) {
     expect_error(
@@ -87,7 +88,7 @@ TEST(TrainOptions, RefuseValuesOutOfRangeByName) {
   refuses("min-delta", "0.1x", "a number");
 }
 
-TEST(TrainOptions, RefuseContradictions) {
+TEST(TrainSettings, RefuseContradictions) {
   const auto refuses = [](const std::vector<std::string>& arguments, const std::string& message) {
     expect_error(
         ExitCode::kUsage, [&] { parse(arguments); }, message);
@@ -122,11 +123,11 @@ TEST_F(TrainConfig, GivesWayToTheCommandLine) {
   const TrainSettings settings = parse_train_settings(
       {config, "--epochs", "9", "--model", "m.json", "--batch-size-per-rank", "4"});
 
-  EXPECT_EQ(settings.epochs, 9);
+  EXPECT_EQ(settings.training.epochs, 9);
   EXPECT_EQ(settings.model, "m.json");
   EXPECT_EQ(settings.layers, "");
   EXPECT_EQ(settings.batch_size_per_rank, 4);
-  EXPECT_FALSE(settings.shuffle);
+  EXPECT_FALSE(settings.training.shuffle);
 }
 
 TEST_F(TrainConfig, NamesFileLineAndNearestKeyOfAnUnknownKey) {
@@ -180,13 +181,13 @@ TEST_F(TrainConfig, IsWrittenSoThatItReadsBackTheSame) {
   EXPECT_EQ(to_config(again), text);
   EXPECT_EQ(again.learning_rate, 0.30000000000000004);
   EXPECT_EQ(again.run_dir, " odd # name ");
-  EXPECT_EQ(again.nesterov, false);
+  EXPECT_EQ(again.optimizer_settings["nesterov"], false);
   EXPECT_EQ(again.metrics, "");
   EXPECT_FALSE(again.dry_run);
   EXPECT_THAT(differing_options(settings, again), ElementsAre());
 }
 
-TEST(TrainOptions, NameWhatDiffersInResults) {
+TEST(TrainSettings, NameWhatDiffersInResults) {
   const TrainSettings there = parse({"--batch-size", "32", "--epochs", "2", "--keep", "1"});
   const TrainSettings here =
       parse({"--batch-size", "64", "--epochs", "9", "--keep", "2", "--learning-rate", "0.1"});
@@ -195,7 +196,7 @@ TEST(TrainOptions, NameWhatDiffersInResults) {
               ElementsAre("learning-rate 0.001 there, 0.1 here", "batch-size 32 there, 64 here"));
 }
 
-TEST(TrainOptions, TakeAnInputForTheSameUnderAnotherSpelling) {
+TEST(TrainSettings, TakeAnInputForTheSameUnderAnotherSpelling) {
   const std::string here = std::filesystem::current_path().string();  // a directory serves as well
   const auto with_data = [](const std::string& name) {
     return parse_train_settings({"--data", name, "--layers", "Dense(10)"});
@@ -207,23 +208,43 @@ TEST(TrainOptions, TakeAnInputForTheSameUnderAnotherSpelling) {
               ElementsAre("data gone.h5 there, ./gone.h5 here"));
 }
 
-TEST(TrainOptions, ResolveDefaultsThatDependOnOthers) {
+TEST(TrainSettings, ResolveDefaultsThatDependOnOthers) {
   EXPECT_THAT(to_config(parse({"--optimizer", "sgd"})), HasSubstr("learning-rate = 0.01\n"));
   EXPECT_THAT(to_config(parse({})), HasSubstr("optimizer = adam\nlearning-rate = 0.001\n"));
   const TrainSettings from = parse_train_settings({"--data", "d.h5", "--from", "m.h5"});
   EXPECT_FALSE(from.optimizer || from.learning_rate || from.loss || from.metrics);
 }
 
-TEST(TrainOptions, MultiplyTheBatchSizePerRank) {
+TEST(TrainSettings, MultiplyTheBatchSizePerRank) {
   TrainSettings settings = parse({"--batch-size-per-rank", "16"});
 
   resolve_batch_size(settings, 3);
 
-  EXPECT_EQ(trainer_options(settings).batch_size, 48);
+  EXPECT_EQ(settings.training.batch_size, 48);
   EXPECT_THAT(to_config(settings), HasSubstr("batch-size = 48\n"));
 }
 
-TEST(TrainOptions, AllHaveHelp) {
+TEST(TrainSettings, HaveEveryOptionOfTheTrainerThatUsersSet) {
+  const auto of_settings = [](const std::string& name) {
+    return std::ranges::find(train_fields(), name, &TrainField::name);
+  };
+  for (const OptionField<TrainOptions>& field : train_option_fields()) {
+    if (field.group.empty()) {
+      EXPECT_EQ(of_settings(field.name), train_fields().end()) << field.name;
+      continue;
+    }
+    const auto option = of_settings(field.name);
+    ASSERT_NE(option, train_fields().end()) << field.name;
+    TrainSettings settings;
+    EXPECT_EQ(option->write(settings), field.write(settings.training)) << field.name;
+    const std::string text = field.argument == "N" ? "17" : field.argument == "X" ? "0.5" : "";
+    if (text.empty()) continue;
+    option->read(settings, text);
+    EXPECT_EQ(field.write(settings.training), text) << field.name;
+  }
+}
+
+TEST(TrainSettings, AllHaveHelp) {
   std::ostringstream help;
   print_train_options(help);
 

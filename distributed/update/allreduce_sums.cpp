@@ -1,0 +1,47 @@
+#include "distributed/update/allreduce_sums.hpp"
+
+#include <algorithm>
+
+namespace lockstep {
+
+AllreduceSums::AllreduceSums(const Communicator& communicator, int tag, Traffic& traffic)
+    : communicator_(communicator), tag_(tag), traffic_(traffic), messages_(communicator) {}
+
+void AllreduceSums::begin_step(const StepPlan& plan, const TreeSum& sum) {
+  plan_ = &plan;
+  sum_ = &sum;
+}
+
+std::span<double> AllreduceSums::of_rank(int rank, std::size_t width) {
+  sums_.resize(std::max(sums_.size(), plan_->all_subtrees().size() * width));
+  return std::span(sums_).subspan(plan_->first_subtree(rank) * width,
+                                  plan_->subtrees_of(rank).size() * width);
+}
+
+std::span<double> AllreduceSums::of_subtree(std::size_t subtree, std::size_t width) {
+  return of_rank(communicator_.rank(), width).subspan(subtree * width, width);
+}
+
+void AllreduceSums::send(std::size_t width) {
+  const std::span<double> mine = of_rank(communicator_.rank(), width);
+  for (int other = 0; other < communicator_.size(); ++other) {
+    if (other == communicator_.rank()) continue;
+    const std::span<double> theirs = of_rank(other, width);
+    if (!theirs.empty()) messages_.receive(theirs, other, tag_);
+    if (mine.empty()) continue;
+    messages_.send(mine, other, tag_);
+    traffic_.count(mine.size_bytes());
+  }
+}
+
+void AllreduceSums::receive(std::span<double> totals) {
+  messages_.wait();
+  sum_->add_to_root(std::span(sums_).first(plan_->all_subtrees().size() * totals.size()), totals);
+}
+
+void AllreduceSums::add_up(std::span<double> totals) {
+  send(totals.size());
+  receive(totals);
+}
+
+}  // namespace lockstep

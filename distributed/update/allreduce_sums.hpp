@@ -1,0 +1,41 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "distributed/ranks/communicator.hpp"
+#include "distributed/update/bucket.hpp"
+#include "distributed/update/step_plan.hpp"
+#include "distributed/update/traffic.hpp"
+#include "distributed/update/tree_sum.hpp"
+#include "src/graph/pass.hpp"
+
+namespace lockstep {
+
+/// Adds up doubles of all ranks' subtrees by messages of every rank to every other.
+class AllreduceSums final : public BatchSums {
+ public:
+  /// The references must outlive this object; plan and sum those of begin_step() the step.
+  AllreduceSums(const Communicator& communicator, int tag, Traffic& traffic);
+
+  void begin_step(const StepPlan& plan, const TreeSum& sum);
+  /// Of this rank's subtrees, `width` doubles each.
+  std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;
+  void add_up(std::span<double> totals) override;
+  /// In two parts: totals.size() must be the width.
+  void send(std::size_t width);
+  void receive(std::span<double> totals);
+
+ private:
+  std::span<double> of_rank(int rank, std::size_t width);
+
+  const Communicator& communicator_;
+  int tag_;
+  Traffic& traffic_;
+  const StepPlan* plan_ = nullptr;
+  const TreeSum* sum_ = nullptr;
+  std::vector<double> sums_;  ///< subtree by subtree
+  Messages messages_;
+};
+
+}  // namespace lockstep
