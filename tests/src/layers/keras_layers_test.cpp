@@ -1,0 +1,121 @@
+// What real Keras computes in single layers: tests/reference/layers, by tests/reference/keras_*.py.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "src/layers/make_layer.hpp"
+#include "tests/support/layer_run.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+using Floats = std::vector<float>;
+
+struct Case {
+  std::string name;
+  ordered_json json;
+  friend void PrintTo(const Case& which, std::ostream* out) { *out << which.name; }
+};
+
+std::vector<Case> all_cases() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(LOCKSTEP_SOURCE_DIR "/tests/reference/layers"))
+    files.push_back(entry.path());
+  std::ranges::sort(files);
+  std::vector<Case> cases;
+  for (const auto& file : files) {
+    std::ifstream text(file);
+    for (const ordered_json& json : ordered_json::parse(text))
+      cases.push_back(
+          {json.at("class_name").get<std::string>() + "_" + json.at("name").get<std::string>(),
+           json});
+  }
+  return cases;
+}
+
+void expect_near(const Floats& got, const ordered_json& json, const std::string& what) {
+  const auto expected = json.get<std::vector<double>>();
+  ASSERT_EQ(got.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_NEAR(static_cast<double>(got[i]), expected[i],
+                1e-5 * std::max(1.0, std::abs(expected[i])))
+        << what << " element " << i;
+}
+
+class KerasLayers : public ::testing::TestWithParam<Case> {
+ protected:
+  /// The layer of the case, and a run of it with the case's inputs and weights.
+  void start(std::int64_t block_grains) {
+    LayerConfig config(
+        json().at("config"), [](const std::string& key) { return key; }, ExitCode::kBadData);
+    config.set_keras(json().at("keras") == 2 ? KerasMajor::k2 : KerasMajor::k3);
+    layer_ = make_layer(json().at("class_name").get<std::string>(), config);
+    auto shapes = json().at("input_shapes").get<std::vector<Shape>>();
+    const std::int64_t rows = shapes.front().front();
+    for (Shape& shape : shapes) shape.erase(shape.begin());
+    const bool training = json().at("training").get<bool>();
+    run_.emplace(*layer_, shapes, rows, Pass{.training = training, .writes_state = training},
+                 block_grains);
+    for (std::size_t i = 0; i < shapes.size(); ++i)
+      run_->x(i) = json().at("inputs")[i].get<Floats>();
+    ASSERT_EQ(layer_->parameters().size(), json().at("weights").size());
+    for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
+      const auto values = json().at("weights")[i].get<Floats>();
+      ASSERT_EQ(layer_->parameters()[i].value.size(), values.size());
+      std::ranges::copy(values, layer_->parameters()[i].value.begin());
+    }
+  }
+  void expect_gradients() {
+    run_->backward(json().at("dy").get<Floats>());
+    for (std::size_t i = 0; i < json().at("dx").size(); ++i)
+      if (!json().at("dx")[i].is_null())
+        expect_near(run_->dx(i), json().at("dx")[i], "dx " + std::to_string(i));
+    std::size_t trained = 0;
+    for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
+      if (!layer_->parameters()[i].trained()) continue;
+      ASSERT_LT(trained, json().at("gradients").size());
+      expect_near(run_->gradient(i), json().at("gradients")[trained++],
+                  layer_->parameters()[i].name);
+    }
+    EXPECT_EQ(trained, json().at("gradients").size());
+  }
+  void expect_weights_after() {
+    const ordered_json& expected =
+        json().contains("weights_after") ? json().at("weights_after") : json().at("weights");
+    for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
+      const auto& value = layer_->parameters()[i].value;
+      expect_near({value.begin(), value.end()}, expected[i],
+                  layer_->parameters()[i].name + " afterwards");
+    }
+  }
+  const ordered_json& json() const { return GetParam().json; }
+
+  std::unique_ptr<Layer> layer_;
+  std::optional<test::LayerRun> run_;
+};
+
+TEST_P(KerasLayers, GiveItsNumbers) {
+  for (const std::int64_t block_grains : {0, 1}) {
+    SCOPED_TRACE("block_grains " + std::to_string(block_grains));
+    ASSERT_NO_FATAL_FAILURE(start(block_grains));
+    if (json().at("training").get<bool>()) {
+      expect_gradients();
+      expect_weights_after();
+    }
+    expect_near(run_->forward(), json().at("outputs"), "output");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Reference, KerasLayers, ::testing::ValuesIn(all_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace lockstep
