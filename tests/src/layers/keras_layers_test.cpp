@@ -54,7 +54,7 @@ class KerasLayers : public ::testing::TestWithParam<Case> {
  protected:
   /// The layer of the case, and a run of it with the case's inputs and weights.
   void start(std::int64_t block_grains) {
-    LayerConfig config(
+    KerasConfig config(
         json().at("config"), [](const std::string& key) { return key; }, ExitCode::kBadData);
     config.set_keras(json().at("keras") == 2 ? KerasMajor::k2 : KerasMajor::k3);
     layer_ = make_layer(json().at("class_name").get<std::string>(), config);
