@@ -56,7 +56,7 @@ def concatenate():
 def dot():
     for keras in (2, 3):
         def one(name, axes, *shapes, normalize=False):
-            return case(name, keras, "Dot", {"axes": axes, "normalize": normalize}, *shapes)
+            return case(name, keras, "Dot", {"axes": axes, "normalize": normalize}, *shapes, rows=2)
         yield one("vectors", 1, (5,), (5,))
         yield one("cosine", -1, (5,), (5,), normalize=True)
         yield one("scores", [2, 2], (3, 4), (2, 4))
