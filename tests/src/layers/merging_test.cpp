@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -51,14 +51,31 @@ void expect_refused(Layer& layer, const std::vector<Shape>& inputs, const std::s
       HasSubstr("[merge] " + message));
 }
 
+/// Of those that have a derivative everywhere.
 TEST(Merging, BackwardMatchesFiniteDifferences) {
-  for (const Merge merge : kAll) {
+  for (const Merge merge : {Merge::kAdd, Merge::kSubtract, Merge::kMultiply, Merge::kAverage}) {
     SCOPED_TRACE(Merging(merge).class_name());
     Merging two(merge), repeated(merge), three(merge);
     test::expect_merged_gradients_match_finite_differences(two, {{7}, {7}}, 3);
     test::expect_merged_gradients_match_finite_differences(repeated, {{3, 1}, {2, 1, 5}}, 3);
     if (merge != Merge::kSubtract)
-      test::expect_merged_gradients_match_finite_differences(three, {{4}, {1}, {2, 4}}, 3);
+      test::expect_merged_gradients_match_finite_differences(three, {{5}, {1}, {2, 5}}, 3);
+  }
+}
+
+TEST(Merging, MaximumAndMinimumPassTheGradientToTheInputThatTheyTook) {
+  for (const Merge merge : {Merge::kMaximum, Merge::kMinimum}) {
+    Merging layer(merge);
+    test::LayerRun run(layer, {{37}, {37}, {37}}, 3);
+    for (std::size_t i = 0; i < 3; ++i)
+      run.x(i) = random_floats(run.x(i).size(), static_cast<std::uint32_t>(i));
+    const Floats y = run.forward(), dy = random_floats(y.size(), 9);
+    run.backward(dy);
+    for (std::size_t k = 0; k < y.size(); ++k) {
+      const std::array x = {run.x(0)[k], run.x(1)[k], run.x(2)[k]};
+      EXPECT_EQ(y[k], merge == Merge::kMaximum ? std::ranges::max(x) : std::ranges::min(x));
+      for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(run.dx(i)[k], x[i] == y[k] ? dy[k] : 0.0f);
+    }
   }
 }
 
