@@ -103,6 +103,22 @@ std::int64_t KerasConfig::integer(const std::string& key, std::int64_t fallback,
   return find(key) ? integer(key, low, high) : fallback;
 }
 
+std::vector<std::int64_t> KerasConfig::integers(const std::string& key, std::int64_t low,
+                                                std::int64_t high) {
+  if (const ordered_json* value = find(key); value && value->is_number())
+    return {integer(key, low, high)};
+  std::vector<std::int64_t> integers;
+  for (const ordered_json& value : list(key).value_or(std::vector<ordered_json>())) {
+    const auto number = as_integer(value);
+    if (number && *number >= low && *number <= high) {
+      integers.push_back(*number);
+    } else {
+      object_to(key, fmt::format("integers from {} to {}", low, high), describe(value));
+    }
+  }
+  return integers;
+}
+
 double KerasConfig::number(const std::string& key, const NumberRange& range) {
   const ordered_json* value = find(key);
   if (value && value->is_number() && range.contains(value->get<double>()))

@@ -42,6 +42,8 @@ class KerasConfig {
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high);
   std::int64_t integer(const std::string& key, std::int64_t fallback, std::int64_t low,
                        std::int64_t high);
+  /// A list of integers, or one alone.
+  std::vector<std::int64_t> integers(const std::string& key, std::int64_t low, std::int64_t high);
   double number(const std::string& key, const NumberRange& range = kAnyNumber);
   double number(const std::string& key, double fallback, const NumberRange& range = kAnyNumber);
   bool boolean(const std::string& key, bool fallback);

@@ -11,7 +11,8 @@ enum class Purpose : std::uint32_t {
   kShuffle = 2,
   kDropout = 3,
   kSynthetic = 4,
-  kSplit = 5
+  kSplit = 5,
+  kNoise = 6
 };
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of

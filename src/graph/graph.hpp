@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "src/core/shape.hpp"
@@ -20,6 +21,7 @@ class Graph {
   struct Value {
     Shape shape;
     std::size_t storage;
+    std::string mask = {};  ///< the layer whose mask Keras attaches to it; empty: none
   };
   struct Step {
     std::unique_ptr<Op> op;
@@ -37,6 +39,7 @@ class Graph {
   std::size_t add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output);
   /// The value under another shape of as many elements: nothing is computed or copied.
   std::size_t reshape(std::size_t value, Shape shape);
+  void set_mask(std::size_t value, std::string layer) { values_[value].mask = std::move(layer); }
   /// The graph ends in these values. A scaling that alone reads the input is left to whoever fills
   /// the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
@@ -45,6 +48,7 @@ class Graph {
 
   const Shape& shape(std::size_t value) const { return values_[value].shape; }
   std::size_t storage(std::size_t value) const { return values_[value].storage; }
+  const std::string& mask(std::size_t value) const { return values_[value].mask; }
   std::size_t values() const { return values_.size(); }
   const std::vector<Step>& steps() const { return steps_; }
   std::size_t ops() const { return steps_.size(); }

@@ -65,6 +65,8 @@ struct Columns {
   std::int64_t count;
   std::int64_t stride;
 };
+/// Of Kernels::l2_normalize.
+inline constexpr float kLargestInverse = 1e7f;
 
 /// The element-wise inner loops, compiled for several instruction sets from one source
 /// (kernels.inc). Each output element is the same chain of IEEE operations in every variant, so all
@@ -99,6 +101,27 @@ struct Kernels {
   void (*multiply)(const float* a, const float* b, float* y, std::int64_t n);
   /// y = a + b; y may be a or b
   void (*sum)(const float* a, const float* b, float* y, std::int64_t n);
+  /// y = a - b; y may be a or b
+  void (*difference)(const float* a, const float* b, float* y, std::int64_t n);
+  /// y = max(a, b); NaN if one of them is; y may be a or b
+  void (*maximum)(const float* a, const float* b, float* y, std::int64_t n);
+  void (*minimum)(const float* a, const float* b, float* y, std::int64_t n);
+  /// dx = a >= b ? dy : 0; dx may be dy
+  void (*where_at_least)(const float* a, const float* b, const float* dy, float* dx,
+                         std::int64_t n);
+  /// dx = a >= b ? 0 : dy; dx may be dy
+  void (*where_not_at_least)(const float* a, const float* b, const float* dy, float* dx,
+                             std::int64_t n);
+  /// y = x > 0 ? x : alpha x.  alpha: n elements, or one if alpha_step is 0; y may be x
+  void (*prelu)(const float* x, const float* alpha, std::int64_t alpha_step, float* y,
+                std::int64_t n);
+  /// dx = dy where x > 0, alpha dy where x < 0, else 0; dx may be dy
+  void (*prelu_backward)(const float* x, const float* alpha, std::int64_t alpha_step,
+                         const float* dy, float* dx, std::int64_t n);
+  /// p = x < 0 ? x dy : 0: what alpha's gradient sums
+  void (*prelu_products)(const float* x, const float* dy, float* p, std::int64_t n);
+  /// y[i] = mean + stddev * a standard normal number of two random words (RandomStream::normal)
+  void (*normals)(const std::uint32_t* words, float* y, std::int64_t n, double mean, double stddev);
 
   /// By Activation: those that are one function of each element (activation_functions.hpp) and
   /// have no kernel of their own here; null pointers for the others.
@@ -149,6 +172,12 @@ struct Kernels {
   /// sums = fma(dy, xhat, sums), row by row
   void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
                               ColumnMoments moments);
+  // --- Cosines; (rows, columns) ---
+  /// y = x / |x| by rows, where 1 / |x| is at most kLargestInverse (Keras 3's); y may be x
+  void (*l2_normalize)(const float* x, float* y, std::int64_t rows, std::int64_t columns);
+  /// From x and dy; dx may be dy
+  void (*l2_normalize_backward)(const float* x, const float* dy, float* dx, std::int64_t rows,
+                                std::int64_t columns);
 
   // --- Regularizers ---
   WeightSums (*weight_sums)(const float* w, std::int64_t n);

@@ -19,6 +19,9 @@ class ActivationLayer final : public Layer {
   std::string class_name() const override { return class_name_; }
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return function_.kind; }
+  OnMask on_mask() const override {
+    return class_name_ == "Softmax" ? OnMask::kUses : OnMask::kCarries;
+  }
 
   const ActivationFunction& function() const { return function_; }
 

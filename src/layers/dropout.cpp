@@ -1,12 +1,10 @@
 #include "src/layers/dropout.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
-#include "src/core/random.hpp"
 #include "src/kernels/kernels.hpp"
+#include "src/layers/row_random.hpp"
 
 namespace lockstep {
 
@@ -36,22 +34,11 @@ class DropoutOp final : public Op {
 void DropoutOp::forward(const Pass& pass, const OpValues& values) const {
   const ConstMatrix x = values.x();
   if (!pass.training || rate_ == 0) return copy_values(x, values.y());
-  // An element is dropped if its random word is below rate * 2^32; a rate of 1 drops every word.
-  const auto threshold = static_cast<std::uint64_t>(std::ldexp(rate_, 32));
   const float scale = rate_ < 1 ? static_cast<float>(1.0 / (1.0 - rate_)) : 0.0f;
-  const RandomStream random(pass.seed, Purpose::kDropout, static_cast<std::uint32_t>(pass.step),
-                            key_);
-  const std::int64_t blocks = (elements_ + 3) / 4;  // four words each, a row starts a new block
+  const RowRandom random(pass, Purpose::kDropout, key_);
   const Matrix kept = values.kept();
-  for (std::int64_t i = 0; i < x.rows; ++i) {
-    float* mask = kept.row(i);
-    const auto first_block = static_cast<std::uint64_t>((values.batch_row() + i) * blocks);
-    for (std::int64_t j = 0; j < elements_; j += 4) {
-      const auto words = random.words(first_block + static_cast<std::uint64_t>(j / 4));
-      for (std::int64_t k = 0; k < std::min<std::int64_t>(4, elements_ - j); ++k)
-        mask[j + k] = words[static_cast<std::size_t>(k)] < threshold ? 0.0f : scale;
-    }
-  }
+  for (std::int64_t i = 0; i < x.rows; ++i)
+    random.mask(values.batch_row() + i, rate_, scale, kept.rows_from(i, 1).flat());
   kernels().multiply(x.data, kept.data, values.y().data, x.size());
 }
 

@@ -14,6 +14,11 @@
 
 namespace lockstep {
 
+/// What Keras does behind this layer with a mask that comes with its input (from Masking): it goes
+/// on to the output, or it is left behind, or the layer computes something else because of it.
+enum class OnMask : std::uint8_t { kCarries, kEnds, kUses };
+inline constexpr const char* kLayersThatEndMasks = "Flatten, Reshape, Permute";
+
 /// What users write, files hold and summaries show. A layer holds configuration and its parameters;
 /// what it computes are the ops that it adds to a graph.
 class Layer {
@@ -30,6 +35,9 @@ class Layer {
   virtual bool merges() const { return false; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
+
+  /// Layers that use a mask are refused behind one (65), and networks to whose output it gets.
+  virtual OnMask on_mask() const { return OnMask::kCarries; }
 
   /// Keras 2's config without name, trainable and dtype, in Keras's order of keys.
   virtual nlohmann::ordered_json config() const = 0;

@@ -8,7 +8,10 @@
 #include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
+#include "src/layers/make_merging.hpp"
+#include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
+#include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
 
@@ -103,6 +106,16 @@ std::unique_ptr<Layer> make_softmax(KerasConfig& config) {
   return std::make_unique<ActivationLayer>("Softmax", Activation::kSoftmax, axis);
 }
 
+std::unique_ptr<Layer> make_prelu(KerasConfig& config) {
+  PRelu::Options options;
+  options.alpha_initializer =
+      read_initializer(config, "alpha_initializer", options.alpha_initializer);
+  options.alpha_regularizer = read_regularizer(config, "alpha_regularizer");
+  config.expect_for_training("alpha_constraint", nullptr);
+  if (config.find("shared_axes")) options.shared_axes = config.integers("shared_axes", 1, 32);
+  return std::make_unique<PRelu>(std::move(options));
+}
+
 std::unique_ptr<Layer> make_flatten(KerasConfig& config) {
   config.expect("data_format", "channels_last");
   return std::make_unique<Flatten>();
@@ -123,9 +136,7 @@ std::unique_ptr<Layer> make_rescaling(KerasConfig& config) {
 std::unique_ptr<Layer> make_dropout(KerasConfig& config) {
   const double rate = config.number("rate");
   config.expect("noise_shape", nullptr);
-  if (config.find("seed"))
-    config.integer("seed", std::numeric_limits<std::int64_t>::min(),
-                   std::numeric_limits<std::int64_t>::max());
+  ignore_seed(config);
   return config.convert(
       "rate", [&]() -> std::unique_ptr<Layer> { return std::make_unique<Dropout>(rate); });
 }
@@ -169,6 +180,25 @@ const std::vector<Known>& known_layers() {
       {{"LeakyReLU", {"negative_slope", "alpha"}, true}, make_leaky_relu},
       {{"ELU", {"alpha"}, true}, make_elu},
       {{"Softmax", {"axis"}, true}, make_softmax},
+      {{"PReLU", {"alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes"}},
+       make_prelu},
+      {{"Permute", {"dims"}}, make_permute},
+      {{"RepeatVector", {"n"}}, make_repeat_vector},
+      {{"Masking", {"mask_value"}}, make_masking},
+      {{"GaussianNoise", {"stddev", "seed"}}, make_gaussian_noise},
+      {{"GaussianDropout", {"rate", "seed"}}, make_gaussian_dropout},
+      {{"AlphaDropout", {"rate", "noise_shape", "seed"}}, make_alpha_dropout},
+      {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
+      {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
+      {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"Add", {}}, make_merging<Merge::kAdd>},
+      {{"Subtract", {}}, make_merging<Merge::kSubtract>},
+      {{"Multiply", {}}, make_merging<Merge::kMultiply>},
+      {{"Average", {}}, make_merging<Merge::kAverage>},
+      {{"Maximum", {}}, make_merging<Merge::kMaximum>},
+      {{"Minimum", {}}, make_merging<Merge::kMinimum>},
+      {{"Concatenate", {"axis"}}, make_concatenate},
+      {{"Dot", {"axes", "normalize"}}, make_dot},
   };
   return layers;
 }

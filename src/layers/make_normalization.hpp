@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "src/layers/layer.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/layers/layer.hpp"
 
 namespace lockstep {
 

@@ -10,6 +10,7 @@ namespace lockstep {
 class Reshaping : public Layer {
  public:
   bool passes_through() const final { return true; }
+  OnMask on_mask() const override { return OnMask::kEnds; }
   /// The output's shape. Throws Error (65).
   virtual Shape reshaped(const Shape& input) const = 0;
 

@@ -77,7 +77,14 @@ void Network::build_for(const std::vector<Shape>& inputs) {
     counted[call.layer] = true;
   }
   std::vector<std::size_t> output_values;
-  for (const std::size_t call : output_calls_) output_values.push_back(values_[call]);
+  for (const std::size_t call : output_calls_) {
+    output_values.push_back(values_[call]);
+    const std::string& mask = graph_.mask(values_[call]);
+    check(mask.empty(), ExitCode::kBadData,
+          "[{}] expected a layer behind it that ends its mask ({}), got an output of the network "
+          "that still has it: Keras would weigh the loss by it",
+          mask, kLayersThatEndMasks);
+  }
   graph_.finish(std::move(output_values));
 
   std::vector<Parameter*> parameters;

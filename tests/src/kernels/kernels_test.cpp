@@ -108,6 +108,53 @@ TEST_P(KernelSizes, ElementWiseLoopsHaveTheSameBitsInEveryVariant) {
   });
 }
 
+TEST_P(KernelSizes, LoopsOfMergingAndNoiseHaveTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam();
+  const auto size = static_cast<std::size_t>(n);
+  const Floats a = random_floats(n, 1), dy = random_floats(n, 3);
+  Floats b = random_floats(n, 2);
+  for (std::size_t i = 0; i < size; i += 3) b[i] = a[i];
+  std::vector<std::uint32_t> words(2 * size);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    words[i] = static_cast<std::uint32_t>(i * 2654435761u);
+  const float one_alpha = 0.3f;
+  expect_same_bits([&](const Kernels& k) {
+    Floats all;
+    const auto add = [&](const auto& fill) {
+      Floats y(size);
+      fill(y.data());
+      all.insert(all.end(), y.begin(), y.end());
+    };
+    add([&](float* y) { k.difference(a.data(), b.data(), y, n); });
+    add([&](float* y) { k.maximum(a.data(), b.data(), y, n); });
+    add([&](float* y) { k.minimum(a.data(), b.data(), y, n); });
+    add([&](float* y) { k.where_at_least(a.data(), b.data(), dy.data(), y, n); });
+    add([&](float* y) { k.where_not_at_least(a.data(), b.data(), dy.data(), y, n); });
+    add([&](float* y) { k.prelu(a.data(), b.data(), 1, y, n); });
+    add([&](float* y) { k.prelu(a.data(), &one_alpha, 0, y, n); });
+    add([&](float* y) { k.prelu_backward(a.data(), b.data(), 1, dy.data(), y, n); });
+    add([&](float* y) { k.prelu_backward(a.data(), &one_alpha, 0, dy.data(), y, n); });
+    add([&](float* y) { k.prelu_products(a.data(), dy.data(), y, n); });
+    add([&](float* y) { k.normals(words.data(), y, n, 1, 0.5); });
+    return all;
+  });
+}
+
+TEST_P(KernelSizes, CosinesHaveTheSameBitsInEveryVariant) {
+  const std::int64_t columns = GetParam(), rows = 3;
+  if (columns == 0) return;
+  Floats x = random_floats(rows * columns, 1);
+  std::fill_n(x.begin() + columns, columns, 0.0f);
+  const Floats dy = random_floats(rows * columns, 2);
+  expect_same_bits([&](const Kernels& k) {
+    Floats y = x, dx = dy;
+    k.l2_normalize(y.data(), y.data(), rows, columns);
+    k.l2_normalize_backward(x.data(), dx.data(), dx.data(), rows, columns);
+    y.insert(y.end(), dx.begin(), dx.end());
+    return y;
+  });
+}
+
 TEST_P(KernelSizes, RowLoopsHaveTheSameBitsInEveryVariant) {
   const std::int64_t columns = GetParam(), rows = 7;
   const Floats bias = random_floats(columns, 1);

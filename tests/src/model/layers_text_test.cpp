@@ -47,6 +47,26 @@ TEST(LayersText, KnowsEveryLayer) {
   EXPECT_EQ(config(model, 6)["activation"], "tanh");
 }
 
+TEST(LayersText, KnowsLayersThatArrangeAndThatAddNoise) {
+  const Network model = model_from_layers_text(
+      "Input(6), GaussianNoise(0.1), GaussianDropout(0.2), AlphaDropout(0.3), RepeatVector(4), "
+      "Permute((2, 1)), SpatialDropout1D(0.4), PReLU(shared_axes=1, alpha_initializer=ones), "
+      "Reshape((2, 3, 4)), SpatialDropout2D(0.5), Reshape((2, 3, 2, 2)), "
+      "SpatialDropout3D(0.6, data_format=channels_first), PReLU()");
+
+  EXPECT_EQ(config(model, 1)["stddev"], 0.1);
+  EXPECT_EQ(config(model, 2)["rate"], 0.2);
+  EXPECT_EQ(config(model, 3)["rate"], 0.3);
+  EXPECT_EQ(model.output_shape_of(4), (Shape{4, 6}));
+  EXPECT_EQ(model.output_shape_of(5), (Shape{6, 4}));
+  EXPECT_EQ(config(model, 7)["shared_axes"], ordered_json::parse("[1]"));
+  EXPECT_EQ(model.layers()[7]->parameters()[0].shape, (Shape{1, 4}));
+  EXPECT_EQ(config(model, 9)["rate"], 0.5);
+  EXPECT_EQ(config(model, 11)["data_format"], "channels_first");
+  EXPECT_EQ(model.layers()[6]->name(), "spatial_dropout1d");
+  EXPECT_EQ(model.layers()[12]->name(), "p_re_lu_1");
+}
+
 TEST(LayersText, ActivationsWithSettingsAreLayersOrArguments) {
   const Network model = model_from_layers_text(
       "Input(4), ReLU(6), LeakyReLU(alpha=0.1), LeakyReLU(), ELU(0.5), Dense(3, LeakyReLU(0.2)), "
@@ -115,6 +135,25 @@ INSTANTIATE_TEST_SUITE_P(
               fmt::format("[layers] column 1: expected a layer (Input, {}), got 'Desne'; did you "
                           "mean 'Dense'?",
                           fmt::join(layer_class_names(), ", "))},
+        Wrong{"Input(3), Add()", "[layers] column 11: Add: expected two inputs or more, got 1"},
+        Wrong{"Dot(1, normalise=True)",
+              "[layers] column 8: expected an argument of Dot (axes, normalize, "},
+        Wrong{"Concatenate(0)", "[layers] column 13: Concatenate: axis: expected an axis of a "},
+        Wrong{"Permute((1, 3))",
+              "[layers] column 9: Permute: dims: expected each of the axes 1 to "},
+        Wrong{"RepeatVector(0)", "[layers] column 14: RepeatVector: n: expected an integer from 1"},
+        Wrong{"GaussianNoise(-1)", "[layers] column 15: GaussianNoise: stddev: expected a number "},
+        Wrong{"GaussianDropout(1)",
+              "[layers] column 17: GaussianDropout: rate: expected a number "},
+        Wrong{"AlphaDropout(0.1, (2, 1))",
+              "[layers] column 19: AlphaDropout: noise_shape: expected null, got [2, 1]"},
+        Wrong{"SpatialDropout2D(2)", "[layers] column 18: SpatialDropout2D: rate: expected a "},
+        Wrong{"SpatialDropout2D(0.1, first)",
+              "[layers] column 23: SpatialDropout2D: data_format: expected "},
+        Wrong{"PReLU(shared_axes=[0])",
+              "[layers] column 7: PReLU: shared_axes: expected integers "},
+        Wrong{"PReLU(alpha_constraint=x)",
+              "[layers] column 7: PReLU: alpha_constraint: expected null, got 'x'"},
         Wrong{"Flatten(), Conv2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
         Wrong{"Flatten", "[layers] column 8: expected '(' after Flatten, got the end of the text"},
         Wrong{"Dense(64, relu", "[layers] column 15: expected ',' or ')', got the end of the text"},

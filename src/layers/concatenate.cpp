@@ -1,0 +1,80 @@
+#include "src/layers/concatenate.hpp"
+
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "src/core/error.hpp"
+#include "src/layers/axes.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Each sample consists of slices; a slice of y is those of the inputs side by side.
+class ConcatenateOp final : public Op {
+ public:
+  /// `widths`: elements of each input's slices.
+  explicit ConcatenateOp(std::vector<std::int64_t> widths)
+      : widths_(std::move(widths)),
+        width_(std::accumulate(widths_.begin(), widths_.end(), std::int64_t{0})) {}
+
+  Needs needs() const override { return {.backward_reads_x = false, .backward_reads_y = false}; }
+
+  void forward(const Pass&, const OpValues& values) const override {
+    const Matrix y = values.y().with_columns(width_);
+    std::int64_t first = 0;
+    for (std::size_t input = 0; input < widths_.size(); first += widths_[input++]) {
+      const ConstMatrix x = values.x(input).with_columns(widths_[input]);
+      for (std::int64_t i = 0; i < x.rows; ++i) std::copy_n(x.row(i), x.columns, y.row(i) + first);
+    }
+  }
+
+  void backward(const Pass&, const OpValues& values) const override {
+    const Matrix dy = values.dy().with_columns(width_);
+    std::int64_t first = 0;
+    for (std::size_t input = 0; input < widths_.size(); first += widths_[input++]) {
+      if (values.dx(input).empty()) continue;
+      const Matrix dx = values.dx(input).with_columns(widths_[input]);
+      for (std::int64_t i = 0; i < dx.rows; ++i)
+        std::copy_n(dy.row(i) + first, dx.columns, dx.row(i));
+    }
+  }
+
+ private:
+  std::vector<std::int64_t> widths_;
+  std::int64_t width_;
+};
+
+}  // namespace
+
+Concatenate::Concatenate(std::int64_t axis) : axis_(axis) {
+  check(axis != 0, ExitCode::kBadData,
+        "[concatenate] expected an axis of a sample (1 is the first one, -1 the last one), got 0, "
+        "the batch axis");
+}
+
+std::size_t Concatenate::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const Shape first = graph.shape(inputs[0]);
+  const std::size_t axis = sample_axis(axis_, first, name());
+  Shape output = first;
+  output[axis] = 0;
+  std::vector<std::int64_t> widths;
+  for (const std::size_t input : inputs) {
+    const Shape shape = graph.shape(input);
+    Shape others = shape;
+    if (axis < shape.size()) others[axis] = first[axis];
+    check(others == first, ExitCode::kBadData,
+          "[{}] expected inputs that differ in axis {} alone, got {} and {}", name(), axis + 1,
+          to_string_batched(first), to_string_batched(shape));
+    output[axis] += shape[axis];
+    widths.push_back(
+        element_count({shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end()}));
+  }
+  return graph.add(std::make_unique<ConcatenateOp>(std::move(widths)),
+                   {inputs.begin(), inputs.end()}, output);
+}
+
+nlohmann::ordered_json Concatenate::config() const {
+  return {{"axis", axis_}};
+}
+
+}  // namespace lockstep

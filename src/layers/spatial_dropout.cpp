@@ -1,0 +1,93 @@
+#include "src/layers/spatial_dropout.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/kernels/kernels.hpp"
+#include "src/layers/row_random.hpp"
+
+namespace lockstep {
+namespace {
+
+/// One factor for each channel is kept.
+class SpatialDropoutOp final : public Op {
+ public:
+  SpatialDropoutOp(double rate, std::int64_t channels, bool channels_first, std::uint32_t key)
+      : rate_(rate), channels_(channels), channels_first_(channels_first), key_(key) {}
+
+  Needs needs() const override {
+    return {.kept_per_row = channels_,
+            .forward_in_place = true,
+            .backward_in_place = true,
+            .backward_reads_x = false,
+            .backward_reads_y = false};
+  }
+  void forward(const Pass& pass, const OpValues& values) const override {
+    if (!pass.training || rate_ == 0) return copy_values(values.x(), values.y());
+    const float scale = rate_ < 1 ? static_cast<float>(1.0 / (1.0 - rate_)) : 0.0f;
+    const RowRandom random(pass, Purpose::kDropout, key_);
+    for (std::int64_t i = 0; i < values.rows(); ++i)
+      random.mask(values.batch_row() + i, rate_, scale, values.kept().rows_from(i, 1).flat());
+    apply(values.x(), values.kept(), values.y());
+  }
+  void backward(const Pass&, const OpValues& values) const override {
+    if (values.dx().empty()) return;
+    if (rate_ == 0) return copy_values(values.dy(), values.dx());
+    apply(values.dy(), values.kept(), values.dx());
+  }
+
+ private:
+  /// y = x times the factors of its channels; y may be x.
+  void apply(ConstMatrix x, Matrix factors, Matrix y) const {
+    const std::int64_t positions = x.columns / channels_;
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      const float* from = x.row(i);
+      float* to = y.row(i);
+      const float* const factor = factors.row(i);
+      if (channels_first_) {
+        for (std::int64_t c = 0; c < channels_; ++c, from += positions, to += positions)
+          kernels().scale_shift(from, to, positions, factor[c], 0.0f);
+      } else {
+        for (std::int64_t p = 0; p < positions; ++p, from += channels_, to += channels_)
+          kernels().multiply(from, factor, to, channels_);
+      }
+    }
+  }
+
+  double rate_;
+  std::int64_t channels_;
+  bool channels_first_;
+  std::uint32_t key_;
+};
+
+}  // namespace
+
+SpatialDropout::SpatialDropout(int dimensions, double rate, bool channels_first)
+    : dimensions_(dimensions), rate_(rate), channels_first_(channels_first) {
+  check(rate >= 0 && rate <= 1, ExitCode::kBadData,
+        "[spatial_dropout] expected a rate in [0, 1], got {}", rate);
+}
+
+std::string SpatialDropout::class_name() const {
+  return fmt::format("SpatialDropout{}D", dimensions_);
+}
+
+std::size_t SpatialDropout::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const Shape shape = graph.shape(inputs[0]);
+  check(shape.size() == static_cast<std::size_t>(dimensions_) + 1, ExitCode::kBadData,
+        "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}", name(),
+        dimensions_ + 2, dimensions_, to_string_batched(shape));
+  const std::int64_t channels = channels_first_ ? shape.front() : shape.back();
+  return graph.add(
+      std::make_unique<SpatialDropoutOp>(rate_, channels, channels_first_, random_key()),
+      {inputs[0]}, shape);
+}
+
+/// Keras 3 takes no other keys, not even Keras 2's noise_shape.
+nlohmann::ordered_json SpatialDropout::config() const {
+  nlohmann::ordered_json config = {{"rate", rate_}, {"seed", nullptr}};
+  if (dimensions_ > 1) config["data_format"] = channels_first_ ? "channels_first" : "channels_last";
+  return config;
+}
+
+}  // namespace lockstep
