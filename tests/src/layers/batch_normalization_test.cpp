@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/core/error.hpp"
+#include "src/graph/gradient_plan.hpp"
 #include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
 #include "tests/support/layer_run.hpp"
@@ -121,6 +122,31 @@ TEST(BatchNormalization, AFrozenLayerSumsNothingOverTheBatch) {
     EXPECT_EQ(needs.forward_sums, trainable ? 10u : 0u);
     EXPECT_EQ(needs.backward_sums, trainable ? 10u : 0u);
     EXPECT_EQ(graph.needs_gradient().back(), trainable);
+  }
+}
+
+TEST(BatchNormalization, CountsItsGradientsForTheSubtreeOfTheFirstRow) {
+  BatchNormalization layer;
+  Graph graph;
+  const std::size_t input = graph.add_input({2});
+  graph.finish({layer.apply(graph, {&input, 1})});
+  // Owners of other ranks' rows would not know the sums.
+  for (const TrainedParameter& parameter : plan_gradients(graph, GradientWay::kOwner).parameters)
+    EXPECT_EQ(parameter.way, GradientWay::kRows);
+
+  std::array<double, 4> sums{1, -2, 3, -0.0};  // of dy, then of dy xhat
+  OpPlaces places;
+  places.backward_sums = sums;
+  const std::array<Range, 2> samples{Range{0, 2}, Range{2, 5}};
+  const Subtrees subtrees{.samples = samples, .grain = 2, .stride = 2};
+  for (const std::int64_t batch_row : {0, 5}) {
+    const Rows rows{.range = {0, 5}, .first = {}, .batch_row = batch_row};
+    Floats gamma(4, 7), beta(4, 7);
+    graph.steps()[0].op->gradient({}, {places, rows}, subtrees, 0, {0, 2}, gamma.data());
+    graph.steps()[0].op->gradient({}, {places, rows}, subtrees, 1, {0, 2}, beta.data());
+    EXPECT_EQ(gamma, batch_row == 0 ? (Floats{3, 0, 0, 0}) : Floats(4));
+    EXPECT_EQ(beta, batch_row == 0 ? (Floats{1, -2, 0, 0}) : Floats(4));
+    EXPECT_FALSE(std::signbit(gamma[1]));
   }
 }
 
