@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/core/error.hpp"
+#include "src/graph/gradient_plan.hpp"
 #include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
 #include "tests/support/layer_run.hpp"
@@ -124,6 +125,31 @@ TEST(BatchNormalization, AFrozenLayerSumsNothingOverTheBatch) {
   }
 }
 
+TEST(BatchNormalization, CountsItsGradientsForTheSubtreeOfTheFirstRow) {
+  BatchNormalization layer;
+  Graph graph;
+  const std::size_t input = graph.add_input({2});
+  graph.finish({layer.apply(graph, {&input, 1})});
+  // Owners of other ranks' rows would not know the sums.
+  for (const TrainedParameter& parameter : plan_gradients(graph, GradientWay::kOwner).parameters)
+    EXPECT_EQ(parameter.way, GradientWay::kRows);
+
+  std::array<double, 4> sums{1, -2, 3, -0.0};  // of dy, then of dy xhat
+  OpPlaces places;
+  places.backward_sums = sums;
+  const std::array<Range, 2> samples{Range{0, 2}, Range{2, 5}};
+  const Subtrees subtrees{.samples = samples, .grain = 2, .stride = 2};
+  for (const std::int64_t batch_row : {0, 5}) {
+    const Rows rows{.range = {0, 5}, .first = {}, .batch_row = batch_row};
+    Floats gamma(4, 7), beta(4, 7);
+    graph.steps()[0].op->gradient({}, {places, rows}, subtrees, 0, {0, 2}, gamma.data());
+    graph.steps()[0].op->gradient({}, {places, rows}, subtrees, 1, {0, 2}, beta.data());
+    EXPECT_EQ(gamma, batch_row == 0 ? (Floats{3, 0, 0, 0}) : Floats(4));
+    EXPECT_EQ(beta, batch_row == 0 ? (Floats{1, -2, 0, 0}) : Floats(4));
+    EXPECT_FALSE(std::signbit(gamma[1]));
+  }
+}
+
 /// y and dx of a channel in double, two passes.
 void expect_numbers_of_a_channel(const test::LayerRun& run, const Floats& x, const Floats& y,
                                  const Floats& dy, double tolerance) {
@@ -148,11 +174,11 @@ TEST(BatchNormalization, KeepsItsDigitsFarFromZero) {
   BatchNormalization::Options options = without(false, false);
   options.epsilon = 1e-10;
   BatchNormalization layer(options);
-  constexpr std::int64_t kRows = 64;
+  constexpr std::int64_t kRows = 61;
   test::LayerRun run(layer, {{1}}, kRows);
   Floats dy;
   for (std::size_t i = 0; i < kRows; ++i) {
-    run.x()[i] = 1e4f + 0.01f * std::sin(static_cast<float>(i));
+    run.x()[i] = 1e4f + 0.004f * static_cast<float>(i * i % 7);
     dy.push_back(std::cos(static_cast<float>(3 * i)));
   }
   const Floats y = run.forward();
@@ -161,12 +187,14 @@ TEST(BatchNormalization, KeepsItsDigitsFarFromZero) {
 }
 
 TEST(BatchNormalization, NormalizesAConstantChannelToBeta) {
-  BatchNormalization layer;
-  test::LayerRun run(layer, {{1}}, 3);
-  std::ranges::copy(std::array{5.f, -2.f}, layer.parameters()[0].value.begin());
-  layer.parameters()[1].value[0] = -2;
-  run.x() = {1e8f, 1e8f, 1e8f};
-  EXPECT_EQ(run.forward(), (Floats{-2, -2, -2}));
+  constexpr std::int64_t kChannels = 50;
+  BatchNormalization layer(without(false, true));
+  test::LayerRun run(layer, {{kChannels}}, 1001);
+  for (float& beta : layer.parameters()[0].value) beta = -2;
+  // Sums of squares whose rounding would make some variances negative.
+  for (std::size_t i = 0; i < run.x().size(); ++i)
+    run.x()[i] = 9999991.0f + 2 * static_cast<float>(i % kChannels);
+  for (const float y : run.forward()) EXPECT_NEAR(y, -2, 1e-5);
 }
 
 TEST(BatchNormalization, LetsANaNThrough) {
@@ -218,7 +246,8 @@ TEST(BatchNormalization, RefusesWhatItLacksByName) {
   EXPECT_THAT(refusal({{"gamma_constraint", {{"class_name", "NonNeg"}}}}), HasSubstr("NonNeg"));
   EXPECT_THAT(refusal({{"virtual_batch_size", 8}}), HasSubstr("virtual_batch_size"));
   EXPECT_THAT(refusal({{"eps", 0.1}}), HasSubstr("eps: expected no such key"));
-  EXPECT_THAT(refusal(nlohmann::ordered_json::object(), {}), HasSubstr("expected an input with a last axis, got (None,)"));
+  EXPECT_THAT(refusal(nlohmann::ordered_json::object(), {}),
+              HasSubstr("expected an input with a last axis, got (None,)"));
 }
 
 TEST(BatchNormalization, WritesWhatItRead) {
