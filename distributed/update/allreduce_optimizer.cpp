@@ -19,11 +19,18 @@ std::int64_t most_rows(std::span<const StepPlan> plans, int rank) {
   return rows;
 }
 
-WorkspaceUse use_of(const Network& model, std::int64_t rows) {
+std::int64_t most_grains(std::span<const StepPlan> plans, int rank) {
+  std::int64_t grains = 1;
+  for (const StepPlan& plan : plans)
+    grains = std::max(grains, (plan.rows_of(rank).count() + plan.grain() - 1) / plan.grain());
+  return grains;
+}
+
+WorkspaceUse use_of(const Network& model, std::int64_t rows, std::int64_t block_rows) {
   return {.training = true,
           .ops = model.training_ops(),
           .way = std::vector(model.graph().ops(), GradientWay::kRows),
-          .rows = {0, rows, rows}};
+          .rows = {0, rows, block_rows > 0 ? std::min(block_rows, rows) : rows}};
 }
 
 }  // namespace
@@ -33,8 +40,10 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
     : DistributedOptimizer(model, options),
       communicator_(communicator),
       overlap_(spans_hosts(communicator)),
+      block_grains_(block_grains(plans.front().grain(), most_grains(plans, communicator.rank()))),
       gradient_plan_(plan_gradients(model.graph(), GradientWay::kRows)),
-      workspace_(model.graph(), use_of(model, most_rows(plans, communicator.rank()))),
+      workspace_(model.graph(), use_of(model, most_rows(plans, communicator.rank()),
+                                       block_grains_ * plans.front().grain())),
       buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
       stride_(model.arena().trainable_size()),
       loss_sums_(communicator, kLossSumsTag, traffic_),
@@ -43,10 +52,8 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
   std::size_t own_subtrees = 1;  // the sums end in the first
   std::size_t all_subtrees = 0;
   std::size_t other_subtrees = 0;
-  std::int64_t most_grains = 1;
   for (const StepPlan& plan : plans) {
     const Range rows = plan.rows_of(communicator.rank());
-    most_grains = std::max(most_grains, (rows.count() + plan.grain() - 1) / plan.grain());
     steps_.push_back({&plan,
                       {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
                       plan.subtree_rows(communicator.rank()),
@@ -70,7 +77,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
   received_ = FloatBuffer(received);
   for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
-  plan_passes(workspace_, gradient_plan_, most_grains);
+  plan_passes(workspace_, gradient_plan_, block_grains_, most_grains(plans, communicator.rank()));
 }
 
 Range AllreduceOptimizer::shard(std::size_t bucket, int rank) const {

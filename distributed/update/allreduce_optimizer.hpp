@@ -62,6 +62,7 @@ class AllreduceOptimizer final : public DistributedOptimizer {
 
   const Communicator& communicator_;
   bool overlap_;
+  std::int64_t block_grains_;
   GradientPlan gradient_plan_;  ///< all by rows
   Workspace workspace_;         ///< of this rank's rows
   std::vector<Bucket> buckets_;

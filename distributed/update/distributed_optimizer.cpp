@@ -5,6 +5,7 @@
 #include "distributed/update/sharded_optimizer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/memory.hpp"
+#include "src/graph/schedule.hpp"
 
 namespace lockstep {
 
@@ -35,9 +36,16 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
   return plain;
 }
 
+std::int64_t DistributedOptimizer::block_grains(std::int64_t grain_rows,
+                                                std::int64_t most_grains) const {
+  if (options_.block_grains) return *options_.block_grains;
+  return choose_block_grains(model_.graph(), model_.training_ops(), grain_rows, most_grains,
+                             second_level_cache_bytes());
+}
+
 void DistributedOptimizer::plan_passes(const Workspace& workspace, const GradientPlan& gradients,
-                                       std::int64_t most_grains) {
-  passes_.emplace(model_.graph(), workspace, gradients, /*block_grains=*/0, most_grains);
+                                       std::int64_t block_grains, std::int64_t most_grains) {
+  passes_.emplace(model_.graph(), workspace, gradients, block_grains, most_grains);
   if (options_.profile == nullptr) return;
   passes_->set_observer([profile = options_.profile](TrainingPass::Activity activity) {
     using enum TrainingPass::Activity;

@@ -22,6 +22,10 @@ std::vector<ShardedStep> plan_steps(std::span<const StepPlan> plans, const HostM
   return steps;
 }
 
+std::int64_t grains_in(Range rows, const StepPlan& plan) {
+  return (rows.count() + plan.grain() - 1) / plan.grain();
+}
+
 /// Doubles of one exchange.
 std::size_t most_batch_sums(const Graph& graph) {
   std::size_t most = 0;
@@ -69,14 +73,14 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
 
 void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
   std::size_t all_subtrees = 0, rank_partials = 0;
-  std::int64_t own_rows = 0, most_grains = 1;
+  std::int64_t own_rows = 0, own_grains = 1, most_grains = 1;
   for (const StepPlan& plan : plans)
     all_subtrees = std::max(all_subtrees, plan.all_subtrees().size());
   for (const ShardedStep& step : steps_) {
     rank_partials = std::max(rank_partials, step.rank_partials);
     own_rows = std::max(own_rows, step.rows.count());
-    most_grains = std::max(most_grains,
-                           (step.host_rows.count() + step.plan->grain() - 1) / step.plan->grain());
+    own_grains = std::max(own_grains, grains_in(step.rows, *step.plan));
+    most_grains = std::max(most_grains, grains_in(step.host_rows, *step.plan));
   }
   addends_.resize(std::max(all_subtrees, rank_partials));
 
@@ -87,10 +91,13 @@ void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
     gathered += gradient_columns(model_.graph(), gradient_plan_, map_, buckets_, rank).count();
   own_input_ = host_.size() > 1 && host_rows * input_columns <= kLargestOwnInput &&
                gathered <= 2 * input_columns;
+  const std::int64_t grain = plans.front().grain();
+  const std::int64_t block = block_grains(grain, own_grains);
+  const std::int64_t block_rows = block == 0 ? own_rows : std::min(block * grain, own_rows);
   const WorkspaceUse use{.training = true,
                          .ops = model_.training_ops(),
                          .way = ways_,
-                         .rows = {host_rows, own_rows, own_rows},
+                         .rows = {host_rows, own_rows, block_rows},
                          .shared = host_.size() > 1};
   const bool alone = host_.size() == 1;
   window_.emplace(
@@ -104,7 +111,7 @@ void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
                                .workspace = Workspace::host_floats(model_.graph(), use)});
   if (!shares_memory()) return;
   workspace_.emplace(model_.graph(), use, window_->workspace(), own_input_);
-  plan_passes(*workspace_, gradient_plan_, most_grains);
+  plan_passes(*workspace_, gradient_plan_, block, most_grains);
 }
 
 void ShardedOptimizer::plan_shards() {
