@@ -1,5 +1,7 @@
 #include "distributed/update/distributed_optimizer.hpp"
 
+#include <algorithm>
+
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/update/allreduce_optimizer.hpp"
 #include "distributed/update/sharded_optimizer.hpp"
@@ -36,11 +38,17 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
   return plain;
 }
 
-std::int64_t DistributedOptimizer::block_grains(std::int64_t grain_rows,
-                                                std::int64_t most_grains) const {
-  if (options_.block_grains) return *options_.block_grains;
-  return choose_block_grains(model_.graph(), model_.training_ops(), grain_rows, most_grains,
+std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
+                          std::int64_t grain_rows, std::int64_t most_grains) {
+  if (options.block_grains) return *options.block_grains;
+  return choose_block_grains(model.graph(), model.training_ops(), grain_rows, most_grains,
                              second_level_cache_bytes());
+}
+
+std::int64_t block_rows(std::int64_t block_grains, std::int64_t grain_rows, std::int64_t own_rows) {
+  // A number of grains may come from a user.
+  if (block_grains == 0 || block_grains > own_rows) return own_rows;
+  return std::min(block_grains * grain_rows, own_rows);
 }
 
 void DistributedOptimizer::plan_passes(const Workspace& workspace, const GradientPlan& gradients,

@@ -100,8 +100,6 @@ class DistributedOptimizer {
 
  protected:
   DistributedOptimizer(Network& model, const Options& options) : model_(model), options_(options) {}
-  /// Of a rank that has at most so many grains.
-  std::int64_t block_grains(std::int64_t grain_rows, std::int64_t most_grains) const;
   /// When workspace and gradients are planned: `most_grains` of a host.
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
                    std::int64_t block_grains, std::int64_t most_grains);
@@ -117,6 +115,11 @@ class DistributedOptimizer {
   std::optional<TrainingPass> passes_;
   Traffic traffic_;
 };
+
+/// Grains of a block on a rank that has at most so many; and the rows that this is at most.
+std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
+                          std::int64_t grain_rows, std::int64_t most_grains);
+std::int64_t block_rows(std::int64_t block_grains, std::int64_t grain_rows, std::int64_t own_rows);
 
 /// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The
 /// references must outlive the result; `plans`: all that steps will have. Collective.
