@@ -1,6 +1,7 @@
 #include "io/keras/keras_weights.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
@@ -54,7 +55,12 @@ std::string outer_store(const std::string& store) {
 std::vector<OuterLayer> outer_layers(const Network& model, const NetworkRemarks& remarks) {
   std::vector<OuterLayer> outer;
   std::string before;
-  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+  std::vector<std::size_t> order = remarks.file_order;
+  if (order.empty()) {
+    order.resize(model.layers().size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+  }
+  for (const std::size_t i : order) {
     const Layer& layer = *model.layers()[i];
     if (layer.parameters().empty()) continue;
     const std::string store = remarks.stores.empty() ? "" : remarks.stores[i];

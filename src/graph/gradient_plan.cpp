@@ -34,8 +34,10 @@ GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& 
   GradientPlan plan;
   plan.parameters = trained_parameters(graph);
   for (TrainedParameter& parameter : plan.parameters) {
-    const bool by_rows = std::ranges::any_of(
-        parameter.uses, [&](const auto& use) { return way_of_op[use.op] == GradientWay::kRows; });
+    const bool by_rows = std::ranges::any_of(parameter.uses, [&](const auto& use) {
+      return way_of_op[use.op] == GradientWay::kRows ||
+             graph.steps()[use.op].op->needs().backward_sums > 0;
+    });
     parameter.way = by_rows ? GradientWay::kRows : GradientWay::kOwner;
   }
   const bool as_the_arena = !plan.any(GradientWay::kOwner);

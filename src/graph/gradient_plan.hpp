@@ -36,8 +36,9 @@ struct GradientPlan {
   bool any(GradientWay way) const;
 };
 
-/// `way_of_op`: a parameter of several ops goes by rows if one of them does. If all do, a partial
-/// is laid out as the arena's trained floats are. A pure function.
+/// `way_of_op`: a parameter of several ops goes by rows if one of them does, or if one has sums
+/// over the batch before backward, which owners do not know. If all do, a partial is laid out as
+/// the arena's trained floats are. A pure function.
 GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op);
 /// All of one way.
 GradientPlan plan_gradients(const Graph& graph, GradientWay wanted);

@@ -13,7 +13,7 @@ std::size_t Graph::add_input(Shape shape) {
 
 std::size_t Graph::add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output) {
   values_.push_back({std::move(output), values_.size()});
-  steps_.push_back({std::move(op), std::move(inputs), values_.size() - 1});
+  steps_.push_back({std::move(op), std::move(inputs), values_.size() - 1, inference_});
   return values_.size() - 1;
 }
 

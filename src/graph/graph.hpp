@@ -27,10 +27,14 @@ class Graph {
     std::unique_ptr<Op> op;
     std::vector<std::size_t> inputs;  ///< values
     std::size_t output;
+    bool inference = false;
   };
   // --- Lowering ---
 
   std::size_t add_input(Shape shape);
+  /// The ops to come run as in inference, in training passes too.
+  void set_inference(bool inference) { inference_ = inference; }
+  bool inference() const { return inference_; }
   /// Returns the op's output.
   std::size_t add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output);
   /// The value under another shape of as many elements: nothing is computed or copied.
@@ -70,6 +74,7 @@ class Graph {
   std::vector<Step> steps_;
   std::vector<std::size_t> inputs_, outputs_;
   Scaling input_scaling_;
+  bool inference_ = false;
 };
 
 }  // namespace lockstep

@@ -100,7 +100,7 @@ class Op {
   /// The parameters that gradient() knows, by their numbers.
   virtual std::span<Parameter* const> parameters() const { return {}; }
 
-  /// From x: y, and kept.
+  /// From x: y, and in training kept, too.
   virtual void forward(const Pass& pass, const OpValues& values) const = 0;
   /// From dy, and x and y if they are needed: every dx that is not empty. May change dy and kept,
   /// to leave there what gradient() reads.
@@ -119,8 +119,10 @@ class Op {
 
   /// Writes what the rows of one grain add to the forward sums (from x) or the backward sums (from
   /// dy and x).
-  virtual void forward_sums(const OpValues& /*values*/, std::span<double> /*sums*/) const {}
-  virtual void backward_sums(const OpValues& /*values*/, std::span<double> /*sums*/) const {}
+  virtual void forward_sums(const Pass& /*pass*/, const OpValues& /*values*/,
+                            std::span<double> /*sums*/) const {}
+  virtual void backward_sums(const Pass& /*pass*/, const OpValues& /*values*/,
+                             std::span<double> /*sums*/) const {}
   /// Updates parameters that are state, once in a training step, when the forward sums are known.
   /// Of ranks that share the parameters one calls it.
   virtual void update_state(const Pass& /*pass*/, std::span<const double> /*sums*/) const {}

@@ -13,20 +13,28 @@ std::int64_t stack_depth(std::int64_t leaves) {
   return std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(leaves, 1)));
 }
 
+Pass pass_of(const Graph::Step& step, const Pass& pass) {
+  Pass its = pass;
+  its.training = pass.training && !step.inference;
+  return its;
+}
+
 }  // namespace
 
 void run_forward(const Graph& graph, const Workspace& workspace, const Rows& rows, const Pass& pass,
                  Range ops) {
   for (std::int64_t i = ops.first; i < ops.last; ++i) {
     const auto op = static_cast<std::size_t>(i);
-    graph.steps()[op].op->forward(pass, {workspace.op(op), rows});
+    const Graph::Step& step = graph.steps()[op];
+    step.op->forward(pass_of(step, pass), {workspace.op(op), rows});
   }
 }
 
 void run_backward(const Graph& graph, const Workspace& workspace, const Rows& rows,
                   const Pass& pass, std::size_t op) {
   if (!workspace.has_backward(op)) return;
-  graph.steps()[op].op->backward(pass, {workspace.op(op), rows});
+  const Graph::Step& step = graph.steps()[op];
+  step.op->backward(pass_of(step, pass), {workspace.op(op), rows});
   for (const Workspace::Sum& sum : workspace.sums_after(op)) {
     const Matrix into = matrix_of(sum.into, rows);
     for (const BufferPlace& from : sum.from)

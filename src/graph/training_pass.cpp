@@ -172,9 +172,9 @@ void TrainingPass::add_up_sums(Cut& cut, bool forward, const Block& block) {
       of_grain.batch_row += pass_.first_row;
       const OpValues values{workspace_.op(cut.op), of_grain};
       if (forward)
-        op.forward_sums(values, tree.leaf());
+        op.forward_sums(pass_, values, tree.leaf());
       else
-        op.backward_sums(values, tree.leaf());
+        op.backward_sums(pass_, values, tree.leaf());
       tree.push();
     }
     if (block.piece + 1 == block.pieces)

@@ -37,6 +37,34 @@ struct WeightSums {
   double squares;
 };
 
+/// The sums of a row's elements and of their squares.
+struct RowSums {
+  double sum;
+  double squares;
+};
+
+/// How a row is normalized: xhat = ((x - mean) - rest) * inverse. mean + rest is a mean in double,
+/// so that one far from zero costs xhat no digits.
+struct Moments {
+  float mean = 0;
+  float rest = 0;
+  float inverse = 1;
+};
+
+/// The same for each of some columns, and what xhat is multiplied with then.
+struct ColumnMoments {
+  const float* mean;
+  const float* rest;
+  const float* inverse;
+  const float* scale;
+};
+
+/// Some columns of rows that lie `stride` elements apart.
+struct Columns {
+  std::int64_t rows;
+  std::int64_t count;
+  std::int64_t stride;
+};
 /// Of Kernels::l2_normalize.
 inline constexpr float kLargestInverse = 1e7f;
 
@@ -116,6 +144,34 @@ struct Kernels {
   void (*sparse_crossentropy)(const float* z, const std::int32_t* classes, float* p, float* g,
                               double* losses, std::int64_t rows, std::int64_t columns, float scale);
 
+  // --- Normalization; xhat as by Moments ---
+  /// In 16 lanes of doubles.
+  RowSums (*row_sums)(const float* x, std::int64_t n);
+  /// y = fma(xhat, scale, offset)
+  void (*normalize_row)(const float* x, float* y, std::int64_t n, Moments moments,
+                        const float* scale, const float* offset);
+  /// dx = fma(-xhat, b, g - a) * inverse, g = dy * scale, a = a_share * (sum of g),
+  /// b = b_share * (sum of g xhat); the sums in 16 lanes of doubles
+  void (*normalize_row_backward)(const float* x, const float* dy, float* dx, std::int64_t n,
+                                 Moments moments, const float* scale, double a_share,
+                                 double b_share);
+  /// sums = fma(dy, xhat, sums)
+  void (*add_row_products)(const float* x, const float* dy, float* sums, std::int64_t n,
+                           Moments moments);
+  /// sums += x, squares += x x, row by row
+  void (*add_columns)(const float* x, double* sums, double* squares, Columns columns);
+  /// y = fma(xhat, scale, offset); y may be x
+  void (*normalize_columns)(const float* x, float* y, Columns columns, ColumnMoments moments,
+                            const float* offset);
+  /// sums += dy, products += dy xhat, row by row
+  void (*add_columns_backward)(const float* x, const float* dy, double* sums, double* products,
+                               Columns columns, ColumnMoments moments);
+  /// dx = fma(-xhat, b, fma(dy, scale, -a)) * inverse; dx may be dy
+  void (*normalize_columns_backward)(const float* x, const float* dy, float* dx, Columns columns,
+                                     ColumnMoments moments, const float* a, const float* b);
+  /// sums = fma(dy, xhat, sums), row by row
+  void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
+                              ColumnMoments moments);
   // --- Cosines; (rows, columns) ---
   /// y = x / |x| by rows, where 1 / |x| is at most kLargestInverse (Keras 3's); y may be x
   void (*l2_normalize)(const float* x, float* y, std::int64_t rows, std::int64_t columns);

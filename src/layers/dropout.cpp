@@ -42,10 +42,10 @@ void DropoutOp::forward(const Pass& pass, const OpValues& values) const {
   kernels().multiply(x.data, kept.data, values.y().data, x.size());
 }
 
-void DropoutOp::backward(const Pass&, const OpValues& values) const {
+void DropoutOp::backward(const Pass& pass, const OpValues& values) const {
   const Matrix dx = values.dx();
   if (dx.empty()) return;
-  if (rate_ == 0) return copy_values(values.dy(), dx);
+  if (!pass.training || rate_ == 0) return copy_values(values.dy(), dx);
   kernels().multiply(values.dy().data, values.kept().data, dx.data, dx.size());
 }
 

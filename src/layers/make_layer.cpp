@@ -5,10 +5,12 @@
 
 #include "src/core/printable.hpp"
 #include "src/layers/activation_layer.hpp"
+#include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
+#include "src/layers/make_normalization.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
@@ -35,19 +37,6 @@ Activation read_activation(KerasConfig& config, bool required) {
   return config.convert("activation", [&] {
     return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
   });
-}
-
-std::shared_ptr<const Initializer> read_initializer(
-    KerasConfig& config, const std::string& key,
-    const std::shared_ptr<const Initializer>& fallback) {
-  const ordered_json* value = config.find(key);
-  if (!value) return fallback;
-  return config.convert(key, [&] { return make_initializer(*value); });
-}
-
-Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
-  const ordered_json* value = config.find(key);
-  return value ? config.convert(key, [&] { return make_regularizer(*value); }) : Regularizer{};
 }
 
 std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
@@ -170,6 +159,23 @@ const std::vector<Known>& known_layers() {
       {{"Reshape", {"target_shape"}}, make_reshape},
       {{"Rescaling", {"scale", "offset"}}, make_rescaling},
       {{"Dropout", {"rate", "noise_shape", "seed"}}, make_dropout},
+      {{"BatchNormalization",
+        {"axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+         "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
+         "gamma_regularizer", "beta_constraint", "gamma_constraint", "renorm", "renorm_clipping",
+         "renorm_momentum", "synchronized"}},
+       make_batch_normalization},
+      {{"LayerNormalization",
+        {"axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+         "beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint",
+         "rms_scaling"}},
+       make_layer_normalization},
+      {{"GroupNormalization",
+        {"groups", "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+         "beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"}},
+       make_group_normalization},
+      {{"RMSNormalization", {"axis", "epsilon"}}, make_rms_normalization},
+      {{"UnitNormalization", {"axis"}}, make_unit_normalization},
       {{"ReLU", {"max_value", "negative_slope", "threshold"}, true}, make_relu},
       {{"LeakyReLU", {"negative_slope", "alpha"}, true}, make_leaky_relu},
       {{"ELU", {"alpha"}, true}, make_elu},

@@ -1,13 +1,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "src/core/keras_config.hpp"
-#include "src/model/network.hpp"
-#include "src/model/network_remarks.hpp"
 
 namespace lockstep {
 
@@ -19,15 +15,13 @@ struct LayerSource {
   KerasMajor keras = KerasMajor::k3;  ///< whose words the config is in
   std::string store = {};             ///< see NetworkRemarks
   bool nested = false;                ///< in a model that is a layer of another
-};
 
-/// Makes the layers and builds the model if an InputLayer in front, the first layer's
-/// `batch_input_shape` or else `input` gives the input shape. A Dense whose activation is a layer
-/// with settings (LeakyReLU) becomes two layers. What cannot be made, built, or is too large,
-/// throws one error of this code with the places of all such layers, before memory is allocated; so
-/// does, without `remarks`, what only training lacks.
-Network model_from_sources(const std::string& name, std::vector<LayerSource> sources,
-                           const std::optional<Shape>& input, ExitCode code,
-                           NetworkRemarks* remarks = nullptr);
+  /// Errors have the given exit code. This must outlive the result.
+  KerasConfig read(ExitCode code) const {
+    KerasConfig reader(config, locate, code);
+    reader.set_keras(keras);
+    return reader;
+  }
+};
 
 }  // namespace lockstep

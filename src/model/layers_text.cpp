@@ -6,7 +6,7 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
-#include "src/model/layer_source.hpp"
+#include "src/model/network_from_plan.hpp"
 #include "src/model/python_call.hpp"
 #include "src/model/size_limit.hpp"
 
@@ -166,7 +166,7 @@ Network model_from_layers_text(const std::string& text) {
   }
   check(sources.size() <= kMaxLayers, ExitCode::kUsage,
         "[layers] expected at most {} layers, got {}", kMaxLayers, sources.size());
-  return model_from_sources("sequential", sources, {}, ExitCode::kUsage);
+  return network_from_plan(plan_chain("sequential", std::move(sources)), ExitCode::kUsage);
 }
 
 }  // namespace lockstep

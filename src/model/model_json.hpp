@@ -9,7 +9,8 @@
 namespace lockstep {
 
 /// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}} (keras-semantics 6.1.6),
-/// with an explicit InputLayer in front, which Keras 2 and 3 both read. The model must be built.
+/// with an explicit InputLayer in front, or its "Functional" for what is no chain; Keras 2 and 3
+/// both read them. The model must be built.
 nlohmann::ordered_json model_to_json(const Network& model);
 
 /// The version of Keras that a file of the model names: the one that means by "hard_sigmoid" what
@@ -19,8 +20,8 @@ std::string keras_version(const Network& model);
 
 /// Reads what model.to_json() of Keras 1, 2 or 3 writes (tuples or lists, `batch_input_shape` or
 /// `batch_shape`, `module`/`registered_name`/`build_config`, DTypePolicy objects): a Sequential or
-/// a functional model that is one chain, with models as layers, which become one Sequential. Builds
-/// it if the JSON says the input shape. Throws Error (65) with the paths in the JSON of every
+/// a functional model, with models as layers, which are replaced by theirs. Builds it if the JSON
+/// says the input shape. Throws Error (65) with the paths in the JSON of every
 /// layer, key or value that Lockstep lacks, and for syntax errors with their position; nothing is
 /// dropped.
 Network model_from_json(const nlohmann::ordered_json& json);

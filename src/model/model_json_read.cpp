@@ -3,8 +3,8 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
-#include "src/model/layer_chain.hpp"
 #include "src/model/model_json.hpp"
+#include "src/model/network_from_plan.hpp"
 
 namespace lockstep {
 namespace {
@@ -24,12 +24,12 @@ Network read_model(const ordered_json& json, const std::string& keras_version,
                    NetworkRemarks* remarks) {
   check_nesting(json, kWhat);
   Problems problems;
-  LayerChain chain = layer_chain(json, find_keras(json, keras_version), problems, remarks);
+  ReadModel read = read_model_blueprint(json, find_keras(json, keras_version), problems);
+  NetworkPlan plan = plan_network(std::move(read), problems, remarks);
   std::optional<Network> model;
   try {
-    if (!chain.layers.empty())
-      model = model_from_sources(chain.name, std::move(chain.layers), chain.built_for,
-                                 ExitCode::kBadData, remarks);
+    if (!plan.layers.empty())
+      model = network_from_plan(std::move(plan), ExitCode::kBadData, remarks);
   } catch (const ProblemsError& error) {
     problems.add(error.problems());
   }

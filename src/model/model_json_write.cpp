@@ -52,6 +52,72 @@ bool uses_only(const Network& model, KerasMajor keras) {
   });
 }
 
+ordered_json sequential_to_json(const Network& model) {
+  const Shape& input = model.input_shape();
+  ordered_json layers = ordered_json::array();
+  std::size_t first = 0;
+  if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
+  layers.push_back(input_layer_to_json(
+      input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
+  for (std::size_t i = first; i < model.layers().size(); ++i)
+    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr));
+  return {{"class_name", "Sequential"},
+          {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
+}
+
+/// An output of a layer: [name, number of the call among those of the layer, 0].
+ordered_json tensor_to_json(const Network& model, std::size_t call) {
+  const std::size_t layer = model.calls()[call].layer;
+  std::int64_t number = 0;
+  for (std::size_t i = 0; i < call; ++i)
+    if (model.calls()[i].layer == layer && !model.calls()[i].inputs.empty()) ++number;
+  return {model.layers()[layer]->name(), number, 0};
+}
+
+/// Every call of a layer: the tensors that it is applied to, with other arguments.
+ordered_json calls_to_json(const Network& model, std::size_t layer) {
+  ordered_json nodes = ordered_json::array();
+  for (const Network::Call& call : model.calls()) {
+    if (call.layer != layer || call.inputs.empty()) continue;
+    ordered_json node = ordered_json::array();
+    for (const std::size_t input : call.inputs) {
+      ordered_json arguments = ordered_json::object();
+      if (call.inference && node.empty()) arguments["training"] = false;
+      ordered_json tensor = tensor_to_json(model, input);
+      tensor.push_back(std::move(arguments));
+      node.push_back(std::move(tensor));
+    }
+    nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+ordered_json functional_to_json(const Network& model) {
+  ordered_json layers = ordered_json::array();
+  ordered_json inputs = ordered_json::array();
+  ordered_json outputs = ordered_json::array();
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const Layer& layer = *model.layers()[i];
+    const auto* input = dynamic_cast<const InputLayer*>(&layer);
+    ordered_json json =
+        input ? input_layer_to_json(input->shape(), layer.name()) : layer_to_json(layer, nullptr);
+    json["name"] = layer.name();
+    json["inbound_nodes"] = calls_to_json(model, i);
+    layers.push_back(std::move(json));
+  }
+  for (std::size_t i = 0; i < model.calls().size(); ++i)
+    if (model.calls()[i].inputs.empty()) inputs.push_back(tensor_to_json(model, i));
+  for (const std::size_t call : model.output_calls())
+    outputs.push_back(tensor_to_json(model, call));
+  return {{"class_name", "Functional"},
+          {"config",
+           {{"name", model.name()},
+            {"trainable", true},
+            {"layers", std::move(layers)},
+            {"input_layers", std::move(inputs)},
+            {"output_layers", std::move(outputs)}}}};
+}
+
 }  // namespace
 
 std::string keras_version(const Network& model) {
@@ -62,16 +128,7 @@ ordered_json model_to_json(const Network& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());
-  const Shape& input = model.input_shape();
-  ordered_json layers = ordered_json::array();
-  std::size_t first = 0;
-  if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
-  layers.push_back(input_layer_to_json(
-      input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
-  for (std::size_t i = first; i < model.layers().size(); ++i)
-    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr));
-  ordered_json json = {{"class_name", "Sequential"},
-                       {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
+  ordered_json json = model.is_chain() ? sequential_to_json(model) : functional_to_json(model);
   if (uses_only(model, KerasMajor::k2)) json["keras_version"] = keras_version(model);
   return json;
 }

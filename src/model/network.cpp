@@ -71,6 +71,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
     for (const std::size_t input : call.inputs) values.push_back(values_[input]);
     if (values.empty()) values.push_back(graph_.add_input(inputs[next_input++]));
     Layer& layer = *layers_[call.layer];
+    graph_.set_inference(call.inference);
     values_.push_back(layer.apply(graph_, values));
     check_size(layer, graph_.shape(values_.back()), counted[call.layer], parameter_count);
     counted[call.layer] = true;
@@ -97,7 +98,7 @@ bool Network::is_chain() const {
   if (calls_.size() != layers_.size()) return false;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const bool follows = i == 0 ? calls_[i].inputs.empty() : calls_[i].inputs == std::vector{i - 1};
-    if (calls_[i].layer != i || !follows) return false;
+    if (calls_[i].layer != i || calls_[i].inference || !follows) return false;
   }
   return output_calls_ == std::vector{calls_.size() - 1};
 }

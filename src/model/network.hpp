@@ -35,6 +35,7 @@ class Network {
   struct Call {
     std::size_t layer;
     std::vector<std::size_t> inputs;
+    bool inference = false;  ///< as when it predicts, in training too: Keras's training=False
   };
   /// How layers are applied to each other. Unless this is called, each follows the one before it.
   void connect(std::vector<Call> calls, std::vector<std::size_t> outputs);

@@ -15,6 +15,8 @@ struct NetworkRemarks {
   /// For each layer of the network, where Keras 3's weights files keep its weights:
   /// "layers/dense_1". Empty for a network that is not from JSON.
   std::vector<std::string> stores;
+  /// The layers of the network in the order in which the file that it is from keeps their weights.
+  std::vector<std::size_t> file_order;
 };
 
 }  // namespace lockstep

@@ -46,8 +46,9 @@ def random_weight(random, name, shape):
     return np.abs(values) + 0.5 if "variance" in name else values
 
 
-def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs=random_inputs, call=None):
-    """`shapes`: of one sample, of each input. `inputs(random, shapes)` makes the inputs; integers get no gradient.
+def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs=random_inputs, call=None,
+         whole=False):
+    """`whole`: with the config as Keras writes it, and not only what is given here. `shapes`: of one sample, of each input. `inputs(random, shapes)` makes the inputs; integers get no gradient.
     `call(layer, inputs, training)`: how to call the layer, if not with one tensor or a list."""
     import tensorflow as tf
     module = __import__("keras" if keras == 3 else "tf_keras")
@@ -73,7 +74,7 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
     by_inputs = iter(by_inputs)
     after = [numbers(weight) for weight in layer.weights]
     return {"name": f"keras{keras}_{name}", "keras": keras, "class_name": class_name,
-            "config": layer.get_config(), "input_shapes": shapes, "training": training,
+            "config": layer.get_config() if whole else config, "input_shapes": shapes, "training": training,
             "inputs": [numbers(value) for value in x], "dy": numbers(dy), "outputs": numbers(y),
             "weights": before, **({"weights_after": after} if after != before else {}),
             "dx": [numbers(next(by_inputs)) if value.dtype.is_floating else None for value in x],
@@ -88,7 +89,7 @@ def write(directory, class_name, cases):
 
 def dense():
     for keras in (2, 3):
-        yield case("gelu", keras, "Dense", {"units": 3, "activation": "gelu"}, (5,))
+        yield case("gelu", keras, "Dense", {"units": 3, "activation": "gelu"}, (5,), whole=True)
         yield case("sequence", keras, "Dense", {"units": 2, "activation": "softmax"}, (4, 3))
         yield case("no_bias", keras, "Dense", {"units": 2, "use_bias": False}, (3,), rows=1)
 
@@ -96,10 +97,64 @@ def dense():
 def activations():
     for keras in (2, 3):
         for activation in ("hard_sigmoid", "selu", "softmax"):
-            yield case(activation, keras, "Activation", {"activation": activation}, (2, 5))
+            yield case(activation, keras, "Activation", {"activation": activation}, (2, 5), whole=True)
 
 
-CASES = {"Dense": dense, "Activation": activations}
+def batch_normalization():
+    for keras in (2, 3):
+        yield case("training", keras, "BatchNormalization", {}, (5,), rows=7, whole=True)
+        yield case("inference", keras, "BatchNormalization", {}, (5,), rows=2, training=False)
+        yield case("sequence", keras, "BatchNormalization", {"axis": 2, "momentum": 0.7, "epsilon": 0.1}, (4, 3),
+                   rows=5)
+        yield case("frozen", keras, "BatchNormalization", {"trainable": False}, (3, 2), rows=3)
+        yield case("no_scale", keras, "BatchNormalization", {"scale": False}, (3,), rows=5)
+        yield case("no_center", keras, "BatchNormalization", {"center": False}, (3,), rows=5)
+    # Keras 2 has another variance for the moving one: see BatchNormalization.
+    yield case("image", 3, "BatchNormalization", {}, (2, 3, 2), rows=3)
+    yield case("synchronized", 3, "BatchNormalization", {"synchronized": True, "scale": False, "center": False}, (1,))
+
+
+def layer_normalization():
+    for keras in (2, 3):
+        yield case("last", keras, "LayerNormalization", {}, (19,), rows=3, whole=True)
+        yield case("sequence", keras, "LayerNormalization", {"epsilon": 1e-6}, (3, 5), rows=2)
+        yield case("axes", keras, "LayerNormalization", {"axis": [2, 1] if keras == 2 else [1, 2]}, (3, 5), rows=3)
+        yield case("last_two", keras, "LayerNormalization", {"axis": [-2, -1]}, (2, 2, 4), rows=2)
+        yield case("no_scale", keras, "LayerNormalization", {"scale": False}, (4,), rows=3)
+        yield case("no_center", keras, "LayerNormalization", {"center": False}, (4,), rows=3)
+
+
+def group_normalization():
+    for keras in (2, 3):
+        yield case("image", keras, "GroupNormalization", {"groups": 3}, (2, 3, 6), rows=2, whole=True)
+        yield case("each_channel", keras, "GroupNormalization", {"groups": -1, "scale": False}, (4, 3), rows=3)
+        yield case("one_group", keras, "GroupNormalization", {"groups": 1, "axis": 2, "center": False}, (3, 4), rows=3)
+        yield case("vector", keras, "GroupNormalization", {"groups": 2, "epsilon": 0.01}, (6,), rows=5)
+
+
+def rms_normalization():
+    yield case("last", 3, "RMSNormalization", {}, (19,), rows=3, whole=True)
+    yield case("sequence", 3, "RMSNormalization", {"epsilon": 0.1}, (3, 5), rows=2)
+    yield case("axes", 3, "RMSNormalization", {"axis": [1, 2]}, (3, 5), rows=3)
+
+
+def unit_normalization():
+    for keras in (2, 3):
+        yield case("last", keras, "UnitNormalization", {}, (19,), rows=3, whole=True)
+        yield case("axes", keras, "UnitNormalization", {"axis": [1, 2]}, (3, 5), rows=2)
+    # Shorter than Keras 2's shortest, which is 1e-6.
+    yield case("short", 2, "UnitNormalization", {}, (4,),
+               inputs=lambda random, shapes: [x * np.float32(1e-7) for x in random_inputs(random, shapes)])
+    yield case("short", 3, "UnitNormalization", {}, (4,), training=False,
+               inputs=lambda random, shapes: [x * np.float32(1e-7) for x in random_inputs(random, shapes)])
+
+
+CASES = {
+    "Dense": dense, "Activation": activations,
+    "BatchNormalization": batch_normalization, "LayerNormalization": layer_normalization,
+    "GroupNormalization": group_normalization, "RMSNormalization": rms_normalization,
+    "UnitNormalization": unit_normalization,
+}
 
 
 def main(cases):

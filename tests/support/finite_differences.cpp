@@ -68,6 +68,9 @@ void expect_merged_gradients_match_finite_differences(Layer& layer,
     std::ranges::copy(random_values(static_cast<std::int64_t>(parameters[i]->value.size()),
                                     static_cast<std::uint32_t>(10 + i)),
                       parameters[i]->value.begin());
+  for (const Parameter* parameter : parameters)
+    if (parameter->role == ParameterRole::kState)  // maybe a variance
+      for (float& value : parameter->value) value = std::abs(value) + 0.5f;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     run.x(i) = random_values(rows * element_count(inputs[i]), static_cast<std::uint32_t>(100 + i));
   Probe probe{run, random_values(rows * element_count(run.output_shape()), 2)};

@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <string>
@@ -162,6 +163,60 @@ TEST_P(KernelSizes, RowLoopsHaveTheSameBitsInEveryVariant) {
     k.add_bias(z.data(), bias.data(), rows, columns);
     k.add_bias_relu(z.data(), bias.data(), rows, columns);
     return z;
+  });
+}
+
+/// `values` as floats, both halves of each double.
+Floats bits_of(const std::vector<double>& values) {
+  Floats floats(2 * values.size());
+  std::memcpy(floats.data(), values.data(), values.size() * sizeof(double));
+  return floats;
+}
+
+void append(Floats& to, const Floats& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+TEST_P(KernelSizes, NormalizationOfRowsHasTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam();
+  const Floats x = random_floats(n, 1), dy = random_floats(n, 2), scale = random_floats(n, 3);
+  const Moments moments{0.3f, 1e-9f, 1.7f};
+  expect_same_bits([&](const Kernels& k) {
+    const auto [sum, squares] = k.row_sums(x.data(), n);
+    Floats all = bits_of({sum, squares}), y(x.size());
+    k.normalize_row(x.data(), y.data(), n, moments, scale.data(), dy.data());
+    append(all, y);
+    k.normalize_row_backward(x.data(), dy.data(), y.data(), n, moments, scale.data(), 0.2, 0.3);
+    append(all, y);
+    k.add_row_products(x.data(), dy.data(), y.data(), n, moments);
+    append(all, y);
+    return all;
+  });
+}
+
+TEST_P(KernelSizes, NormalizationOfColumnsHasTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam(), rows = 5, stride = n + 3;
+  const Floats x = random_floats(rows * stride, 1), dy = random_floats(rows * stride, 2);
+  std::array<Floats, 6> of_column;
+  for (std::size_t i = 0; i < of_column.size(); ++i)
+    of_column[i] = random_floats(n, static_cast<std::uint32_t>(3 + i));
+  const auto& [mean, rest, inverse, scale, a, b] = of_column;
+  const ColumnMoments moments{mean.data(), rest.data(), inverse.data(), scale.data()};
+  const Columns columns{rows, n, stride};
+  expect_same_bits([&](const Kernels& k) {
+    std::vector<double> sums(a.size(), 0.25), products(a.size(), 0.5);
+    k.add_columns(x.data(), sums.data(), products.data(), columns);
+    k.add_columns_backward(x.data(), dy.data(), sums.data(), products.data(), columns, moments);
+    Floats all = bits_of(sums), y = x, dx = dy, more = a;
+    append(all, bits_of(products));
+    k.normalize_columns(y.data(), y.data(), columns, moments, a.data());
+    append(all, y);
+    k.normalize_columns_backward(x.data(), dx.data(), dx.data(), columns, moments, a.data(),
+                                 b.data());
+    append(all, dx);
+    k.add_column_products(x.data(), dy.data(), more.data(), columns, moments);
+    append(all, more);
+    return all;
   });
 }
 

@@ -1,10 +1,12 @@
 #include "src/model/layers_text.hpp"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "src/layers/make_layer.hpp"
 #include "src/model/model_json.hpp"
 #include "tests/src/model/expect_error.hpp"
 
@@ -108,7 +110,7 @@ TEST(LayersText, InitializersAndRegularizersAreNamesOrCalls) {
 
 struct Wrong {
   const char* text;
-  const char* message;
+  std::string message;
 };
 
 void PrintTo(const Wrong& wrong, std::ostream* stream) {
@@ -130,8 +132,9 @@ INSTANTIATE_TEST_SUITE_P(
               "[layers] column 1: expected a layer such as Dense(64, relu), got the end of the "
               "text"},
         Wrong{"Desne(64)",
-              "[layers] column 1: expected a layer (Input, InputLayer, Dense, Activation, Flatten, "
-              "Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax, "},
+              fmt::format("[layers] column 1: expected a layer (Input, {}), got 'Desne'; did you "
+                          "mean 'Dense'?",
+                          fmt::join(layer_class_names(), ", "))},
         Wrong{"Input(3), Add()", "[layers] column 11: Add: expected two inputs or more, got 1"},
         Wrong{"Dot(1, normalise=True)",
               "[layers] column 8: expected an argument of Dot (axes, normalize, "},

@@ -1,11 +1,13 @@
 #include "src/model/model_json.hpp"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/layers/make_layer.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
@@ -179,9 +181,8 @@ TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
                  "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
   expect_refused(
       changed("/config/layers/1/class_name", "Conv2D"),
-      "config.layers[1] (dense): class_name: expected one of InputLayer, Dense, "
-      "Activation, Flatten, Reshape, Rescaling, Dropout, ReLU, LeakyReLU, ELU, Softmax, ");
-  expect_refused(changed("/config/layers/1/class_name", "Conv2D"), ", got 'Conv2D'");
+      fmt::format("config.layers[1] (dense): class_name: expected one of {}, got 'Conv2D'",
+                  fmt::join(layer_class_names(), ", ")));
   expect_refused(changed("/config/layers/1/class_name", "dense"), "did you mean 'Dense'?");
   expect_refused(changed("/config/layers/3/config/activation", "sparsemax"),
                  "config.layers[3] (dense_2): activation: expected one of linear, relu");
@@ -397,34 +398,43 @@ TEST(ModelJson, FunctionalChainIsReadInItsOwnOrder) {
   EXPECT_EQ(model_to_json(model)["class_name"], "Sequential");
 }
 
-TEST(ModelJson, GraphsThatAreNoChainAreRefusedByTheLayersNames) {
-  const ordered_json merge = {
-      {"class_name", "Add"}, {"config", {{"name", "add"}}}, {"name", "add"}};
-  const ordered_json branches = functional({input("in"), after(dense("a", 4), {"in"}),
-                                            after(dense("b", 4), {"in"}), after(merge, {"a", "b"})},
-                                           "add");
-  expect_refused(branches,
-                 "(add): expected a layer with one input (the network must be one "
-                 "chain), got 2 (a, b)");
-  expect_refused(branches,
-                 "(in): expected one layer behind it (the network must be one chain), "
-                 "got 2 (a, b)");
-  expect_refused(branches, "(add): expected two inputs or more, got 1");
-
-  ordered_json shared = functional({input("in"), after(dense("a", 4), {"in"})}, "a");
-  shared["config"]["layers"][1]["inbound_nodes"].push_back({{"a", 0, 0, ordered_json::object()}});
-  expect_refused(shared, "(a): expected a layer that is used once");
-
-  expect_refused(
-      functional({input("in"), after(dense("a", 4), {"in"}), after(dense("b", 4), {"a"})}, "a"),
-      "expected the last layer (b) as the one output, got a");
-  expect_refused(functional({input("in"), input("other"), after(dense("a", 4), {"in"})}, "a"),
-                 "expected one input of the network, got 2 (in, other)");
-  expect_refused(functional({input("in"), after(dense("a", 4), {"nobody"})}, "a"),
+TEST(ModelJson, GraphsThatMakeNoNetworkAreRefusedByTheLayersNames) {
+  const auto graph = [](const ordered_json& layers) { return functional(layers, "a"); };
+  const ordered_json in = input("in"), a = after(dense("a", 4), {"in"});
+  expect_refused(graph({in, a, after(dense("b", 4), {"a"})}),
+                 "(b): expected every layer to lead to an output");
+  expect_refused(graph({in, input("other"), a}),
+                 "(other): expected every InputLayer among input_layers");
+  expect_refused(graph({in, after(dense("a", 4), {"nobody"})}),
                  "(a): expected the name of a layer as input, got nobody");
-  expect_refused(
-      functional({input("in"), after(dense("a", 4), {"b"}), after(dense("b", 4), {"a"})}, "b"),
-      "expected all layers in one chain, got 1 of 3");
+  expect_refused(graph({in, after(dense("a", 4), {"b"}), after(dense("b", 4), {"a"})}),
+                 "expected inputs that do not depend on the layer itself, got b at model JSON: "
+                 "config.layers[1] (a)");
+  expect_refused(graph({in, dense("a", 4)}), "(a): expected an input of the layer, got none");
+  expect_refused(graph({in, a, after(dense("a", 4), {"in"})}),
+                 "expected every layer to have a name of its own, got it twice at model JSON: "
+                 "config.layers[2] (a)");
+  expect_refused(graph({in, after(dense("a", 4), {"in", "in"})}), "(a): expected one input, got 2");
+  expect_refused(functional({in, a}, "nobody"),
+                 "expected layers of the model as output_layers, got nobody");
+}
+
+TEST(ModelJson, ASharedLayerIsOneLayerWithSeveralCalls) {
+  ordered_json json = functional({input("in"), after(dense("a", 4), {"in"})}, "a");
+  json["config"]["layers"][1]["inbound_nodes"].push_back({{"a", 0, 0, ordered_json::object()}});
+  json["config"]["output_layers"] = {{"a", 1, 0}};
+  const Network model = model_from_json(json);
+
+  EXPECT_EQ(model.layers().size(), 2u);
+  EXPECT_EQ(model.calls().size(), 3u);
+  EXPECT_EQ(model.parameter_count(), 4 * 4 + 4);
+  EXPECT_EQ(model.graph().ops(), 2u);
+  const ordered_json written = model_to_json(model);
+  EXPECT_EQ(written["class_name"], "Functional");
+  EXPECT_EQ(model_to_json(model_from_json(written)), written);
+
+  json["config"]["layers"][1]["config"]["units"] = 5;  // of which the second call knows nothing
+  expect_refused(json, "expected an input with a last axis of 4, got (None, 5)");
 }
 
 TEST(ModelJson, ModelsAsLayersBecomeTheirLayers) {

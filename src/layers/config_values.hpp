@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/core/keras_config.hpp"
+#include "src/parameters/initializer.hpp"
+#include "src/parameters/regularizer.hpp"
+
+namespace lockstep {
+
+/// What several classes of layers have in their configs. Wrong values become problems of the key.
+
+std::shared_ptr<const Initializer> read_initializer(
+    KerasConfig& config, const std::string& key,
+    const std::shared_ptr<const Initializer>& fallback);
+Regularizer read_regularizer(KerasConfig& config, const std::string& key);
+/// An axis or a list of axes: -1 is the last, 0 the batch. [-1] if the key is missing.
+std::vector<std::int64_t> read_axes(KerasConfig& config, const std::string& key);
+/// A number of at least `low` and at most `high`.
+double read_number(KerasConfig& config, const std::string& key, double fallback, double low,
+                   double high);
+
+}  // namespace lockstep

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// An output of a layer in a functional model: which of its calls, and which tensor of it.
+struct TensorName {
+  std::string layer;
+  std::int64_t call = 0;
+  std::int64_t tensor = 0;
+};
+
+/// One call of a layer: what it was applied to, and the other arguments.
+struct LayerCall {
+  std::vector<TensorName> inputs;
+  std::vector<std::string> arguments;  ///< as text
+  bool inference = false;              ///< training=False
+};
+
+/// The `inbound_nodes` of a layer as Keras 2 and 3 write them; none for an InputLayer.
+std::vector<LayerCall> read_layer_calls(const nlohmann::ordered_json& layer);
+
+/// A model's `input_layers` or `output_layers`.
+std::vector<TensorName> read_ends(const nlohmann::ordered_json& ends);
+
+/// "a, b".
+std::string listed(const std::vector<TensorName>& tensors);
+
+}  // namespace lockstep

@@ -1,0 +1,129 @@
+#include "src/model/network_from_plan.hpp"
+
+#include <algorithm>
+
+#include "src/core/printable.hpp"
+#include "src/layers/make_layer.hpp"
+#include "src/layers/reshaping.hpp"
+#include "src/model/keras_names.hpp"
+#include "src/model/size_limit.hpp"
+
+namespace lockstep {
+namespace {
+
+void add_once(std::vector<std::string>& lines, std::string line) {
+  if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+}
+
+/// Adds what there is to say about the layer and its config.
+void note(const Layer& layer, const KerasConfig& config, const LayerSource& source,
+          NetworkRemarks* remarks, Problems& problems) {
+  if (remarks == nullptr) {
+    problems.add(config.training_problems());
+    return;
+  }
+  remarks->training.add(config.training_problems());
+  remarks->stores.push_back(source.store);
+  if (is_only_of_keras(layer.final_activation(), KerasMajor::k2))
+    add_once(remarks->saving_notes,
+             "hard_sigmoid is the function of Keras 1 and 2; Keras 3 means another by that name");
+  if (config.foreign_dtype().empty()) return;
+  add_once(remarks->notes, fmt::format("computed in float32: the network asks for {}",
+                                       printable(config.foreign_dtype(), 80)));
+}
+
+bool is_applied(const NetworkPlan& plan, std::size_t layer) {
+  return std::ranges::any_of(plan.calls, [&](const Network::Call& call) {
+    return call.layer == layer && !call.inputs.empty();
+  });
+}
+
+/// The layers, each with a name of its own.
+std::vector<std::unique_ptr<Layer>> make_layers(const NetworkPlan& plan, ExitCode code,
+                                                NetworkRemarks* remarks, Problems& problems) {
+  const std::vector<LayerSource>& sources = plan.layers;
+  std::vector<std::unique_ptr<Layer>> layers;
+  UniqueNames names;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    try {
+      KerasConfig config = sources[i].read(code);
+      auto layer = make_layer(sources[i].class_name, config);
+      note(*layer, config, sources[i], remarks, problems);
+      if (dynamic_cast<const InputLayer*>(layer.get()) && is_applied(plan, i))
+        config.refuse("", "InputLayer in front of all layers only",
+                      fmt::format("it as layer {}", i + 1));
+      if (!layer->name().empty() && !names.take(layer->name()))
+        config.refuse("name", "every layer to have a name of its own",
+                      fmt::format("'{}' twice", printable(layer->name(), 80)));
+      layers.push_back(std::move(layer));
+    } catch (const ProblemsError& error) {
+      problems.add(error.problems());
+    }
+  }
+  problems.throw_if_any(code);
+  for (const auto& layer : layers)
+    if (layer->name().empty())
+      layer->set_name(names.take_free(keras_snake_case(layer->class_name())));
+  return layers;
+}
+
+/// The input shape that the layers themselves tell.
+std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
+  if (const auto* input = dynamic_cast<const InputLayer*>(&front)) return input->shape();
+  return first.batch_shape("batch_input_shape");
+}
+
+/// Applies copies of the layers one by one, which needs no memory for their parameters.
+void check_build(const Network& model, const NetworkPlan& plan, const Shape& input, ExitCode code) {
+  std::vector<std::unique_ptr<Layer>> layers;
+  std::vector<KerasConfig> configs;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    configs.push_back(plan.layers[i].read(code));
+    layers.push_back(make_layer(plan.layers[i].class_name, configs[i]));
+    layers[i]->set_name(model.layers()[i]->name());
+  }
+  Graph graph;
+  std::int64_t parameters = 0;
+  std::vector<std::size_t> values;
+  std::vector<bool> counted(layers.size(), false);
+  for (const Network::Call& call : plan.calls) {
+    std::vector<std::size_t> inputs;
+    for (const std::size_t i : call.inputs) inputs.push_back(values[i]);
+    if (inputs.empty()) inputs.push_back(graph.add_input(input));
+    KerasConfig& config = configs[call.layer];
+    config.convert("", [&] {
+      values.push_back(layers[call.layer]->apply(graph, inputs));
+      check_size(*layers[call.layer], graph.shape(values.back()), counted[call.layer], parameters);
+    });
+    counted[call.layer] = true;
+    config.throw_if_any();
+  }
+}
+
+}  // namespace
+
+Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remarks) {
+  Problems problems;
+  split_activations(plan, code, problems);
+  Network model(plan.name);
+  for (auto& layer : make_layers(plan, code, remarks, problems)) model.add_layer(std::move(layer));
+  model.connect(plan.calls, plan.outputs);
+  if (remarks) remarks->file_order = plan.file_order;
+
+  const std::size_t front = plan.calls.front().layer;
+  KerasConfig first = plan.layers[front].read(code);
+  auto shape = told_input_shape(*model.layers()[front], first);
+  first.throw_if_any();
+  if (shape && plan.built_for && *shape != *plan.built_for)
+    first.refuse("batch_input_shape",
+                 to_string_batched(*plan.built_for) + " as the model was built for",
+                 to_string_batched(*shape));
+  if (!shape) shape = plan.built_for;
+  if (shape) {
+    check_build(model, plan, *shape, code);
+    model.build(*shape);
+  }
+  return model;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,283 @@
+#include "src/model/network_plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <utility>
+
+#include "src/core/error.hpp"
+#include "src/core/printable.hpp"
+#include "src/layers/activation_layer.hpp"
+#include "src/layers/make_layer.hpp"
+#include "src/model/keras_names.hpp"
+
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+using Calls = std::vector<Network::Call>;
+
+std::string* name_in(ordered_json& config) {
+  if (!config.is_object() || !config.contains("name") || !config["name"].is_string())
+    return nullptr;
+  return config["name"].get_ptr<ordered_json::string_t*>();
+}
+
+/// Gives the layers of nested models other names where they stand twice in the chain.
+void rename_nested(std::vector<LayerSource>& layers) {
+  UniqueNames names;
+  for (LayerSource& layer : layers)
+    if (const std::string* name = name_in(layer.config); name && !layer.nested) names.take(*name);
+  for (LayerSource& layer : layers)
+    if (std::string* name = name_in(layer.config); name && layer.nested)
+      *name = names.take_free(*name);
+}
+
+/// Applies a model to these calls: adds its own, and returns its outputs.
+std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<std::size_t>& inputs,
+                               bool inference, Calls& calls) {
+  check(inputs.size() == model.inputs, ExitCode::kBadData,
+        "model JSON: ({}): expected a model with {} inputs to be given as many, got {}",
+        printable(model.name, 80), model.inputs, inputs.size());
+  std::vector<std::vector<std::size_t>> made;  // by use
+  const auto find = [&](const ModelBlueprint::Tensor& tensor) {
+    return tensor.use ? made[*tensor.use][tensor.output] : inputs[tensor.output];
+  };
+  for (const ModelBlueprint::Use& use : model.uses) {
+    const ModelBlueprint::Part& part = model.parts[use.part];
+    std::vector<std::size_t> of_use;
+    for (const auto& tensor : use.inputs) of_use.push_back(find(tensor));
+    if (part.model) {
+      made.push_back(apply(*part.model, of_use, inference || use.inference, calls));
+    } else {
+      calls.push_back({*part.layer, std::move(of_use), inference || use.inference});
+      made.push_back({calls.size() - 1});
+    }
+  }
+  std::vector<std::size_t> outputs;
+  for (const auto& tensor : model.outputs) outputs.push_back(find(tensor));
+  return outputs;
+}
+
+/// Keras's order of the layers of a functional model (Functional._map_graph_network): by the length
+/// of the longest way to an output, then as they are met on the ways back from the outputs.
+class KerasOrder {
+ public:
+  KerasOrder(std::size_t layers, const Calls& calls, const std::vector<std::size_t>& outputs)
+      : calls_(calls), met_(layers, kNever), depth_of_layer_(layers, 0) {
+    std::vector<bool> finished(calls.size(), false);
+    for (const std::size_t output : outputs) visit(output, finished);
+    std::vector<std::size_t> depth(calls.size(), 0);
+    for (auto call = ordered_.rbegin(); call != ordered_.rend(); ++call) {
+      std::size_t& of_layer = depth_of_layer_[calls[*call].layer];
+      of_layer = depth[*call] = std::max(depth[*call], of_layer);
+      for (const std::size_t input : calls[*call].inputs)
+        depth[input] = std::max(depth[input], depth[*call] + 1);
+    }
+  }
+
+  /// The layers that lead to an output.
+  std::vector<std::size_t> layers() const {
+    std::vector<std::size_t> layers;
+    for (std::size_t layer = 0; layer < met_.size(); ++layer)
+      if (met_[layer] != kNever) layers.push_back(layer);
+    std::ranges::sort(layers, [this](std::size_t a, std::size_t b) {
+      return std::pair(depth_of_layer_[b], met_[a]) < std::pair(depth_of_layer_[a], met_[b]);
+    });
+    return layers;
+  }
+
+ private:
+  static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
+  /// Depth first without recursion: a network may be deep.
+  void visit(std::size_t output, std::vector<bool>& finished) {
+    std::vector<std::pair<std::size_t, std::size_t>> way;  // call, inputs that are done
+    const auto enter = [&](std::size_t call) {
+      if (finished[call]) return;
+      if (met_[calls_[call].layer] == kNever) met_[calls_[call].layer] = count_++;
+      way.push_back({call, 0});
+    };
+    enter(output);
+    while (!way.empty()) {
+      auto& [call, done] = way.back();
+      if (done < calls_[call].inputs.size()) {
+        enter(calls_[call].inputs[done++]);
+        continue;
+      }
+      if (!finished[call]) ordered_.push_back(call);
+      finished[call] = true;
+      way.pop_back();
+    }
+  }
+
+  const Calls& calls_;
+  std::vector<std::size_t> met_;  ///< by layer
+  std::size_t count_ = 0;
+  std::vector<std::size_t> depth_of_layer_;
+  std::vector<std::size_t> ordered_;  ///< calls
+};
+
+/// Keeps these layers, in this order. Returns for each old layer its new number.
+std::vector<std::size_t> reorder(NetworkPlan& plan, const std::vector<std::size_t>& order) {
+  std::vector<std::size_t> number(plan.layers.size(), plan.layers.size());
+  std::vector<LayerSource> layers;
+  for (const std::size_t layer : order) {
+    number[layer] = layers.size();
+    layers.push_back(std::move(plan.layers[layer]));
+  }
+  plan.layers = std::move(layers);
+  for (Network::Call& call : plan.calls) call.layer = number[call.layer];
+  return number;
+}
+
+/// Leaves out calls that lead to no output.
+void drop_unused_calls(NetworkPlan& plan) {
+  std::vector<bool> needed(plan.calls.size(), false);
+  for (const std::size_t output : plan.outputs) needed[output] = true;
+  for (std::size_t i = plan.calls.size(); i-- > 0;)
+    for (const std::size_t input : plan.calls[i].inputs)
+      if (needed[i]) needed[input] = true;
+  std::vector<std::size_t> number(plan.calls.size());
+  Calls calls;
+  for (std::size_t i = 0; i < plan.calls.size(); ++i) {
+    if (!needed[i]) continue;
+    number[i] = calls.size();
+    for (std::size_t& input : plan.calls[i].inputs) input = number[input];
+    calls.push_back(std::move(plan.calls[i]));
+  }
+  for (std::size_t& output : plan.outputs) output = number[output];
+  plan.calls = std::move(calls);
+}
+
+bool is_chain(const NetworkPlan& plan) {
+  for (std::size_t i = 0; i < plan.calls.size(); ++i)
+    if (plan.calls[i].layer != i || plan.calls[i].inference ||
+        plan.calls[i].inputs != (i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}))
+      return false;
+  return plan.calls.size() == plan.layers.size();
+}
+
+/// Beside the InputLayers of models that have their inputs from the one around them.
+void check_all_used(const NetworkPlan& plan, Problems& problems) {
+  std::vector<bool> used(plan.layers.size(), false);
+  for (const Network::Call& call : plan.calls) used[call.layer] = true;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i)
+    if (!used[i] && !(plan.layers[i].nested && plan.layers[i].class_name == "InputLayer"))
+      problems.add(plan.layers[i].locate(""),
+                   "expected every layer to lead to an output, got none");
+}
+
+void check_ends(const NetworkPlan& plan, Problems& problems) {
+  std::size_t inputs = 0;
+  for (const Network::Call& call : plan.calls) inputs += call.inputs.empty() ? 1 : 0;
+  const auto expect_one = [&](const char* what, std::size_t count) {
+    if (count != 1)
+      problems.add("model JSON: config",
+                   fmt::format("expected one {} of the network, got {}", what, count));
+  };
+  expect_one("input", inputs);
+  expect_one("output", plan.outputs.size());
+}
+
+// --- Activations that are layers ---
+
+bool is_activation_layer(const ordered_json& value) {
+  static constexpr std::array kClasses = {"ReLU", "LeakyReLU", "ELU", "Softmax"};
+  return value.is_object() && value.contains("class_name") &&
+         std::ranges::any_of(kClasses,
+                             [&](const char* name) { return value["class_name"] == name; });
+}
+
+/// Gives `source` the activation's name if it has one, with these constants; else leaves it linear
+/// and returns the layer that follows.
+std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) {
+  const ordered_json object = source.config["activation"];
+  LayerSource activation{object["class_name"], object.value("config", ordered_json::object()),
+                         [locate = source.locate](const std::string& key) {
+                           return locate("activation") + (key.empty() ? "" : ": " + key);
+                         },
+                         source.keras};
+  if (activation.config.is_object()) activation.config.erase("name");
+  KerasConfig config = activation.read(code);
+  const auto layer = make_layer(activation.class_name, config);
+  const auto& function = dynamic_cast<const ActivationLayer&>(*layer).function();
+  const bool has_name =
+      function.kind != Activation::kClippedRelu && function == ActivationFunction(function.kind);
+  source.config["activation"] = has_name ? activation_name(function.kind) : "linear";
+  if (has_name) return {};
+  return activation;
+}
+
+}  // namespace
+
+NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
+  NetworkPlan plan{std::move(name), std::move(layers), {}, {}, {}, {}};
+  for (std::size_t i = 0; i < plan.layers.size(); ++i)
+    plan.calls.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
+  if (!plan.calls.empty()) plan.outputs = {plan.calls.size() - 1};
+  return plan;
+}
+
+NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* remarks) {
+  NetworkPlan plan{
+      read.blueprint.name, std::move(read.layers), {}, {}, std::move(read.built_for), {}};
+  if (!problems.empty()) {  // the rest of the layers may have some, too
+    const std::string name = plan.name;
+    return plan_chain(name, std::move(plan.layers));
+  }
+  plan.outputs = apply(read.blueprint, {}, false, plan.calls);
+  drop_unused_calls(plan);
+  check_ends(plan, problems);
+  check_all_used(plan, problems);
+  const std::vector<std::size_t> number =
+      reorder(plan, KerasOrder(plan.layers.size(), plan.calls, plan.outputs).layers());
+  rename_nested(plan.layers);
+  for (const std::size_t layer : number)
+    if (layer < plan.layers.size()) plan.file_order.push_back(layer);
+  if (!remarks) return plan;
+  if (read.has_models)
+    remarks->saving_notes.push_back(
+        "the models that are layers of the network become its layers in the files that are saved");
+  if (read.functional && is_chain(plan))
+    remarks->saving_notes.push_back(
+        "the functional model, a single chain, becomes a Network in the files that are saved");
+  return plan;
+}
+
+void split_activations(NetworkPlan& plan, ExitCode code, Problems& problems) {
+  std::vector<LayerSource> layers;
+  std::vector<std::size_t> number;                 // of each layer, now
+  std::vector<std::optional<std::size_t>> behind;  // the activation that follows it
+  for (LayerSource& source : plan.layers) {
+    std::optional<LayerSource> activation;
+    if (source.config.is_object() && source.config.contains("activation") &&
+        is_activation_layer(source.config["activation"])) {
+      try {
+        activation = split_activation(source, code);
+      } catch (const ProblemsError& error) {
+        problems.add(error.problems());
+        source.config["activation"] = "linear";
+      }
+    }
+    number.push_back(layers.size());
+    layers.push_back(std::move(source));
+    behind.push_back(activation ? std::optional(layers.size()) : std::nullopt);
+    if (activation) layers.push_back(std::move(*activation));
+  }
+  Calls calls;
+  std::vector<std::size_t> output;  // of each call, now
+  for (Network::Call& call : plan.calls) {
+    for (std::size_t& input : call.inputs) input = output[input];
+    const std::size_t layer = call.layer;
+    calls.push_back({number[layer], std::move(call.inputs), call.inference});
+    if (behind[layer]) calls.push_back({*behind[layer], {calls.size() - 1}, call.inference});
+    output.push_back(calls.size() - 1);
+  }
+  for (std::size_t& call : plan.outputs) call = output[call];
+  for (std::size_t& layer : plan.file_order) layer = number[layer];
+  plan.layers = std::move(layers);
+  plan.calls = std::move(calls);
+}
+
+}  // namespace lockstep
