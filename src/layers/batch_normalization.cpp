@@ -21,14 +21,15 @@ struct MovingStatistics {
 class BatchNormalizationOp final : public Op {
  public:
   BatchNormalizationOp(ScaleAndOffset affine, MovingStatistics moving, double epsilon,
-                       double momentum, std::int64_t positions, bool frozen)
+                       double momentum, std::int64_t positions, bool trained, bool inference)
       : affine_(std::move(affine)),
         moving_(moving),
         epsilon_(epsilon),
         momentum_(momentum),
         channels_(element_count(moving.mean->shape)),
         positions_(positions),
-        frozen_(frozen) {}
+        trained_(trained),
+        inference_(inference || !trained) {}
 
   Needs needs() const override;
   std::span<Parameter* const> parameters() const override { return affine_.parameters(); }
@@ -53,7 +54,7 @@ class BatchNormalizationOp final : public Op {
     return {sum / count(pass),
             variance_of(sum, sums[static_cast<std::size_t>(channels_ + channel)], count(pass))};
   }
-  bool uses_batch(const Pass& pass) const { return pass.training && !frozen_; }
+  bool uses_batch(const Pass& pass) const { return pass.training && !inference_; }
   /// f(columns, first channel, moments) of a few channels at a time. Moments of moving statistics.
   template <class F>
   void for_channels(const Pass& pass, const OpValues& values, const F& f) const;
@@ -63,16 +64,17 @@ class BatchNormalizationOp final : public Op {
   double epsilon_, momentum_;
   std::int64_t channels_;
   std::int64_t positions_;
-  bool frozen_;
+  bool trained_;    ///< gamma and beta
+  bool inference_;  ///< it uses the moving statistics, in training too
 };
 
 Needs BatchNormalizationOp::needs() const {
-  const std::size_t sums = frozen_ ? 0 : 2 * static_cast<std::size_t>(channels_);
-  return {.forward_sums = sums,
-          .backward_sums = sums,
-          .forward_in_place = frozen_,
+  const std::size_t sums = 2 * static_cast<std::size_t>(channels_);
+  return {.forward_sums = inference_ ? 0 : sums,
+          .backward_sums = trained_ ? sums : 0,
+          .forward_in_place = !trained_,
           .backward_in_place = true,
-          .backward_reads_x = !frozen_,
+          .backward_reads_x = trained_,
           .backward_reads_y = false,
           .gradient_reads_y = false};
 }
@@ -130,7 +132,7 @@ void BatchNormalizationOp::backward(const Pass& pass, const OpValues& values) co
   const float* const dy = values.dy().data;
   float a[kColumns] = {}, b[kColumns] = {};
   for_channels(pass, values, [&](const Columns& columns, std::int64_t first, ColumnArrays& arrays) {
-    if (frozen_) {  // dx = dy * inverse * gamma
+    if (inference_) {  // dx = dy * inverse * gamma
       std::ranges::fill(arrays.mean, 0.0f);
       std::ranges::fill(arrays.rest, 0.0f);
       return kernels().normalize_columns(dy + first, dx.data + first, columns,
@@ -209,7 +211,7 @@ std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t>
       std::make_unique<BatchNormalizationOp>(
           ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
           MovingStatistics{&parameters_[moving], &parameters_[moving + 1]}, options_.epsilon,
-          options_.momentum, element_count(input) / channels_, !trainable()),
+          options_.momentum, element_count(input) / channels_, trainable(), graph.inference()),
       {inputs[0]}, input);
 }
 

@@ -60,8 +60,9 @@ std::size_t compare(Probe& probe, std::span<float> variable, std::span<const flo
 
 void expect_merged_gradients_match_finite_differences(Layer& layer,
                                                       const std::vector<Shape>& inputs,
-                                                      std::int64_t rows, const Pass& pass) {
-  LayerRun run(layer, inputs, rows, pass);
+                                                      std::int64_t rows, const Pass& pass,
+                                                      bool inference) {
+  LayerRun run(layer, inputs, rows, pass, 0, inference);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -94,8 +95,8 @@ void expect_merged_gradients_match_finite_differences(Layer& layer,
 }
 
 void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
-                                               const Pass& pass) {
-  expect_merged_gradients_match_finite_differences(layer, {input}, rows, pass);
+                                               const Pass& pass, bool inference) {
+  expect_merged_gradients_match_finite_differences(layer, {input}, rows, pass, inference);
 }
 
 }  // namespace lockstep::test

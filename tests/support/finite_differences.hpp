@@ -12,11 +12,13 @@ namespace lockstep::test {
 /// the one-sided differences disagree, as at the corner of relu) are left out; at most a tenth may
 /// be.
 void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
-                                               const Pass& pass = {.training = true});
+                                               const Pass& pass = {.training = true},
+                                               bool inference = false);
 /// The same for a layer with several inputs.
 void expect_merged_gradients_match_finite_differences(Layer& layer,
                                                       const std::vector<Shape>& inputs,
                                                       std::int64_t rows,
-                                                      const Pass& pass = {.training = true});
+                                                      const Pass& pass = {.training = true},
+                                                      bool inference = false);
 
 }  // namespace lockstep::test

@@ -45,7 +45,7 @@ void LocalBatchSums::add_up(std::span<double> totals) {
 }
 
 LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, const Pass& pass,
-                   std::int64_t block_grains)
+                   std::int64_t block_grains, bool inference)
     : layer_(layer), rows_(rows), pass_(pass) {
   if (layer.name().empty()) layer.set_name("layer");
   probe_.name = "probe";
@@ -57,6 +57,7 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
     x_.emplace_back(floats(rows, inputs[i]));
     values[i] = graph_.add(std::make_unique<InputProbe>(probe_, *dx_[i]), {values[i]}, inputs[i]);
   }
+  graph_.set_inference(inference);
   graph_.finish({layer.apply(graph_, values)});
 
   std::vector<Parameter*> parameters{&probe_};

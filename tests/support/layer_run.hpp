@@ -23,11 +23,13 @@ class LocalBatchSums final : public BatchSums {
 };
 
 /// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
-/// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows.
+/// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows. `inference`: called with
+/// training=False, in a pass that trains.
 class LayerRun {
  public:
   LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows,
-           const Pass& pass = {.training = true}, std::int64_t block_grains = 0);
+           const Pass& pass = {.training = true}, std::int64_t block_grains = 0,
+           bool inference = false);
   LayerRun(const LayerRun&) = delete;
   LayerRun& operator=(const LayerRun&) = delete;
 

@@ -237,7 +237,7 @@ TEST(TrainSettings, HaveEveryOptionOfTheTrainerThatUsersSet) {
     ASSERT_NE(option, train_fields().end()) << field.name;
     TrainSettings settings;
     EXPECT_EQ(option->write(settings), field.write(settings.training)) << field.name;
-    const std::string text = field.argument == "N" ? "17" : field.argument == "X" ? "0.5" : "";
+    const std::string text = field.argument == "N" ? "16" : field.argument == "X" ? "0.5" : "";
     if (text.empty()) continue;
     option->read(settings, text);
     EXPECT_EQ(field.write(settings.training), text) << field.name;

@@ -49,6 +49,22 @@ TEST(BatchNormalization, GradientsOfAFrozenLayerAreThoseOfInference) {
   test::expect_gradients_match_finite_differences(layer, {kMany}, 3);
 }
 
+Floats value(const Layer& layer, std::size_t parameter) {
+  const auto& values = layer.parameters()[parameter].value;
+  return {values.begin(), values.end()};
+}
+
+TEST(BatchNormalization, IsTrainedWithItsMovingStatisticsWhenCalledForInference) {
+  BatchNormalization layer;
+  test::expect_gradients_match_finite_differences(
+      layer, {kMany}, 3, {.training = true, .writes_state = true}, /*inference=*/true);
+  test::LayerRun run(layer, {{kMany}}, 3, {.training = true, .writes_state = true}, 0, true);
+  const Floats mean = value(layer, 2), variance = value(layer, 3);
+  run.forward();
+  EXPECT_EQ(value(layer, 2), mean);
+  EXPECT_EQ(value(layer, 3), variance);
+}
+
 TEST(BatchNormalization, GivesTheSameBitsInBlocks) {
   test::expect_the_same_bits_in_blocks("BatchNormalization", nlohmann::ordered_json::object(),
                                        {{3, kMany}});
@@ -58,10 +74,6 @@ TEST(BatchNormalization, GivesTheSameBitsInBlocks) {
 void fill_weights(BatchNormalization& layer, std::array<Floats, 4> weights) {
   for (std::size_t i = 0; i < 4; ++i)
     std::ranges::copy(weights[i], layer.parameters()[i].value.begin());
-}
-Floats value(const Layer& layer, std::size_t parameter) {
-  const auto& values = layer.parameters()[parameter].value;
-  return {values.begin(), values.end()};
 }
 const std::array<Floats, 4> kNewWeights{Floats{1, 1}, {0, 0}, {0, 0}, {1, 1}};
 
