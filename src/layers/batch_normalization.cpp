@@ -63,13 +63,14 @@ class BatchNormalizationOp final : public Op {
   double epsilon_, momentum_;
   std::int64_t channels_;
   std::int64_t positions_;
-  bool frozen_;
+  bool frozen_;  ///< the statistics; gamma and beta may be trained all the same
 };
 
 Needs BatchNormalizationOp::needs() const {
-  const std::size_t sums = frozen_ ? 0 : 2 * static_cast<std::size_t>(channels_);
-  return {.forward_sums = sums,
-          .backward_sums = sums,
+  const bool trains = std::ranges::any_of(parameters(), [](auto* p) { return p->trained(); });
+  const std::size_t sums = 2 * static_cast<std::size_t>(channels_);
+  return {.forward_sums = frozen_ ? 0 : sums,
+          .backward_sums = frozen_ && !trains ? 0 : sums,
           .forward_in_place = frozen_,
           .backward_in_place = true,
           .backward_reads_x = !frozen_,
@@ -209,7 +210,7 @@ std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t>
       std::make_unique<BatchNormalizationOp>(
           ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
           MovingStatistics{&parameters_[moving], &parameters_[moving + 1]}, options_.epsilon,
-          options_.momentum, element_count(input) / channels_, !trainable()),
+          options_.momentum, element_count(input) / channels_, !trainable() || graph.inference()),
       {inputs[0]}, input);
 }
 
