@@ -56,7 +56,7 @@ void MixOp::backward(const Pass&, const OpValues& values) const {
       if (needs_.backward_sums > 0) factor += small(values.backward_sums(), i);
       g[static_cast<std::size_t>(i)] = factor * dy.row(row)[i];
     }
-    if (!parameters_.empty()) std::ranges::copy(g, dy.row(row));
+    if (!needs_.backward_in_place) std::ranges::copy(g, dy.row(row));
     for (std::size_t input = 0; input < values.inputs(); ++input)
       if (const Matrix dx = values.dx(input); !dx.empty())
         for (std::int64_t i = 0; i < dx.columns; ++i)
@@ -75,7 +75,8 @@ void MixOp::gradient(const Pass&, const OpValues& values, const Subtrees& subtre
         if (needs_.gradient_reads_y) factor += 0.1f * at(values.y(), row, i);
         if (needs_.kept_per_row > 0) factor += 0.1f * at(values.kept(), row, i);
         if (needs_.backward_sums > 0) factor += small(values.backward_sums(), i);
-        sums[i - some.first] += factor * at(values.dy(), row, i);
+        sums[i - some.first] +=
+            needs_.backward_in_place ? factor : factor * at(values.dy(), row, i);
       }
   });
 }
@@ -123,7 +124,7 @@ RandomGraph::RandomGraph(std::uint64_t seed, bool batch_sums) {
                       .forward_sums = sums(),
                       .backward_sums = sums(),
                       .forward_in_place = draw.chance(2),
-                      .backward_in_place = parameter == nullptr && draw.chance(2),
+                      .backward_in_place = draw.chance(2),
                       .backward_reads_x = draw.chance(2),
                       .backward_reads_y = draw.chance(2),
                       .gradient_reads_y = draw.chance(2)};

@@ -49,8 +49,7 @@ test::TinyData sorted_rows(std::int64_t features) {
   return data;
 }
 
-/// Two normalizations around a residual; the first ones come before anything is trained. `first`
-/// stands in front of everything.
+/// Two normalizations around a residual; `first` stands in front of everything.
 Network normalized_network(std::int64_t width, std::unique_ptr<Layer> first,
                            const std::function<void(Network&)>& change = {}) {
   Network model("normalized");
@@ -229,8 +228,11 @@ TEST_P(BatchNormOverRanks, TrainsOnAChannelOfALargeMeanAndASmallDeviation) {
     data.y.push_back(z > 0 ? 1.0f : 0.0f);
   }
   const auto make = [] {
+    BatchNormalization::Options options;
+    options.epsilon = 1e-6;
+    options.momentum = 0.5;
     Sequential model;
-    model.add(std::make_unique<BatchNormalization>());
+    model.add(std::make_unique<BatchNormalization>(options));
     model.add(std::make_unique<Dense>(8, Activation::kTanh));
     model.add(std::make_unique<BatchNormalization>());
     model.add(std::make_unique<Dense>(1, Activation::kSigmoid));
@@ -251,6 +253,10 @@ TEST_P(BatchNormOverRanks, TrainsOnAChannelOfALargeMeanAndASmallDeviation) {
   for (const float value : together.arena().values()) EXPECT_TRUE(std::isfinite(value));
   const std::size_t last_epoch = trained.losses.size() - 3;  // steps of kBatch, kBatch, 13 rows
   EXPECT_LT(trained.losses[last_epoch], 0.6 * trained.losses[0]);
+  const auto& parameters = together.layers()[0]->parameters();
+  EXPECT_NEAR(parameters[2].value[0], 1e4, 1e-2);
+  EXPECT_NEAR(parameters[3].value[0], 1e-4, 5e-5);
+  EXPECT_NEAR(parameters[3].value[1], 0, 1e-6);
 }
 
 TEST_P(BatchNormOverRanks, AFrozenOneLeavesItsStatisticsAlone) {

@@ -10,7 +10,6 @@
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/batch_normalization.hpp"
 #include "src/layers/dense.hpp"
-#include "src/layers/prelu.hpp"
 
 namespace lockstep {
 namespace {
@@ -63,6 +62,7 @@ std::vector<Decision> decisions() {
       // Positions: an owner needs all columns.
       {"28 positions of 64 x 64, batch 32", dense(64), {28, 64}, 32, false, all_rows},
       {"28 positions of 64 x 64, 32 rows a rank", dense(64), {28, 64}, 32, true, all_rows},
+      {"4 positions of 1024 x 16, batch 32", dense(16), {4, 1024}, 32, false, all_rows},
       {"28 positions of 1024 x 1024, batch 4", dense(1024), {28, 1024}, 4, false, owners},
       {"batch norm", std::make_shared<BatchNormalization>(), {256}, 32, false, all_rows},
       {"nothing trained",
