@@ -64,6 +64,18 @@ void add_distribution(List& list) {
        [](const O& options) -> List::Written {
          return fmt::format("{}", static_cast<double>(options.bucket_floats) / kFloatsPerMib);
        }});
+  list.other({"block-grains", "", "N",
+              "grains that go through the network together: a power of two; 0: all", Use::kRun,
+              [](O& options, const std::string& text) {
+                const std::int64_t grains = read_integer<std::int64_t>(text, 0, kMany);
+                if ((grains & (grains - 1)) != 0) refuse_option("a power of two, or 0", text);
+                options.block_grains = grains;
+              },
+              [](const O& options) -> List::Written {
+                if (!options.block_grains) return {};
+                return fmt::format("{}", *options.block_grains);
+              }});
+  list.fields.back().unset = "by the cache";
   list.integer("check-replicas-every", Use::kRun, &O::check_replicas_every, 0, kMany,
                "steps between comparisons of all replicas; 0: only after training");
 }

@@ -26,8 +26,9 @@ struct TrainOptions {
 
   std::int64_t grain = 0;  ///< rows that are added up as one leaf; 0: default_grain(batch)
   DistributedOptimizer::Strategy sync = DistributedOptimizer::Strategy::kSharded;
-  std::optional<Numerics> numerics = {};    ///< kExact, also if not set: the same bits on any ranks
-  std::int64_t bucket_floats = 1 << 20;     ///< gradients per message, at most (one layer at least)
+  std::optional<Numerics> numerics = {};  ///< kExact, also if not set: the same bits on any ranks
+  std::int64_t bucket_floats = 1 << 20;   ///< gradients per message, at most (one layer at least)
+  std::optional<std::int64_t> block_grains = {};  ///< see DistributedOptimizer::Options
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower

@@ -177,6 +177,7 @@ void Trainer::prepare(const ArrayDataset& train) {
       make_distributed_optimizer(options_.sync, model_, communicator_,
                                  {.bucket_floats = options_.bucket_floats,
                                   .loss_sums = loss_sum_count(model_),
+                                  .block_grains = options_.block_grains,
                                   .profile = options_.profile ? &profile_ : nullptr},
                                  plans_, why_allreduce_);
 

@@ -13,19 +13,6 @@ bool spans_hosts(const Communicator& communicator) {
   return communicator.all_min(one_host ? 1 : 0) == 0;
 }
 
-std::int64_t most_rows(std::span<const StepPlan> plans, int rank) {
-  std::int64_t rows = 0;
-  for (const StepPlan& plan : plans) rows = std::max(rows, plan.rows_of(rank).count());
-  return rows;
-}
-
-WorkspaceUse use_of(const Network& model, std::int64_t rows) {
-  return {.training = true,
-          .ops = model.training_ops(),
-          .way = std::vector(model.graph().ops(), GradientWay::kRows),
-          .rows = {0, rows, rows}};
-}
-
 }  // namespace
 
 AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& communicator,
@@ -33,44 +20,27 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
     : DistributedOptimizer(model, options),
       communicator_(communicator),
       overlap_(spans_hosts(communicator)),
-      gradient_plan_(plan_gradients(model.graph(), GradientWay::kRows)),
-      workspace_(model.graph(), use_of(model, most_rows(plans, communicator.rank()))),
-      buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
+      layout_(plan_allreduce_layout(model, communicator.rank(), options, plans)),
+      buckets_(layout_.buckets),
+      workspace_(model.graph(), layout_.workspace),
       stride_(model.arena().trainable_size()),
+      gradients_(layout_.gradient_floats),
+      received_(layout_.received_floats),
       loss_sums_(communicator, kLossSumsTag, traffic_),
       batch_sums_(communicator, kBatchSumsTag, traffic_),
-      totals_(options.loss_sums) {
-  std::size_t own_subtrees = 1;  // the sums end in the first
-  std::size_t all_subtrees = 0;
-  std::size_t other_subtrees = 0;
-  std::int64_t most_grains = 1;
+      totals_(options.loss_sums),
+      addends_(layout_.all_subtrees) {
   for (const StepPlan& plan : plans) {
     const Range rows = plan.rows_of(communicator.rank());
-    most_grains = std::max(most_grains, (rows.count() + plan.grain() - 1) / plan.grain());
     steps_.push_back({&plan,
                       {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
                       plan.subtree_rows(communicator.rank()),
                       TreeSum(plan.grains(), plan.all_subtrees())});
-    const std::size_t all = plan.all_subtrees().size();
-    const std::size_t own = plan.subtrees_of(communicator.rank()).size();
-    own_subtrees = std::max(own_subtrees, own);
-    all_subtrees = std::max(all_subtrees, all);
-    other_subtrees = std::max(other_subtrees, all - own);
   }
-  gradients_ = FloatBuffer(static_cast<std::int64_t>(own_subtrees) * stride_);
-  addends_.resize(all_subtrees);
-
-  std::int64_t received = 0;
-  for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    messages_of_.emplace_back(communicator);
-    received_at_.push_back(received);
-    received +=
-        static_cast<std::int64_t>(other_subtrees) * shard(bucket, communicator.rank()).count();
-  }
-  received_ = FloatBuffer(received);
+  for (std::size_t i = 0; i < buckets_.size(); ++i) messages_of_.emplace_back(communicator);
   for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
-  plan_passes(workspace_, gradient_plan_, most_grains);
+  plan_passes(workspace_, layout_.gradients, layout_.block_grains, layout_.most_grains);
 }
 
 Range AllreduceOptimizer::shard(std::size_t bucket, int rank) const {
@@ -116,7 +86,7 @@ std::span<const double> AllreduceOptimizer::finish() {
 void AllreduceOptimizer::start(std::size_t bucket) {
   const int self = communicator_.rank();
   const Range own = shard(bucket, self);
-  std::int64_t at = received_at_[bucket];
+  std::int64_t at = layout_.received_at[bucket];
   for (int other = 0; other < communicator_.size(); ++other) {
     if (other == self) continue;
     for (std::size_t subtree = 0;
@@ -141,7 +111,7 @@ void AllreduceOptimizer::add_up(std::size_t bucket) {
   const Range own = shard(bucket, self);
   if (own.count() > 0) {
     const InPhase phase(options_.profile, Phase::kUpdate);
-    std::int64_t at = received_at_[bucket];
+    std::int64_t at = layout_.received_at[bucket];
     std::size_t addend = 0;
     for (int rank = 0; rank < communicator_.size(); ++rank)
       for (std::size_t subtree = 0; subtree < step_->plan->subtrees_of(rank).size(); ++subtree) {

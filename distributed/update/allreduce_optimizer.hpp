@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "distributed/update/allreduce_layout.hpp"
 #include "distributed/update/allreduce_sums.hpp"
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
@@ -62,16 +63,15 @@ class AllreduceOptimizer final : public DistributedOptimizer {
 
   const Communicator& communicator_;
   bool overlap_;
-  GradientPlan gradient_plan_;  ///< all by rows
-  Workspace workspace_;         ///< of this rank's rows
-  std::vector<Bucket> buckets_;
+  AllreduceLayout layout_;
+  const std::vector<Bucket>& buckets_;  ///< of the layout
+  Workspace workspace_;                 ///< of this rank's rows
   std::vector<Step> steps_;
   Step* step_ = nullptr;  ///< the one under way
 
-  std::int64_t stride_;                    ///< floats from one partial to the next
-  FloatBuffer gradients_;                  ///< this rank's partials
-  FloatBuffer received_;                   ///< other ranks' partials of this rank's shards
-  std::vector<std::int64_t> received_at_;  ///< where a bucket's begin
+  std::int64_t stride_;    ///< floats from one partial to the next
+  FloatBuffer gradients_;  ///< this rank's partials
+  FloatBuffer received_;   ///< other ranks' partials of this rank's shards
   AllreduceSums loss_sums_, batch_sums_;
   std::vector<double> totals_;  ///< of the losses
   std::vector<const float*> addends_;

@@ -1,10 +1,13 @@
 #include "distributed/update/distributed_optimizer.hpp"
 
+#include <algorithm>
+
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/update/allreduce_optimizer.hpp"
 #include "distributed/update/sharded_optimizer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/memory.hpp"
+#include "src/graph/schedule.hpp"
 
 namespace lockstep {
 
@@ -35,9 +38,22 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
   return plain;
 }
 
+std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
+                          std::int64_t grain_rows, std::int64_t most_grains) {
+  if (options.block_grains) return *options.block_grains;
+  return choose_block_grains(model.graph(), model.training_ops(), grain_rows, most_grains,
+                             second_level_cache_bytes());
+}
+
+std::int64_t block_rows(std::int64_t block_grains, std::int64_t grain_rows, std::int64_t own_rows) {
+  // A number of grains may come from a user.
+  if (block_grains == 0 || block_grains > own_rows) return own_rows;
+  return std::min(block_grains * grain_rows, own_rows);
+}
+
 void DistributedOptimizer::plan_passes(const Workspace& workspace, const GradientPlan& gradients,
-                                       std::int64_t most_grains) {
-  passes_.emplace(model_.graph(), workspace, gradients, /*block_grains=*/0, most_grains);
+                                       std::int64_t block_grains, std::int64_t most_grains) {
+  passes_.emplace(model_.graph(), workspace, gradients, block_grains, most_grains);
   if (options_.profile == nullptr) return;
   passes_->set_observer([profile = options_.profile](TrainingPass::Activity activity) {
     using enum TrainingPass::Activity;

@@ -49,6 +49,9 @@ class DistributedOptimizer {
   struct Options {
     std::int64_t bucket_floats = 1 << 20;  ///< gradients that travel together, at most
     std::size_t loss_sums = 1;             ///< numbers that are added up beside the gradients
+    /// Grains that go through the network together, a power of two; 0: all; not set: as the cache
+    /// likes it.
+    std::optional<std::int64_t> block_grains = {};
     /// Told of all phases but kData and kOther; outlives the optimizer.
     StepProfile* profile = nullptr;
   };
@@ -97,9 +100,9 @@ class DistributedOptimizer {
 
  protected:
   DistributedOptimizer(Network& model, const Options& options) : model_(model), options_(options) {}
-  /// When workspace and gradients are planned: `most_grains` of a rank.
+  /// When workspace and gradients are planned: `most_grains` of a host.
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
-                   std::int64_t most_grains);
+                   std::int64_t block_grains, std::int64_t most_grains);
   virtual TrainingPass::Partials partials() = 0;
   virtual BatchSums& batch_sums() = 0;
   /// Of the ranks that share the parameters, the one that writes those which are state.
@@ -112,6 +115,11 @@ class DistributedOptimizer {
   std::optional<TrainingPass> passes_;
   Traffic traffic_;
 };
+
+/// Grains of a block on a rank that has at most so many; and the rows that this is at most.
+std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
+                          std::int64_t grain_rows, std::int64_t most_grains);
+std::int64_t block_rows(std::int64_t block_grains, std::int64_t grain_rows, std::int64_t own_rows);
 
 /// `wanted`, or kAllreduce where ranks of a host cannot share memory; `why_not` then says so. The
 /// references must outlive the result; `plans`: all that steps will have. Collective.

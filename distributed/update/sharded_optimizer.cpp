@@ -4,8 +4,6 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/replica_check.hpp"
-#include "distributed/update/gradient_inputs.hpp"
-#include "distributed/update/gradient_ways.hpp"
 #include "distributed/update/wait_until.hpp"
 
 namespace lockstep {
@@ -13,28 +11,6 @@ namespace {
 
 /// Floats that stay in a second-level cache between gradients and update.
 constexpr std::int64_t kStaysInCache = 1 << 16;
-/// Floats of input that each rank of a host may keep for itself.
-constexpr std::int64_t kLargestOwnInput = 1 << 22;
-
-std::vector<ShardedStep> plan_steps(std::span<const StepPlan> plans, const HostMap& map, int rank) {
-  std::vector<ShardedStep> steps;
-  for (const StepPlan& plan : plans) steps.push_back(plan_sharded_step(plan, map, rank));
-  return steps;
-}
-
-/// Doubles of one exchange.
-std::size_t most_batch_sums(const Graph& graph) {
-  std::size_t most = 0;
-  for (const Graph::Step& step : graph.steps())
-    most = std::max({most, step.op->needs().forward_sums, step.op->needs().backward_sums});
-  return most;
-}
-
-std::int64_t most_host_rows(std::span<const ShardedStep> steps) {
-  std::int64_t rows = 0;
-  for (const ShardedStep& step : steps) rows = std::max(rows, step.host_rows.count());
-  return rows;
-}
 
 }  // namespace
 
@@ -47,117 +23,37 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
       map_(map_hosts(communicator, host_)),
       self_(communicator.rank()),
       my_host_(map_.host_of(self_)),
-      steps_(plan_steps(plans, map_, self_)),
-      ways_(choose_gradient_ways(model.graph(), host_.size(), most_host_rows(steps_))),
-      gradient_plan_(plan_gradients(model.graph(), ways_)),
-      buckets_(plan_buckets(gradient_plan_, model.arena().trainable_size(), options.bucket_floats)),
+      layout_(plan_sharded_layout(model, map_, self_, options, plans)),
+      buckets_(layout_.buckets),
+      window_(host_, layout_.window),
       backoff_(Backoff::spins_for(host_.size())),
+      addends_(layout_.most_addends),
       slots_(model, communicator, map_, buckets_),
       loss_sums_(communicator, map_, kLossSumsTag, traffic_),
       loss_totals_(options.loss_sums) {
-  for (int shard = 0; shard < map_.shards(); ++shard)
-    if (map_.owner(my_host_, shard) == self_) my_shards_.push_back(shard);
-  plan_window(plans);
   if (!shares_memory()) return;
-  flags_ = std::make_unique<HostSteps>(window_->flags(), host_.size(), host_.rank(),
+  workspace_.emplace(model.graph(), layout_.workspace, window_.workspace(), layout_.own_input);
+  plan_passes(*workspace_, layout_.gradients, layout_.block_grains, layout_.most_grains);
+  flags_ = std::make_unique<HostSteps>(window_.flags(), host_.size(), host_.rank(),
                                        static_cast<std::int64_t>(buckets_.size()));
-  batch_sums_.emplace(communicator_, map_, host_.size(), *flags_, window_->batch_sums(), traffic_,
+  batch_sums_.emplace(communicator_, map_, host_.size(), *flags_, window_.batch_sums(), traffic_,
                       [this] { return advance(); });
-  plan_shards();
-  plan_inputs();
-}
-
-void ShardedOptimizer::plan_window(std::span<const StepPlan> plans) {
-  std::size_t all_subtrees = 0, rank_partials = 0;
-  std::int64_t own_rows = 0, most_grains = 1;
-  for (const StepPlan& plan : plans)
-    all_subtrees = std::max(all_subtrees, plan.all_subtrees().size());
-  for (const ShardedStep& step : steps_) {
-    rank_partials = std::max(rank_partials, step.rank_partials);
-    own_rows = std::max(own_rows, step.rows.count());
-    most_grains = std::max(most_grains,
-                           (step.host_rows.count() + step.plan->grain() - 1) / step.plan->grain());
-  }
-  addends_.resize(std::max(all_subtrees, rank_partials));
-
-  const std::int64_t host_rows = most_host_rows(steps_);
-  const std::int64_t input_columns = element_count(model_.input_shape());
-  std::int64_t gathered = 0;  // columns of others' rows, by all ranks
-  for (const int rank : map_.ranks_of(my_host_))
-    gathered += gradient_columns(model_.graph(), gradient_plan_, map_, buckets_, rank).count();
-  own_input_ = host_.size() > 1 && host_rows * input_columns <= kLargestOwnInput &&
-               gathered <= 2 * input_columns;
-  const WorkspaceUse use{.training = true,
-                         .ops = model_.training_ops(),
-                         .way = ways_,
-                         .rows = {host_rows, own_rows, own_rows},
-                         .shared = host_.size() > 1};
-  const bool alone = host_.size() == 1;
-  window_.emplace(
-      host_, HostWindow::Sizes{.flag_bytes = HostSteps::bytes(host_.size()),
-                               .loss_sums = all_subtrees * options_.loss_sums,
-                               .batch_sums = 2 * all_subtrees * most_batch_sums(model_.graph()),
-                               .parameters = model_.arena().size(),
-                               .partials = alone ? 0
-                                                 : static_cast<std::int64_t>(rank_partials) *
-                                                       gradient_plan_.partial_floats,
-                               .workspace = Workspace::host_floats(model_.graph(), use)});
-  if (!shares_memory()) return;
-  workspace_.emplace(model_.graph(), use, window_->workspace(), own_input_);
-  plan_passes(*workspace_, gradient_plan_, most_grains);
-}
-
-void ShardedOptimizer::plan_shards() {
-  std::size_t most_subtrees = 0;  // of this host, and
-  std::size_t most_received = 0;  // of the others
-  for (const ShardedStep& step : steps_) {
-    most_subtrees = std::max(most_subtrees, step.host_subtrees.size());
-    most_received = std::max(most_received, step.sources.size() - step.host_subtrees.size());
-  }
-  most_subtrees = std::max<std::size_t>(most_subtrees, 1);  // the sums end in the first
-  // A rank that is alone on its host owns everything, and its passes write here.
-  const bool alone = host_.size() == 1;
-  std::int64_t gradients = 0;
-  std::int64_t slots = 0;
-  std::int64_t receiving = 0;
-  for (const Bucket& bucket : buckets_) {
-    BucketState& state = states_.emplace_back(communicator_);
-    for (const int index : my_shards_) {
-      const Range floats = map_.shard(bucket, index);
-      const Range own = map_.piece(bucket, index, my_host_);
-      state.shards.push_back(
-          {index, floats, own, alone ? floats.first : gradients, slots, receiving});
-      gradients += floats.count();
-      slots += own.count();
-      receiving += own.count() * static_cast<std::int64_t>(most_received);
-    }
-  }
-  stride_ = gradients;
-  gradients_ = FloatBuffer(stride_ * static_cast<std::int64_t>(most_subtrees));
-  received_ = FloatBuffer(receiving);
-}
-
-/// Where every rank keeps its input for itself, each takes from the dataset what it needs of
-/// others.
-void ShardedOptimizer::plan_inputs() {
-  const Range columns =
-      own_input_ ? gradient_columns(model_.graph(), gradient_plan_, map_, buckets_, self_)
-                 : Range{};
-  for (const ShardedStep& step : steps_)
-    other_inputs_.push_back(inputs_of_others(step, map_, self_, columns));
+  for (std::size_t i = 0; i < buckets_.size(); ++i) states_.emplace_back(communicator_);
+  gradients_ = FloatBuffer(layout_.gradient_floats);
+  received_ = FloatBuffer(layout_.received_floats);
 }
 
 std::span<float> ShardedOptimizer::gradients_of(const Shard& shard, std::size_t subtree,
                                                 Range floats) {
   return part_of(gradients_.span(),
-                 static_cast<std::int64_t>(subtree) * stride_ + shard.gradients_at + floats.first -
-                     shard.floats.first,
+                 static_cast<std::int64_t>(subtree) * layout_.partial_floats + shard.gradients_at +
+                     floats.first - shard.floats.first,
                  floats.count());
 }
 
 void ShardedOptimizer::set_up() {
-  window_->set_up(host_, model_.arena().values());
-  model_.arena().use_values(window_->parameters());
+  window_.set_up(host_, model_.arena().values());
+  model_.arena().use_values(window_.parameters());
   set_up_ = true;
 }
 
@@ -169,7 +65,7 @@ void ShardedOptimizer::hand_back() {
 }
 
 void ShardedOptimizer::begin_step(std::size_t plan) {
-  step_ = &steps_[plan];
+  step_ = &layout_.steps[plan];
   workspace_->set_first_row(step_->rows.first);
   progress_.reset();  // of a step that an exception ended
   computing_ = false;
@@ -177,7 +73,7 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
-  loss_sums_.begin(*step_, window_->loss_sums(), options_.loss_sums);
+  loss_sums_.begin(*step_, window_.loss_sums(), options_.loss_sums);
   losses_known_ = false;
   batch_sums_->begin_step(*step_);
 }
@@ -195,10 +91,10 @@ std::span<double> ShardedOptimizer::loss_sums(std::size_t subtree) {
 }
 
 TrainingPass::Partials ShardedOptimizer::partials() {
-  if (host_.size() == 1) return {gradients_.span().data(), stride_};
+  if (host_.size() == 1) return {gradients_.span().data(), layout_.partial_floats};
   const auto slot = static_cast<std::int64_t>(step_->first_partial);
-  const std::int64_t stride = gradient_plan_.partial_floats;
-  return {window_->partials().data() + slot * stride, stride};
+  const std::int64_t stride = layout_.gradients.partial_floats;
+  return {window_.partials().data() + slot * stride, stride};
 }
 
 void ShardedOptimizer::op_done(std::size_t op) {
@@ -273,10 +169,11 @@ void ShardedOptimizer::compute(std::size_t bucket) {
   const InPhase phase(options_.profile, Phase::kGradients);
   computing_ = true;
   const Pass pass{.training = true, .numerics = model_.numerics()};
-  for (const Shard& shard : states_[bucket].shards) {
+  for (const Shard& shard : layout_.shards[bucket]) {
     float* const gradients = gradients_of(shard, 0, shard.floats).data();
-    Subtrees subtrees{
-        .samples = step_->host_subtrees, .grain = step_->plan->grain(), .stride = stride_};
+    Subtrees subtrees{.samples = step_->host_subtrees,
+                      .grain = step_->plan->grain(),
+                      .stride = layout_.partial_floats};
     // Other cores have read the parameters since the last step: the update wants them back.
     if (host_.size() > 1 && step_->sources.size() == 1 && shard.floats.count() <= kStaysInCache)
       subtrees.prefetch =
@@ -291,8 +188,8 @@ void ShardedOptimizer::compute(std::size_t bucket) {
 
 /// Of the gradients that every rank of the host has computed of its own rows.
 void ShardedOptimizer::add_up_ranks(const Shard& shard) {
-  const std::int64_t stride = gradient_plan_.partial_floats;
-  for (const TrainedParameter& trained : gradient_plan_.parameters) {
+  const std::int64_t stride = layout_.gradients.partial_floats;
+  for (const TrainedParameter& trained : layout_.gradients.parameters) {
     const Range elements = trained.parameter->elements_within(shard.floats);
     if (trained.way != GradientWay::kRows || elements.count() == 0) continue;
     const std::int64_t offset = trained.parameter->offset;
@@ -300,7 +197,7 @@ void ShardedOptimizer::add_up_ranks(const Shard& shard) {
     for (std::size_t i = 0; i < step_->host_partials.size(); ++i) {
       ShardedStep::HostPartial& partial = step_->host_partials[i];
       for (std::size_t k = 0; k < partial.count; ++k)
-        addends_[k] = window_->partials().data() +
+        addends_[k] = window_.partials().data() +
                       static_cast<std::int64_t>(partial.first + k) * stride + trained.partial_at +
                       elements.first;
       partial.sum.add(std::span(addends_).first(partial.count),
@@ -312,7 +209,7 @@ void ShardedOptimizer::add_up_ranks(const Shard& shard) {
 /// Sends this host's partials of the other hosts' pieces, and expects theirs of this rank's.
 void ShardedOptimizer::collect(std::size_t bucket) {
   BucketState& state = states_[bucket];
-  for (const Shard& shard : state.shards) {
+  for (const Shard& shard : layout_.shards[bucket]) {
     std::int64_t received_at = shard.received_at;
     for (int host = 0; host < map_.hosts(); ++host) {
       if (host == my_host_) continue;
@@ -338,7 +235,7 @@ void ShardedOptimizer::collect(std::size_t bucket) {
 
 /// Adds up the gradients of this rank's pieces and updates their parameters.
 void ShardedOptimizer::update(std::size_t bucket) {
-  for (const Shard& shard : states_[bucket].shards) {
+  for (const Shard& shard : layout_.shards[bucket]) {
     const Range floats = shard.own;
     if (floats.count() == 0) continue;
     const std::size_t count = step_->sources.size();
@@ -364,7 +261,7 @@ void ShardedOptimizer::send_back(std::size_t bucket) {
   const auto values = [&](Range floats) {
     return part_of(model_.arena().values(), floats.first, floats.count());
   };
-  for (const Shard& shard : state.shards) {
+  for (const Shard& shard : layout_.shards[bucket]) {
     for (int host = 0; host < map_.hosts(); ++host) {
       if (host == my_host_) continue;
       const int peer = map_.owner(host, shard.index);

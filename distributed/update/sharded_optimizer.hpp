@@ -9,8 +9,8 @@
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_steps.hpp"
 #include "distributed/update/host_window.hpp"
+#include "distributed/update/sharded_layout.hpp"
 #include "distributed/update/sharded_slots.hpp"
-#include "distributed/update/sharded_step.hpp"
 #include "distributed/update/sum_exchange.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/progress_hook.hpp"
@@ -44,7 +44,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
 
   /// Whether this host's ranks could get a window; if not on every host, nothing else may be
   /// called.
-  bool shares_memory() const { return window_->shared(); }
+  bool shares_memory() const { return window_.shared(); }
 
   void set_up() override;
   void hand_back() override;
@@ -53,7 +53,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   const Workspace& workspace() const override { return *workspace_; }
   Input own_input() const override;
   std::span<const Input> other_inputs() const override {
-    return other_inputs_[static_cast<std::size_t>(step_ - steps_.data())];
+    return layout_.other_inputs[static_cast<std::size_t>(step_ - layout_.steps.data())];
   }
   Subtrees subtrees() const override;
   std::span<double> loss_sums(std::size_t subtree) override;
@@ -71,15 +71,6 @@ class ShardedOptimizer final : public DistributedOptimizer {
   bool writes_state() const override { return host_.is_root(); }
 
  private:
-  /// A shard of a bucket that this rank owns.
-  struct Shard {
-    int index;
-    Range floats;
-    Range own;                  ///< the piece of it that this rank owns
-    std::int64_t gradients_at;  ///< its place within each partial in gradients_
-    std::int64_t slots_at;      ///< of the piece in slots_
-    std::int64_t received_at;   ///< of the piece's partials from other hosts in received_
-  };
   enum class Stage {
     kFilling,     ///< until all ranks of the host have arrived
     kCollecting,  ///< until the other hosts' partials are here
@@ -89,13 +80,9 @@ class ShardedOptimizer final : public DistributedOptimizer {
   struct BucketState {
     explicit BucketState(const Communicator& communicator) : messages(communicator) {}
     Stage stage = Stage::kFilling;
-    std::vector<Shard> shards;
     Messages messages;
   };
 
-  void plan_window(std::span<const StepPlan> plans);
-  void plan_shards();
-  void plan_inputs();
   bool advance();
   bool advance_loss_sums();
   void compute(std::size_t bucket);
@@ -111,22 +98,15 @@ class ShardedOptimizer final : public DistributedOptimizer {
   HostMap map_;
   int self_;  ///< this rank
   int my_host_;
-  std::vector<int> my_shards_;
-  std::vector<ShardedStep> steps_;
-  ShardedStep* step_ = nullptr;  ///< the one under way
-  std::vector<GradientWay> ways_;
-  GradientPlan gradient_plan_;
-  std::vector<Bucket> buckets_;
-
-  std::optional<HostWindow> window_;
+  ShardedLayout layout_;
+  const std::vector<Bucket>& buckets_;  ///< of the layout
+  ShardedStep* step_ = nullptr;         ///< the one under way
+  HostWindow window_;
   std::optional<Workspace> workspace_;
-  bool own_input_ = false;  ///< what ranks take from the dataset need not travel between cores
-  std::vector<std::vector<Input>> other_inputs_;  ///< of each step
 
   std::unique_ptr<HostSteps> flags_;
   Backoff backoff_;
-  FloatBuffer gradients_;    ///< of the shards that this rank owns, partial by partial
-  std::int64_t stride_ = 0;  ///< floats from one partial to the next
+  FloatBuffer gradients_;  ///< of the shards that this rank owns, partial by partial
   FloatBuffer received_;
   std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;

@@ -24,6 +24,7 @@ class StepPlan {
   std::int64_t rows() const { return rows_; }
   std::int64_t grain() const { return grain_; }
   std::int64_t grains() const { return (rows_ + grain_ - 1) / grain_; }
+  std::int64_t grains_of_rows(std::int64_t rows) const { return (rows + grain_ - 1) / grain_; }
   int ranks() const { return static_cast<int>(first_subtree_.size()) - 1; }
 
   /// The rows of the batch that a rank works on.

@@ -109,6 +109,10 @@ std::optional<std::int64_t> available_memory() {
   return std::min(*kilobytes * 1024, limited.value_or(*kilobytes * 1024));
 }
 
+std::int64_t resident_memory() {
+  return leading_number(value_in("/proc/self/smaps_rollup", "Pss")).value_or(0) * 1024;
+}
+
 std::optional<FileSystemSpace> space_on(const std::string& directory) {
   struct statvfs status = {};
   if (::statvfs(directory.c_str(), &status) != 0) return std::nullopt;

@@ -14,6 +14,9 @@ std::string instruction_sets();
 /// job's limit (cgroup) if that is less. None where the system does not tell.
 std::optional<std::int64_t> available_memory();
 
+/// Bytes of memory that this process takes, shared ones in parts; 0 where the system does not tell.
+std::int64_t resident_memory();
+
 struct FileSystemSpace {
   std::int64_t size = 0;
   std::int64_t available = 0;

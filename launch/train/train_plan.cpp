@@ -8,6 +8,7 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
 #include "distributed/update/step_plan.hpp"
+#include "distributed/update/training_memory.hpp"
 #include "io/data/sample_order.hpp"
 #include "io/hdf5/hdf5.hpp"
 #include "io/import/import.hpp"
@@ -128,22 +129,43 @@ std::string describe_steps(const TrainSettings& settings, std::int64_t rows, int
       settings.training.numerics == Numerics::kFast ? "fast" : "exact");
 }
 
-/// Parameters, gradients and optimizer slots on a host: of each rank, or of all together and each
-/// rank's parameters at the beginning and the end.
-std::int64_t replica_bytes(const Network& model, DistributedOptimizer::Strategy sync, int ranks) {
-  const auto copies = static_cast<std::int64_t>(2 + model.optimizer().slot_names().size());
-  const bool shared = sync == DistributedOptimizer::Strategy::kSharded;
-  return model.arena().size() * static_cast<std::int64_t>(sizeof(float)) *
-         (shared ? copies + ranks : copies * ranks);
+/// What training takes on this host: the rows, what training works in, what a checkpoint is built
+/// in, and what its processes take before.
+struct Memory {
+  std::int64_t rows = 0, training = 0, checkpoint = 0, processes = 0;
+  std::int64_t total() const { return rows + training + checkpoint + processes; }
+};
+
+std::int64_t training_bytes(const TrainPlan& plan, std::int64_t rows, int ranks, int host_ranks) {
+  const TrainOptions& options = plan.settings.training;
+  std::vector<StepPlan> plans{plan_of_batch(plan.settings, rows, ranks)};
+  if (const std::int64_t rest = training_rows_of(plan.settings, rows) % plans.front().rows())
+    plans.emplace_back(rest, plans.front().grain(), ranks);
+  const DistributedOptimizer::Options distributed{
+      .bucket_floats = options.bucket_floats,
+      .loss_sums = 1 + plan.network.model.metrics().size(),
+      .block_grains = options.block_grains};
+  return training_memory(plan.network.model, options.sync, distributed, host_ranks, plans).total();
 }
 
-std::string describe_memory(std::int64_t data, std::int64_t replicas) {
+/// The slots that rank 0 gathers, and the image of the file with them and the weights; for a moment
+/// there is a copy of each.
+std::int64_t checkpoint_bytes(const Network& model) {
+  const auto slots = static_cast<std::int64_t>(model.optimizer().slot_names().size());
+  return 2 * (1 + 2 * slots) * model.arena().size() * static_cast<std::int64_t>(sizeof(float));
+}
+
+std::string describe_memory(const Memory& memory) {
   const std::optional<std::int64_t> available = available_memory();
-  check(!available || data + replicas <= *available, ExitCode::kInputOutput,
-        "[memory] expected at least {} on this host ({} of rows, {} of replicas), got {}",
-        mib(data + replicas), mib(data), mib(replicas), available ? mib(*available) : "");
-  return fmt::format("{:<12}{} of rows and {} of replicas on this host; {} available\n", "memory",
-                     mib(data), mib(replicas), available ? mib(*available) : "unknown");
+  check(!available || memory.total() <= *available, ExitCode::kInputOutput,
+        "[memory] expected at least {} on this host ({} of rows, {} to train in), got {}",
+        mib(memory.total()), mib(memory.rows), mib(memory.training),
+        available ? mib(*available) : "");
+  return fmt::format(
+      "{:<12}{} on this host: {} of rows, {} to train in, {} to save, {} for processes; {} "
+      "available\n",
+      "memory", mib(memory.total()), mib(memory.rows), mib(memory.training), mib(memory.checkpoint),
+      mib(memory.processes), available ? mib(*available) : "unknown");
 }
 
 std::string describe_run(const TrainPlan& plan) {
@@ -157,19 +179,26 @@ std::string describe_run(const TrainPlan& plan) {
   return fmt::format("{:<12}{}: {}\n", "run", printable(directory.path().string()), how);
 }
 
-std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks) {
+std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks, std::int64_t resident) {
   const Network& model = plan.network.model;
   std::string text;
-  std::int64_t bytes = describe_dataset(plan, "data", plan.train, text);
-  if (plan.validation) bytes += describe_dataset(plan, "validation", *plan.validation, text);
-  if (plan.test) bytes += describe_dataset(plan, "test", *plan.test, text);
+  Memory memory;
+  memory.rows = describe_dataset(plan, "data", plan.train, text);
+  if (plan.validation) memory.rows += describe_dataset(plan, "validation", *plan.validation, text);
+  if (plan.test) memory.rows += describe_dataset(plan, "test", *plan.test, text);
   text +=
       fmt::format("{:<12}{} layers, {} parameters; {} -> {}\n", "network", model.layers().size(),
                   model.parameter_count(), to_string_batched(model.input_shape()),
                   to_string_batched(model.output_shape()));
-  text += describe_steps(plan.settings, open(plan.train.x, plan.settings).rows(), ranks);
+  const std::int64_t rows = open(plan.train.x, plan.settings).rows();
+  text += describe_steps(plan.settings, rows, ranks);
   text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
-  text += describe_memory(bytes, replica_bytes(model, plan.settings.training.sync, host_ranks));
+  memory.training = training_bytes(plan, rows, ranks, host_ranks);
+  memory.checkpoint = checkpoint_bytes(model);
+  // Each holds its parameters already.
+  memory.processes =
+      resident - host_ranks * model.arena().size() * static_cast<std::int64_t>(sizeof(float));
+  text += describe_memory(memory);
   return text + describe_run(plan);
 }
 
@@ -236,8 +265,9 @@ std::string model_json_text(const Network& model) {
 }
 
 void describe_plan(const Communicator& world, const TrainPlan& plan) {
-  const int host_ranks = world.on_this_host().size();
-  on_root(world, [&] { print_now(describe_all(plan, world.size(), host_ranks)); });
+  const Communicator host = world.on_this_host();
+  const std::int64_t resident = host.all_sum(resident_memory());
+  on_root(world, [&] { print_now(describe_all(plan, world.size(), host.size(), resident)); });
 }
 
 }  // namespace lockstep

@@ -49,15 +49,18 @@ TrainingPass::TrainingPass(const Graph& graph, const Workspace& workspace,
   for (std::size_t i = 0; i < gradients.parameters.size(); ++i)
     if (gradients.parameters[i].way == GradientWay::kRows)
       due_[gradients.parameters[i].uses.front().op].push_back(i);
-  if (block_grains > 0 && block_grains < most_grains)
-    stack_ = FloatBuffer(gradients.partial_floats *
-                         std::bit_width(static_cast<std::uint64_t>(most_grains / block_grains)));
+  stack_ = FloatBuffer(gradients.partial_floats * stack_entries(block_grains, most_grains));
   for (const std::size_t op : phases_.cut_ops()) {
     const Needs needs = graph.steps()[op].op->needs();
     cuts_.push_back({op, TreeStack(needs.forward_sums), TreeStack(needs.backward_sums)});
   }
   blocks_.reserve(static_cast<std::size_t>(most_grains));
   samples_.reserve(static_cast<std::size_t>(most_grains));
+}
+
+std::int64_t TrainingPass::stack_entries(std::int64_t block_grains, std::int64_t most_grains) {
+  if (block_grains == 0 || block_grains >= most_grains) return 0;
+  return std::bit_width(static_cast<std::uint64_t>(most_grains / block_grains));
 }
 
 void TrainingPass::run(const Pass& pass, const Subtrees& subtrees, const Partials& partials,

@@ -32,6 +32,9 @@ class TrainingPass {
   TrainingPass(const Graph& graph, const Workspace& workspace, const GradientPlan& gradients,
                std::int64_t block_grains, std::int64_t most_grains);
 
+  /// Entries of the stack on which pieces of a subtree are added up, above the lowest.
+  static std::int64_t stack_entries(std::int64_t block_grains, std::int64_t most_grains);
+
   /// Where this rank's partials by GradientWay::kRows go: subtree i to first + i * stride.
   struct Partials {
     float* first = nullptr;

@@ -65,8 +65,6 @@ struct Columns {
   std::int64_t count;
   std::int64_t stride;
 };
-/// Of Kernels::l2_normalize.
-inline constexpr float kLargestInverse = 1e7f;
 
 /// The element-wise inner loops, compiled for several instruction sets from one source
 /// (kernels.inc). Each output element is the same chain of IEEE operations in every variant, so all
@@ -172,12 +170,6 @@ struct Kernels {
   /// sums = fma(dy, xhat, sums), row by row
   void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
                               ColumnMoments moments);
-  // --- Cosines; (rows, columns) ---
-  /// y = x / |x| by rows, where 1 / |x| is at most kLargestInverse (Keras 3's); y may be x
-  void (*l2_normalize)(const float* x, float* y, std::int64_t rows, std::int64_t columns);
-  /// From x and dy; dx may be dy
-  void (*l2_normalize_backward)(const float* x, const float* dy, float* dx, std::int64_t rows,
-                                std::int64_t columns);
 
   // --- Regularizers ---
   WeightSums (*weight_sums)(const float* w, std::int64_t n);

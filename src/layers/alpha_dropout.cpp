@@ -30,10 +30,10 @@ class AlphaDropoutOp final : public Op {
             .backward_reads_y = false};
   }
   void forward(const Pass& pass, const OpValues& values) const override;
-  void backward(const Pass&, const OpValues& values) const override {
+  void backward(const Pass& pass, const OpValues& values) const override {
     const Matrix dx = values.dx();
     if (dx.empty()) return;
-    if (rate_ == 0) return copy_values(values.dy(), dx);
+    if (!pass.training || rate_ == 0) return copy_values(values.dy(), dx);
     kernels().multiply(values.dy().data, values.kept().data, dx.data, dx.size());
   }
 

@@ -4,34 +4,15 @@
 
 #include "src/core/error.hpp"
 #include "src/kernels/gemm.hpp"
-#include "src/kernels/kernels.hpp"
 #include "src/layers/axes.hpp"
+#include "src/layers/row_norm_op.hpp"
 #include "src/layers/strided_op.hpp"
 
 namespace lockstep {
 namespace {
 
-/// y = x / |x| over rows of a length.
-class L2NormalizeOp final : public Op {
- public:
-  explicit L2NormalizeOp(std::int64_t length) : length_(length) {}
-
-  Needs needs() const override {
-    return {.forward_in_place = true, .backward_in_place = true, .backward_reads_y = false};
-  }
-  void forward(const Pass&, const OpValues& values) const override {
-    const ConstMatrix x = values.x().with_columns(length_);
-    kernels().l2_normalize(x.data, values.y().data, x.rows, length_);
-  }
-  void backward(const Pass&, const OpValues& values) const override {
-    if (values.dx().empty()) return;
-    const Matrix dx = values.dx().with_columns(length_);
-    kernels().l2_normalize_backward(values.x().data, values.dy().data, dx.data, dx.rows, length_);
-  }
-
- private:
-  std::int64_t length_;
-};
+/// The shortest length by which Keras 3 divides, squared.
+constexpr double kShortestSquared = 1e-14;
 
 /// y = a b^T of each sample.  a: (m, length), b: (n, length), y: (m, n).
 class BatchDotOp final : public Op {
@@ -109,7 +90,10 @@ std::size_t Dot::lower(Graph& graph, std::span<const std::size_t> inputs) {
     const Shape shape = graph.shape(values[i]);
     output.insert(output.end(), shape.begin(), shape.end() - 1);
     if (normalize_)
-      values[i] = graph.add(std::make_unique<L2NormalizeOp>(length), {values[i]}, shape);
+      values[i] = graph.add(std::make_unique<RowNormOp>(
+                                RowNorm::kLength, ScaleAndOffset(parameters_, false, false, length),
+                                kShortestSquared, length, element_count(shape) / length),
+                            {values[i]}, shape);
   }
   if (output.empty()) output = {1};
   const std::int64_t m = element_count(shapes[0]) / length, n = element_count(shapes[1]) / length;

@@ -39,6 +39,8 @@ class Layer {
   /// Layers that use a mask are refused behind one (65), and networks to whose output it gets.
   virtual OnMask on_mask() const { return OnMask::kCarries; }
 
+  /// Keras 3 takes no `trainable` and no `batch_input_shape` in this class's config.
+  virtual bool is_never_trainable() const { return false; }
   /// Keras 2's config without name, trainable and dtype, in Keras's order of keys.
   virtual nlohmann::ordered_json config() const = 0;
 

@@ -57,10 +57,10 @@ class MultipliedNoiseOp final : public Op {
       random.normals(values.batch_row() + i, 1, stddev_, factors.rows_from(i, 1).flat());
     kernels().multiply(x.data, factors.data, values.y().data, x.size());
   }
-  void backward(const Pass&, const OpValues& values) const override {
+  void backward(const Pass& pass, const OpValues& values) const override {
     const Matrix dx = values.dx();
     if (dx.empty()) return;
-    if (stddev_ == 0) return copy_values(values.dy(), dx);
+    if (!pass.training || stddev_ == 0) return copy_values(values.dy(), dx);
     kernels().multiply(values.dy().data, values.kept().data, dx.data, dx.size());
   }
 

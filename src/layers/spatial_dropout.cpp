@@ -30,9 +30,9 @@ class SpatialDropoutOp final : public Op {
       random.mask(values.batch_row() + i, rate_, scale, values.kept().rows_from(i, 1).flat());
     apply(values.x(), values.kept(), values.y());
   }
-  void backward(const Pass&, const OpValues& values) const override {
+  void backward(const Pass& pass, const OpValues& values) const override {
     if (values.dx().empty()) return;
-    if (rate_ == 0) return copy_values(values.dy(), values.dx());
+    if (!pass.training || rate_ == 0) return copy_values(values.dy(), values.dx());
     apply(values.dy(), values.kept(), values.dx());
   }
 

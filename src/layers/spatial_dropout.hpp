@@ -15,6 +15,7 @@ class SpatialDropout final : public Layer {
   SpatialDropout(int dimensions, double rate, bool channels_first = false);
 
   std::string class_name() const override;
+  bool is_never_trainable() const override { return true; }
   nlohmann::ordered_json config() const override;
 
  private:

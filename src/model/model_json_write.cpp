@@ -29,9 +29,10 @@ ordered_json input_layer_to_json(const Shape& shape, const std::string& name) {
 }
 
 ordered_json layer_to_json(const Layer& layer, const Shape* input) {
-  ordered_json config = {
-      {"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
-  if (input) config["batch_input_shape"] = batched(*input);
+  ordered_json config = {{"name", layer.name()}};
+  if (!layer.is_never_trainable()) config["trainable"] = layer.trainable();
+  config["dtype"] = "float32";
+  if (input && !layer.is_never_trainable()) config["batch_input_shape"] = batched(*input);
   const ordered_json own = layer.config();
   for (const auto& [key, value] : own.items()) config[key] = value;
   return {{"class_name", layer.class_name()}, {"config", std::move(config)}};

@@ -59,7 +59,7 @@ def dot():
             return case(name, keras, "Dot", {"axes": axes, "normalize": normalize}, *shapes, rows=2)
         yield one("vectors", 1, (5,), (5,))
         yield one("cosine", -1, (5,), (5,), normalize=True)
-        yield one("scores", [2, 2], (3, 4), (2, 4))
+        yield one("scores", 2, (3, 4), (2, 4))
         yield one("weighted", [2, 1], (3, 4), (4, 2))
         yield one("columns", 1, (3, 4), (3, 2))
         yield one("cosines", [1, 2], (3, 4), (2, 3), normalize=True)

@@ -140,21 +140,6 @@ TEST_P(KernelSizes, LoopsOfMergingAndNoiseHaveTheSameBitsInEveryVariant) {
   });
 }
 
-TEST_P(KernelSizes, CosinesHaveTheSameBitsInEveryVariant) {
-  const std::int64_t columns = GetParam(), rows = 3;
-  if (columns == 0) return;
-  Floats x = random_floats(rows * columns, 1);
-  std::fill_n(x.begin() + columns, columns, 0.0f);
-  const Floats dy = random_floats(rows * columns, 2);
-  expect_same_bits([&](const Kernels& k) {
-    Floats y = x, dx = dy;
-    k.l2_normalize(y.data(), y.data(), rows, columns);
-    k.l2_normalize_backward(x.data(), dx.data(), dx.data(), rows, columns);
-    y.insert(y.end(), dx.begin(), dx.end());
-    return y;
-  });
-}
-
 TEST_P(KernelSizes, RowLoopsHaveTheSameBitsInEveryVariant) {
   const std::int64_t columns = GetParam(), rows = 7;
   const Floats bias = random_floats(columns, 1);

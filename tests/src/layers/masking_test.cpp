@@ -42,10 +42,11 @@ TEST(Masking, IsRefusedWhereTheMaskReachesTheLoss) {
 }
 
 TEST(Masking, IsRefusedInFrontOfALayerThatUsesTheMask) {
-  expect_error(
-      ExitCode::kUsage,
-      [] { model_from_layers_text("Input((3, 2)), Masking(), Softmax(), Flatten()"); },
-      HasSubstr("Softmax: expected an input without a mask, got the one of masking"));
+  for (const std::string user : {"Softmax", "BatchNormalization"})
+    expect_error(
+        ExitCode::kUsage,
+        [&] { model_from_layers_text("Input((3, 2)), Masking(), " + user + "(), Flatten()"); },
+        HasSubstr(user + ": expected an input without a mask, got the one of masking"));
 }
 
 TEST(Masking, RefusesAnInputWithoutSteps) {

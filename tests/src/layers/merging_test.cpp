@@ -203,6 +203,9 @@ TEST(Dot, CosineOfZeroIsZeroAndItsGradientIsFinite) {
   run.backward({1});
   EXPECT_NEAR(run.dx(0)[0], 0.6e7, 1);  // Keras 3's
   EXPECT_EQ(run.dx(1), (Floats{0, 0, 0}));
+  run.x(0) = {1e-8f, 0, 0};  // so short that its length does not count
+  run.backward({1});
+  EXPECT_NEAR(run.dx(0)[0], 0.6e7, 1);
 }
 
 TEST(Dot, RefusesWhatDoesNotFit) {

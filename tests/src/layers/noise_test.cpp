@@ -74,6 +74,17 @@ TEST_P(NoiseLayers, AreTheIdentityInInferenceAndAtRateZero) {
   EXPECT_EQ(output(kTraining, 2, 0), ones);
 }
 
+/// As a call with training=False in a network that is trained.
+TEST_P(NoiseLayers, PassesOnGradientsWhereItIsCalledAsInInference) {
+  const auto layer = GetParam().make(0.4);
+  test::LayerRun run(*layer, {GetParam().input}, 2, kTraining);
+  run.forward();
+  Floats dy(run.x().size(), 2.5f);
+  test::LayerRun inference(*layer, {GetParam().input}, 2, {});
+  inference.backward(dy);
+  EXPECT_EQ(inference.dx(), dy);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Noise, NoiseLayers,
     ::testing::Values(

@@ -8,6 +8,7 @@
 
 #include "src/core/error.hpp"
 #include "src/layers/make_layer.hpp"
+#include "src/model/layers_text.hpp"
 #include "tests/src/model/expect_error.hpp"
 
 namespace lockstep {
@@ -417,6 +418,15 @@ TEST(ModelJson, GraphsThatMakeNoNetworkAreRefusedByTheLayersNames) {
   expect_refused(graph({in, after(dense("a", 4), {"in", "in"})}), "(a): expected one input, got 2");
   expect_refused(functional({in, a}, "nobody"),
                  "expected layers of the model as output_layers, got nobody");
+}
+
+TEST(ModelJson, SpatialDropoutIsWrittenWithTheKeysThatKeras3Takes) {
+  const Network model =
+      model_from_layers_text("Input((3, 2)), SpatialDropout1D(0.5), Flatten(), Dense(2)");
+  const ordered_json written = model_to_json(model);
+  EXPECT_EQ(written["config"]["layers"][1]["config"].dump(),
+            R"({"name":"spatial_dropout1d","dtype":"float32","rate":0.5,"seed":null})");
+  EXPECT_EQ(model_to_json(model_from_json(written)), written);
 }
 
 TEST(ModelJson, ASharedLayerIsOneLayerWithSeveralCalls) {

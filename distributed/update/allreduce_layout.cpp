@@ -1,0 +1,43 @@
+#include "distributed/update/allreduce_layout.hpp"
+
+#include <algorithm>
+
+namespace lockstep {
+
+AllreduceLayout plan_allreduce_layout(const Network& model, int rank,
+                                      const DistributedOptimizer::Options& options,
+                                      std::span<const StepPlan> plans) {
+  AllreduceLayout layout;
+  std::size_t own_subtrees = 1;  // the sums end in the first
+  std::size_t other_subtrees = 0;
+  std::int64_t rows = 0;
+  for (const StepPlan& plan : plans) {
+    const std::int64_t own_rows = plan.rows_of(rank).count();
+    const std::size_t all = plan.all_subtrees().size();
+    const std::size_t own = plan.subtrees_of(rank).size();
+    rows = std::max(rows, own_rows);
+    layout.most_grains = std::max(layout.most_grains, plan.grains_of_rows(own_rows));
+    layout.all_subtrees = std::max(layout.all_subtrees, all);
+    own_subtrees = std::max(own_subtrees, own);
+    other_subtrees = std::max(other_subtrees, all - own);
+  }
+  const Graph& graph = model.graph();
+  const std::int64_t grain = plans.front().grain();
+  const std::int64_t trained = model.arena().trainable_size();
+  layout.gradients = plan_gradients(graph, GradientWay::kRows);
+  layout.buckets = plan_buckets(layout.gradients, trained, options.bucket_floats);
+  layout.block_grains = block_grains(model, options, grain, layout.most_grains);
+  layout.workspace = {.training = true,
+                      .ops = model.training_ops(),
+                      .way = std::vector(graph.ops(), GradientWay::kRows),
+                      .rows = {0, rows, block_rows(layout.block_grains, grain, rows)}};
+  layout.gradient_floats = static_cast<std::int64_t>(own_subtrees) * trained;
+  for (const Bucket& bucket : layout.buckets) {
+    layout.received_at.push_back(layout.received_floats);
+    layout.received_floats += static_cast<std::int64_t>(other_subtrees) *
+                              shard_of(bucket.floats, rank, plans.front().ranks()).count();
+  }
+  return layout;
+}
+
+}  // namespace lockstep
