@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,12 +94,16 @@ struct Setting {
   int per_host = 100;
   bool by_turns = false;
 };
+void PrintTo(const Setting& setting, std::ostream* out) {
+  *out << setting.name;
+}
 
 std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, Network& model,
                                                        const Communicator& communicator,
-                                                       std::span<const StepPlan> plans) {
-  const DistributedOptimizer::Options options{.bucket_floats = 1000,
-                                              .loss_sums = loss_sum_count(model)};
+                                                       std::span<const StepPlan> plans,
+                                                       std::optional<std::int64_t> block_grains) {
+  const DistributedOptimizer::Options options{
+      .bucket_floats = 1000, .loss_sums = loss_sum_count(model), .block_grains = block_grains};
   std::unique_ptr<DistributedOptimizer> optimizer;
   if (setting.strategy == Strategy::kAllreduce) {
     optimizer = std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
@@ -120,12 +125,13 @@ struct Trained {
 
 /// As Trainer makes its steps, without shuffling.
 Trained train(Network& model, const Communicator& communicator, const Setting& setting,
-              const test::TinyData& data, std::int64_t grain, std::int64_t epochs = kEpochs) {
+              const test::TinyData& data, std::int64_t grain, std::int64_t epochs = kEpochs,
+              std::optional<std::int64_t> block_grains = {}) {
   const std::vector<StepPlan> plans{StepPlan(kBatch, grain, communicator.size()),
                                     StepPlan(kRows % kBatch, grain, communicator.size())};
   Trained trained;
   {
-    const auto optimizer = make_distributed(setting, model, communicator, plans);
+    const auto optimizer = make_distributed(setting, model, communicator, plans, block_grains);
     BatchFeed feed(data.view(), model, kBatch, false, 0);
     LossSums loss_sums(model);
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -177,15 +183,22 @@ class BatchNormOverRanks : public testing::TestWithParam<Setting> {
  protected:
   const Communicator communicator_ = test::world();
 
-  /// Grains of which every rank has some, and so large that ranks have no rows.
+  /// Grains of which every rank has some, and so large that ranks have no rows; blocks of one, of
+  /// two, and none.
   void expect_what_one_rank_computes(Make make, std::int64_t features) {
     const test::TinyData data = sorted_rows(features);
-    for (const std::int64_t grain : {std::int64_t{1}, std::int64_t{4}, std::int64_t{16}, kBatch}) {
+    struct Size {
+      std::int64_t grain;
+      std::optional<std::int64_t> block_grains;
+    };
+    for (const auto& [grain, block_grains] :
+         {Size{1, 2}, Size{4, 1}, Size{16, 0}, Size{kBatch, {}}}) {
       SCOPED_TRACE("grain " + std::to_string(grain));
       const Trained& alone = trained_alone(make, data, grain);
       Network model = make();
       const std::vector<float> before = state_of(model);
-      const Trained together = train(model, communicator_, GetParam(), data, grain);
+      const Trained together =
+          train(model, communicator_, GetParam(), data, grain, kEpochs, block_grains);
       EXPECT_EQ(together.weights, alone.weights);
       EXPECT_EQ(together.losses, alone.losses);
       const std::vector<float> after = state_of(model);
