@@ -38,6 +38,7 @@ TEST(ChooseBlockGrains, TakesThePowerOfTwoThatFitsTheCache) {
 TEST(ChooseBlockGrains, TakesAllRowsTogetherIfTheyFitTheCache) {
   const Chain chain(64);
   EXPECT_EQ(chain.block(1, 8, 8 * kBytesOfRow), 0);
+  EXPECT_EQ(chain.block(1, 12, 12 * kBytesOfRow), 0);
   EXPECT_EQ(chain.block(1, 9, 8 * kBytesOfRow), 8);
   EXPECT_EQ(chain.block(1, 1, kBytesOfRow - 1), 0);  // one grain
 }
