@@ -21,7 +21,8 @@ struct Needs {
   std::size_t forward_sums = 0;    ///< doubles that are summed over the batch before forward
   std::size_t backward_sums = 0;   ///< and before backward; in training passes only
   bool forward_in_place = false;   ///< forward may write y where x(0) lies
-  bool backward_in_place = false;  ///< backward may write dx(0) where dy lies
+  bool backward_in_place = false;  ///< backward may write dx(0) where dy lies: then gradient() does
+                                   ///< not read dy
   bool backward_reads_x = true;    ///< backward, or its sums
   bool backward_reads_y = true;
   bool gradient_reads_y = true;  ///< beside x, kept, and what backward left in dy

@@ -43,11 +43,12 @@ void run_backward(const Graph& graph, const Workspace& workspace, const Rows& ro
 }
 
 ParameterGradients::ParameterGradients(const Graph& graph, const Workspace& workspace,
-                                       const GradientPlan& plan, std::int64_t most_grains)
+                                       const GradientPlan& plan, GradientWay way,
+                                       std::int64_t most_grains)
     : graph_(graph), workspace_(workspace), plan_(plan) {
   std::int64_t largest = 0;
   for (const TrainedParameter& parameter : plan.parameters)
-    if (parameter.uses.size() > 1)
+    if (parameter.way == way && parameter.uses.size() > 1)
       largest = std::max(largest, FloatBuffer::padded(element_count(parameter.parameter->shape)));
   scratch_ = FloatBuffer(largest * (stack_depth(most_grains) + 2));
 }

@@ -23,9 +23,10 @@ void run_backward(const Graph& graph, const Workspace& workspace, const Rows& ro
 /// tree.
 class ParameterGradients {
  public:
-  /// The references must outlive this object. `most_grains`: of a subtree.
+  /// Of the parameters of one way. The references must outlive this object. `most_grains`: of a
+  /// subtree.
   ParameterGradients(const Graph& graph, const Workspace& workspace, const GradientPlan& plan,
-                     std::int64_t most_grains);
+                     GradientWay way, std::int64_t most_grains);
   void compute(const TrainedParameter& parameter, const Rows& rows, const Pass& pass,
                const Subtrees& subtrees, Range elements, float* out);
   /// Of all parameters of GradientWay::kOwner, what lies within a range of the arena's floats, of

@@ -43,7 +43,8 @@ TrainingPass::TrainingPass(const Graph& graph, const Workspace& workspace,
       block_grains_(block_grains),
       ops_(workspace.use().ops),
       phases_(graph, true, ops_),
-      parameter_gradients_(graph, workspace, gradients, most_grains),
+      by_rows_(graph, workspace, gradients, GradientWay::kRows, most_grains),
+      by_owner_(graph, workspace, gradients, GradientWay::kOwner, most_grains),
       due_(graph.ops()) {
   for (std::size_t i = 0; i < gradients.parameters.size(); ++i)
     if (gradients.parameters[i].way == GradientWay::kRows)
@@ -147,8 +148,7 @@ void TrainingPass::add_up_gradient(const TrainedParameter& parameter, const Bloc
   const Subtrees subtrees{
       .samples = samples_, .grain = subtrees_.grain, .stride = partials_.stride};
   std::int64_t entries = std::popcount(static_cast<std::uint64_t>(block.piece));
-  parameter_gradients_.compute(parameter, rows_of(block), pass_, subtrees, {0, count},
-                               entry(entries));
+  by_rows_.compute(parameter, rows_of(block), pass_, subtrees, {0, count}, entry(entries));
   if (block.pieces == 1) return;
   ++entries;
   for (int merges = tree_merges_after(block.piece, block.pieces); merges > 0; --merges) {

@@ -53,8 +53,9 @@ class TrainingPass {
   void run(const Pass& pass, const Subtrees& subtrees, const Partials& partials,
            const LossOfBlock& loss, const OpDone& op_done);
 
-  /// For gradients by GradientWay::kOwner, when the passes are through.
-  ParameterGradients& parameter_gradients() { return parameter_gradients_; }
+  /// For gradients by GradientWay::kOwner, when backward is through with their ops; amid others'
+  /// gradients, too.
+  ParameterGradients& parameter_gradients() { return by_owner_; }
 
  private:
   struct Cut {
@@ -79,7 +80,7 @@ class TrainingPass {
   std::int64_t block_grains_;
   std::size_t ops_;
   Phases phases_;
-  ParameterGradients parameter_gradients_;
+  ParameterGradients by_rows_, by_owner_;
   std::vector<std::vector<std::size_t>> due_;  ///< by op: which gradients by rows
   FloatBuffer stack_;                          ///< of partials, above the lowest entry
   std::vector<Cut> cuts_;

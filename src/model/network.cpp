@@ -168,7 +168,7 @@ void Network::gradients(const Workspace& workspace, Range range, const Pass& wan
   Pass pass = wanted;
   pass.numerics = numerics_;
   const GradientPlan plan = plan_gradients(graph_, GradientWay::kOwner);
-  ParameterGradients(graph_, workspace, plan, range.count())
+  ParameterGradients(graph_, workspace, plan, GradientWay::kOwner, range.count())
       .compute_owned(workspace.rows(range, range.first), pass, subtrees, floats, out);
 }
 

@@ -241,6 +241,40 @@ TEST(BatchNormalization, MayBeUsedTwice) {
   test::expect_gradients_match_finite_differences(layer, {3}, 5);
 }
 
+/// A use as in inference in a training pass: Keras's call with training=False.
+class InInference final : public Layer {
+ public:
+  std::string class_name() const override { return "InInference"; }
+  nlohmann::ordered_json config() const override { return {}; }
+
+ private:
+  void build(const Shape&) override { inner_.set_name("inner"); }
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
+    graph.set_inference(true);
+    const std::size_t value = inner_.apply(graph, inputs);
+    graph.set_inference(false);
+    std::swap(parameters_, inner_.parameters());
+    return value;
+  }
+  BatchNormalization inner_;
+};
+
+TEST(BatchNormalization, CalledForInferenceTrainsGammaAndBetaWithTheMovingStatistics) {
+  InInference layer;
+  test::expect_gradients_match_finite_differences(layer, {2, 3}, 5);
+  InInference other;
+  test::LayerRun run(other, {{2}}, 2, {.training = true, .writes_state = true});
+  const std::array<Floats, 4> weights{Floats{2, 1}, {1, 0}, {1, -1}, {3.999f, 0.249f}};
+  for (std::size_t i = 0; i < 4; ++i)
+    std::ranges::copy(weights[i], other.parameters()[i].value.begin());
+  run.x() = {3, 0, 1, -1};
+  const Floats y = run.forward();
+  EXPECT_NEAR(y[0], 3, 1e-6);
+  EXPECT_NEAR(y[1], 2, 1e-6);
+  EXPECT_EQ(value(other, 2), weights[2]);
+  EXPECT_EQ(value(other, 3), weights[3]);
+}
+
 TEST(BatchNormalization, RefusesWhatItLacksByName) {
   const auto refusal = [](const nlohmann::ordered_json& config, const Shape& input = {4, 3}) {
     return test::refusal_of("BatchNormalization", config, input);
