@@ -101,7 +101,8 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
   compile_loaded(file.name(), compiled ? file.read_string("/", "training_config") : "", compile,
                  loaded);
   loaded.has_optimizer_state = file.exists("/optimizer_weights");
-  if (loaded.model.compiled()) read_state(read_optimizer_state(file, loaded.model), loaded);
+  if (loaded.model.compiled())
+    read_state(read_optimizer_state(file, loaded.model, loaded.remarks), loaded);
   const auto text_of = [&](const char* attribute) {
     const bool there = file.exists("/lockstep") && file.has_attribute("/lockstep", attribute);
     return there ? file.read_string("/lockstep", attribute) : std::string();
@@ -128,7 +129,7 @@ LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& na
   compile_loaded(name, has_config ? compiled->dump() : "", compile, loaded);
   loaded.has_optimizer_state = weights.exists("/optimizer/vars/0");
   if (loaded.model.compiled())
-    read_state(read_keras3_optimizer_state(weights, loaded.model), loaded);
+    read_state(read_keras3_optimizer_state(weights, loaded.model, loaded.remarks), loaded);
   return loaded;
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "io/keras/keras_weights.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -55,10 +57,12 @@ bool is_learning_rate(std::string_view weight) {
   return components(weight).back() == "learning_rate";
 }
 
-std::vector<const Parameter*> trainable_parameters(const Network& model) {
+/// In the order of the file's trainable_weights.
+std::vector<const Parameter*> trainable_parameters(const Network& model,
+                                                   const NetworkRemarks& remarks) {
   std::vector<const Parameter*> parameters;
-  for (const auto& layer : model.layers()) {
-    for (const Parameter& parameter : layer->parameters()) {
+  for (const std::size_t layer : file_order(model, remarks)) {
+    for (const Parameter& parameter : model.layers()[layer]->parameters()) {
       if (parameter.trained()) parameters.push_back(&parameter);
     }
   }
@@ -67,7 +71,8 @@ std::vector<const Parameter*> trainable_parameters(const Network& model) {
 
 }  // namespace
 
-std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model) {
+std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model,
+                                                   const NetworkRemarks& remarks) {
   if (!file.exists(kRoot)) return std::nullopt;
   std::vector<std::string> weights = file.read_strings(kRoot, "weight_names");
   if (weights.empty() || !is_step_count(weights.front())) return std::nullopt;
@@ -77,7 +82,7 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
   weights.erase(weights.begin());
   std::erase_if(weights, is_learning_rate);
 
-  const std::vector<const Parameter*> parameters = trainable_parameters(model);
+  const std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
   const std::vector<std::string> slots = model.optimizer().slot_names();
   // An optimizer without slots (SGD without momentum) needs nothing of what tf_keras writes for it.
   if (!slots.empty() && weights.size() != slots.size() * parameters.size()) return std::nullopt;
@@ -101,14 +106,15 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
 }
 
 std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
-                                                          const Network& model) {
+                                                          const Network& model,
+                                                          const NetworkRemarks& remarks) {
   const auto path_of = [](std::size_t i) { return "/optimizer/vars/" + std::to_string(i); };
   if (!file.exists(path_of(0)) || !file.dataset_info(path_of(0)).extents.empty())
     return std::nullopt;
   OptimizerState state;
   state.iterations = file.read_integer(path_of(0));
   if (state.iterations < 0) return std::nullopt;
-  const std::vector<const Parameter*> parameters = trainable_parameters(model);
+  const std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
   const std::size_t slots = model.optimizer().slot_names().size();
   const std::size_t together = std::min<std::size_t>(slots, 2);  // a third follows behind all
   // Keras 2.15 has no learning rate between.

@@ -18,11 +18,13 @@ struct OptimizerState {
 /// (keras-semantics 4.5): Keras 2's `iter, all m, all v`, tf_keras's `iteration, m1, v1, m2, ...`,
 /// Keras 3's `iteration, learning_rate, m1, v1, ...`; the names tell them apart. None if the file
 /// has no state, or one that does not fit the optimizer: Keras then starts it afresh as well.
-std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model);
+std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model,
+                                                   const NetworkRemarks& remarks);
 
 /// The group /optimizer of Keras 3's model.weights.h5: numbered, in the order `iteration,
 /// learning_rate, m1, v1, m2, ...`, after these amsgrad's maxima.
 std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
-                                                          const Network& model);
+                                                          const Network& model,
+                                                          const NetworkRemarks& remarks);
 
 }  // namespace lockstep

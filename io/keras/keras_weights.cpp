@@ -1,6 +1,7 @@
 #include "io/keras/keras_weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "src/core/printable.hpp"
@@ -55,12 +56,7 @@ std::string outer_store(const std::string& store) {
 std::vector<OuterLayer> outer_layers(const Network& model, const NetworkRemarks& remarks) {
   std::vector<OuterLayer> outer;
   std::string before;
-  std::vector<std::size_t> order = remarks.file_order;
-  if (order.empty()) {
-    order.resize(model.layers().size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-  }
-  for (const std::size_t i : order) {
+  for (const std::size_t i : file_order(model, remarks)) {
     const Layer& layer = *model.layers()[i];
     if (layer.parameters().empty()) continue;
     const std::string store = remarks.stores.empty() ? "" : remarks.stores[i];
@@ -108,12 +104,16 @@ std::vector<Place> find_by_order(const hdf5::File& file, const Network& model,
 // Of Keras 3 and 2.14 or newer; of Keras 2.12 and 2.13.
 const std::vector<std::string> kContainers = {"layers", "_layer_checkpoint_dependencies"};
 
+constexpr std::array kOtherVariables = {"/seed_generator/", "/optimizer/vars/", "/metrics/"};
+
 bool is_weight_path(const std::string& path) {
   const bool of_layer = std::ranges::any_of(kContainers, [&](const std::string& container) {
     return path.starts_with("/" + container + "/");
   });
-  return of_layer && path.find("/vars/") != std::string::npos &&
-         path.find("/seed_generator/") == std::string::npos;
+  // A model that is a layer may have been compiled.
+  const bool of_other = std::ranges::any_of(
+      kOtherVariables, [&](const char* owner) { return path.find(owner) != std::string::npos; });
+  return of_layer && !of_other && path.find("/vars/") != std::string::npos;
 }
 
 std::size_t count_weights(const hdf5::File& file) {
@@ -189,6 +189,13 @@ void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network
   check_shapes(file, places);
   for (const auto& [layer, parameter, path] : places)
     std::ranges::copy(file.read_floats(path, parameter->shape), parameter->value.begin());
+}
+
+std::vector<std::size_t> file_order(const Network& model, const NetworkRemarks& remarks) {
+  if (!remarks.file_order.empty()) return remarks.file_order;
+  std::vector<std::size_t> order(model.layers().size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  return order;
 }
 
 std::vector<Layer*> layers_with_weights(const Network& model) {

@@ -14,6 +14,9 @@ bool has_keras_weights(const hdf5::File& file);
 /// names every weight that is missing or has another shape.
 void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network& model);
 
+/// The model's layers in the order in which the file that it is from keeps their weights.
+std::vector<std::size_t> file_order(const Network& model, const NetworkRemarks& remarks);
+
 /// The model's layers with weights, in order.
 std::vector<Layer*> layers_with_weights(const Network& model);
 

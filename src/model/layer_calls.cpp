@@ -61,9 +61,12 @@ void read_arguments(const ordered_json& json, LayerCall& call) {
 
 LayerCall read_call(const ordered_json& json) {
   LayerCall call;
-  if (json.is_object()) {  // Keras 3
+  if (json.is_object()) {
+    // Keras 3 notes training=False for every Dropout, and never follows it when it trains.
+    ordered_json arguments = json.value("kwargs", ordered_json());
+    if (arguments.is_object()) arguments.erase("training");
     read_inputs(json.value("args", ordered_json()), call);
-    read_arguments(json.value("kwargs", ordered_json()), call);
+    read_arguments(arguments, call);
   } else {
     read_inputs(json, call);
   }

@@ -18,7 +18,7 @@ struct TensorName {
 struct LayerCall {
   std::vector<TensorName> inputs;
   std::vector<std::string> arguments;  ///< as text
-  bool inference = false;              ///< training=False
+  bool inference = false;              ///< training=False; never of Keras 3
 };
 
 /// The `inbound_nodes` of a layer as Keras 2 and 3 write them; none for an InputLayer.

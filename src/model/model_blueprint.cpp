@@ -1,12 +1,15 @@
 #include "src/model/model_blueprint.hpp"
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
+#include <functional>
+#include <map>
 
 #include "src/core/printable.hpp"
 #include "src/layers/keras1_words.hpp"
+#include "src/model/functional_wiring.hpp"
 #include "src/model/keras_names.hpp"
-#include "src/model/layer_calls.hpp"
+#include "src/model/model_json.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {
@@ -38,6 +41,32 @@ void expect_keras_class(KerasConfig& object, const std::string& class_name) {
     object.object_to("module", "a module of Keras", describe(*module));
 }
 
+/// What Keras makes of `x + y` is no layer, but does what one does: its class. Keras 3 has classes
+/// of operations, Keras 2 one class for all.
+std::string layer_for(const std::string& class_name, KerasConfig& object, ordered_json& config) {
+  if (class_name == "TFOpLambda" && config.is_object() && config.contains("function")) {
+    static const std::map<std::string, std::string, std::less<>> kLayers = {
+        {"__operators__.add", "Add"},  {"math.add", "Add"},         {"math.subtract", "Subtract"},
+        {"math.multiply", "Multiply"}, {"math.maximum", "Maximum"}, {"math.minimum", "Minimum"}};
+    const auto found = kLayers.find(
+        config["function"].is_string() ? config["function"].get<std::string>() : std::string());
+    if (found == kLayers.end())
+      object.refuse("class_name", "a layer", "the operation " + describe(config["function"]));
+    config.erase("function");
+    return found->second;
+  }
+  const ordered_json* module = object.find("module");
+  if (!module || !module->is_string() ||
+      module->get_ref<const std::string&>().find(".ops.") == std::string::npos)
+    return class_name;
+  static constexpr std::array kSame = {"Add",     "Subtract",    "Multiply", "Maximum",
+                                       "Minimum", "Concatenate", "Softmax"};
+  if (std::ranges::find(kSame, class_name) == kSame.end())
+    object.refuse("class_name", "a layer",
+                  "the operation " + printable(class_name) + " of " + describe(*module));
+  return class_name;
+}
+
 bool is_model_class(const std::string& class_name) {
   return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
 }
@@ -58,6 +87,7 @@ struct Place {
   bool nested = false;
   bool has_input = false;  ///< from the model around it
   bool frozen = false;
+  bool in_order = false;  ///< the calls of each layer are listed as they are made
 };
 
 std::string name_of(const ordered_json& layer) {
@@ -102,175 +132,20 @@ void follow_each_other(const Place& place, const std::vector<LayerSource>& layer
   std::optional<Tensor> before;
   if (place.has_input) before = Tensor{};
   blueprint.inputs = place.has_input ? 1 : 0;
+  blueprint.input_layers.resize(blueprint.inputs);
   for (std::size_t i = 0; i < blueprint.parts.size(); ++i) {
     const auto& layer = blueprint.parts[i].layer;
     // The input of a model behind other layers is the output of those.
-    if (before && place.nested && layer && layers[*layer].class_name == "InputLayer") continue;
+    if (before && place.nested && layer && layers[*layer].class_name == "InputLayer") {
+      if (i == 0) blueprint.input_layers[0] = layer;
+      continue;
+    }
     blueprint.uses.push_back({i, {}});
     if (before) blueprint.uses.back().inputs.push_back(*before);
     before = Tensor{blueprint.uses.size() - 1, 0};
   }
   if (before) blueprint.outputs = {*before};
 }
-
-/// Uses the parts of a functional model as its config says.
-class Wiring {
- public:
-  Wiring(const ordered_json& config, const std::string& path, const Place& place,
-         const std::vector<LayerSource>& layers, ModelBlueprint& blueprint, Problems& problems)
-      : list_(config["layers"]),
-        path_(path),
-        place_(place),
-        layers_(layers),
-        blueprint_(blueprint),
-        problems_(problems),
-        calls_(list_.size()),
-        made_(list_.size()) {
-    for (std::size_t i = 0; i < list_.size(); ++i) {
-      calls_[i] = read_layer_calls(list_[i]);
-      if (!indices_.emplace(blueprint.parts[i].name, i).second)
-        object_to(i, "every layer to have a name of its own", "it twice");
-    }
-    make_inputs(read_ends(config.value("input_layers", ordered_json())));
-    check_names();
-    if (bad_) return;
-    const std::vector<TensorName> outputs =
-        read_ends(config.value("output_layers", ordered_json()));
-    find_first_calls(outputs);
-    make_uses();
-    if (!bad_) make_outputs(outputs);
-  }
-
- private:
-  using Tensor = ModelBlueprint::Tensor;
-
-  bool is_input(std::size_t i) const {
-    const auto& layer = blueprint_.parts[i].layer;
-    return layer && layers_[*layer].class_name == "InputLayer";
-  }
-
-  void object_to(std::size_t i, const std::string& expected, const std::string& found) {
-    bad_ = true;
-    problems_.add(
-        fmt::format("model JSON: {}[{}] ({})", path_, i, printable(blueprint_.parts[i].name, 80)),
-        fmt::format("expected {}, got {}", expected, found));
-  }
-  void object(const std::string& expected, const std::string& found) {
-    bad_ = true;
-    problems_.add("model JSON: " + path_, fmt::format("expected {}, got {}", expected, found));
-  }
-
-  /// The InputLayers in the order of `input_layers`, or as they are listed.
-  void make_inputs(std::vector<TensorName> names) {
-    if (names.empty())
-      for (std::size_t i = 0; i < list_.size(); ++i)
-        if (is_input(i)) names.push_back({blueprint_.parts[i].name});
-    for (const TensorName& name : names) {
-      const auto found = indices_.find(name.layer);
-      if (found == indices_.end() || !is_input(found->second)) {
-        object("InputLayers as input_layers", listed(names));
-        continue;
-      }
-      if (place_.has_input) {
-        made_[found->second] = {{{}, blueprint_.inputs++}};
-      } else {
-        blueprint_.uses.push_back({found->second, {}});
-        made_[found->second] = {{blueprint_.uses.size() - 1, 0}};
-      }
-    }
-  }
-
-  void check_names() {
-    for (std::size_t i = 0; i < list_.size(); ++i) {
-      if (is_input(i) && made_[i].empty())
-        object_to(i, "every InputLayer among input_layers", "it elsewhere");
-      if (!is_input(i) && calls_[i].empty()) object_to(i, "an input of the layer", "none");
-      for (const LayerCall& call : calls_[i]) {
-        if (call.inputs.empty()) object_to(i, "an input of the layer", "none");
-        for (const TensorName& input : call.inputs)
-          if (!indices_.contains(input.layer))
-            object_to(i, "the name of a layer as input", printable(input.layer, 80));
-        if (!call.arguments.empty())
-          object_to(i, "a layer that is called with its inputs alone",
-                    fmt::format("{}", fmt::join(call.arguments, ", ")));
-      }
-    }
-  }
-
-  /// Calls of a model are mostly counted from 1: the first one made it.
-  void find_first_calls(const std::vector<TensorName>& outputs) {
-    first_call_.assign(list_.size(), 0);
-    for (std::size_t i = 0; i < list_.size(); ++i)
-      if (blueprint_.parts[i].model) first_call_[i] = 1;
-    const auto look_at = [&](const TensorName& name) {
-      const auto found = indices_.find(name.layer);
-      if (found != indices_.end() && name.call == 0) first_call_[found->second] = 0;
-    };
-    for (const auto& calls : calls_)
-      for (const LayerCall& call : calls) std::ranges::for_each(call.inputs, look_at);
-    std::ranges::for_each(outputs, look_at);
-  }
-
-  std::optional<Tensor> find(const TensorName& name) const {
-    const std::size_t i = indices_.at(name.layer);
-    const std::int64_t call = name.call - first_call_[i];
-    const auto& made = made_[i];
-    if (call < 0 || static_cast<std::size_t>(call) >= made.size() || name.tensor < 0) return {};
-    Tensor tensor = made[static_cast<std::size_t>(call)];
-    const auto& model = blueprint_.parts[i].model;
-    if (static_cast<std::size_t>(name.tensor) >= (model ? model->outputs.size() : 1)) return {};
-    if (tensor.use) tensor.output = static_cast<std::size_t>(name.tensor);
-    return tensor;
-  }
-
-  /// A layer's calls in order, each when its inputs are there: as Keras does.
-  bool make_next(std::size_t i) {
-    const std::size_t next = made_[i].size();
-    if (is_input(i) || next >= calls_[i].size()) return false;
-    std::vector<Tensor> inputs;
-    for (const TensorName& name : calls_[i][next].inputs) {
-      const auto tensor = find(name);
-      if (!tensor) return false;
-      inputs.push_back(*tensor);
-    }
-    blueprint_.uses.push_back({i, std::move(inputs), calls_[i][next].inference});
-    made_[i].push_back({blueprint_.uses.size() - 1, 0});
-    return true;
-  }
-
-  void make_uses() {
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (std::size_t i = 0; i < list_.size(); ++i)
-        while (make_next(i)) moved = true;
-    }
-    for (std::size_t i = 0; i < list_.size(); ++i)
-      if (!is_input(i) && made_[i].size() < calls_[i].size())
-        object_to(i, "inputs that do not depend on the layer itself",
-                  listed(calls_[i][made_[i].size()].inputs));
-  }
-
-  void make_outputs(const std::vector<TensorName>& names) {
-    if (names.empty()) return object("output_layers", "none");
-    for (const TensorName& name : names) {
-      const auto tensor = indices_.contains(name.layer) ? find(name) : std::optional<Tensor>();
-      if (!tensor) return object("layers of the model as output_layers", listed(names));
-      blueprint_.outputs.push_back(*tensor);
-    }
-  }
-
-  const ordered_json& list_;
-  const std::string path_;
-  const Place& place_;
-  const std::vector<LayerSource>& layers_;
-  ModelBlueprint& blueprint_;
-  Problems& problems_;
-  std::vector<std::vector<LayerCall>> calls_;  ///< by layer
-  std::vector<std::vector<Tensor>> made_;      ///< by layer, the output of each use
-  std::vector<std::int64_t> first_call_;       ///< by layer
-  std::unordered_map<std::string, std::size_t> indices_;
-  bool bad_ = false;
-};
 
 ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_json& json,
                                   const Place& place) {
@@ -298,7 +173,12 @@ ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_j
   if (!place.nested && built_for) read_.built_for = std::move(built_for);
   read_parts(*layers, path, functional, inside, blueprint);
   if (functional)
-    Wiring(json, path, inside, read_.layers, blueprint, problems_);
+    wire({.config = json,
+          .path = path,
+          .has_input = inside.has_input,
+          .in_order = inside.in_order,
+          .layers = read_.layers},
+         blueprint, problems_);
   else
     follow_each_other(inside, read_.layers, blueprint);
   return blueprint;
@@ -340,8 +220,10 @@ void Reader::read_part(const ordered_json& json, const std::string& path, bool f
         {path + ".config", store + "/", /*nested=*/true, place.has_input, place.frozen}));
     return;
   }
+  ordered_json own = *config;
+  const std::string layer_class = layer_for(class_name, object, own);
   LayerSource source{
-      class_name,  in_newer_words(class_name, *config), in_layer(path, *config), keras_, store,
+      layer_class, in_newer_words(layer_class, own), in_layer(path, *config), keras_, store,
       place.nested};
   if (place.frozen && source.config.is_object()) source.config["trainable"] = false;
   part.layer = read_.layers.size();
@@ -373,8 +255,10 @@ ReadModel read_model_blueprint(const ordered_json& json, KerasMajor keras, Probl
   // How it was trained is compile_from_json()'s business.
   model.ignore({"compile_config", "training_config", "module", "registered_name", "keras_version",
                 "backend", "date_saved", "name"});
+  Place place;
+  if (const ordered_json* in_order = model.find(kInOrder)) place.in_order = *in_order == true;
   model.finish();
-  read.blueprint = Reader(keras, problems, read).read_model(class_name, *config, {});
+  read.blueprint = Reader(keras, problems, read).read_model(class_name, *config, place);
   return read;
 }
 

@@ -35,6 +35,8 @@ struct ModelBlueprint {
   std::vector<Part> parts;
   std::vector<Use> uses;  ///< in an order in which they can be made
   std::size_t inputs = 0;
+  /// The InputLayer that stands for an input, if there is one; by input.
+  std::vector<std::optional<std::size_t>> input_layers;
   std::vector<Tensor> outputs;
 };
 

@@ -8,6 +8,10 @@
 
 namespace lockstep {
 
+/// In the JSON of a graph that Lockstep wrote: the calls of each layer are listed in the order in
+/// which a pass makes them. Keras finds an order of its own, and ignores the key.
+inline constexpr const char* kInOrder = "lockstep_calls_in_order";
+
 /// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}} (keras-semantics 6.1.6),
 /// with an explicit InputLayer in front, or its "Functional" for what is no chain; Keras 2 and 3
 /// both read them. The model must be built.

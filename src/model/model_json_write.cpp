@@ -68,11 +68,8 @@ ordered_json sequential_to_json(const Network& model) {
 
 /// An output of a layer: [name, number of the call among those of the layer, 0].
 ordered_json tensor_to_json(const Network& model, std::size_t call) {
-  const std::size_t layer = model.calls()[call].layer;
-  std::int64_t number = 0;
-  for (std::size_t i = 0; i < call; ++i)
-    if (model.calls()[i].layer == layer && !model.calls()[i].inputs.empty()) ++number;
-  return {model.layers()[layer]->name(), number, 0};
+  const std::string& name = model.layers()[model.calls()[call].layer]->name();
+  return {name, model.call_number(call), 0};
 }
 
 /// Every call of a layer: the tensors that it is applied to, with other arguments.
@@ -83,7 +80,7 @@ ordered_json calls_to_json(const Network& model, std::size_t layer) {
     ordered_json node = ordered_json::array();
     for (const std::size_t input : call.inputs) {
       ordered_json arguments = ordered_json::object();
-      if (call.inference && node.empty()) arguments["training"] = false;
+      if (call.inference) arguments["training"] = false;
       ordered_json tensor = tensor_to_json(model, input);
       tensor.push_back(std::move(arguments));
       node.push_back(std::move(tensor));
@@ -116,7 +113,8 @@ ordered_json functional_to_json(const Network& model) {
             {"trainable", true},
             {"layers", std::move(layers)},
             {"input_layers", std::move(inputs)},
-            {"output_layers", std::move(outputs)}}}};
+            {"output_layers", std::move(outputs)}}},
+          {kInOrder, true}};
 }
 
 }  // namespace

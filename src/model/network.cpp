@@ -103,6 +103,11 @@ bool Network::is_chain() const {
   return output_calls_ == std::vector{calls_.size() - 1};
 }
 
+std::int64_t Network::call_number(std::size_t call) const {
+  const std::span before = std::span(calls_).first(call);
+  return std::ranges::count(before, calls_[call].layer, &Call::layer);
+}
+
 const Shape& Network::output_shape_of(std::size_t layer) const {
   const auto call = std::ranges::find(calls_, layer, &Call::layer);
   return call_shape(static_cast<std::size_t>(call - calls_.begin()));

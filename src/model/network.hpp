@@ -95,6 +95,8 @@ class Network {
   const std::vector<std::size_t>& output_calls() const { return output_calls_; }
   /// Each layer stands once, behind the one before it.
   bool is_chain() const;
+  /// Which of its layer's calls it is, from 0.
+  std::int64_t call_number(std::size_t call) const;
   const Shape& call_shape(std::size_t call) const { return graph_.shape(values_[call]); }
   /// Of the layer's first use.
   const Shape& output_shape_of(std::size_t layer) const;

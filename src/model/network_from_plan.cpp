@@ -98,6 +98,14 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
     counted[call.layer] = true;
     config.throw_if_any();
   }
+  for (const auto& [call, source] : plan.input_checks) {
+    KerasConfig config = source.read(code);
+    const auto layer = make_layer(source.class_name, config);
+    config.convert("", [&] {
+      return dynamic_cast<const InputLayer&>(*layer).reshaped(graph.shape(values[call]));
+    });
+    config.throw_if_any();
+  }
 }
 
 }  // namespace
@@ -107,6 +115,7 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   split_activations(plan, code, problems);
   Network model(plan.name);
   for (auto& layer : make_layers(plan, code, remarks, problems)) model.add_layer(std::move(layer));
+  if (plan.calls.empty()) return model;
   model.connect(plan.calls, plan.outputs);
   if (remarks) remarks->file_order = plan.file_order;
 

@@ -10,6 +10,8 @@
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/make_layer.hpp"
 #include "src/model/keras_names.hpp"
+#include "src/model/keras_order.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {
@@ -35,10 +37,14 @@ void rename_nested(std::vector<LayerSource>& layers) {
 
 /// Applies a model to these calls: adds its own, and returns its outputs.
 std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<std::size_t>& inputs,
-                               bool inference, Calls& calls) {
+                               bool inference, NetworkPlan& plan) {
+  Calls& calls = plan.calls;
   check(inputs.size() == model.inputs, ExitCode::kBadData,
         "model JSON: ({}): expected a model with {} inputs to be given as many, got {}",
         printable(model.name, 80), model.inputs, inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (const auto& layer = model.input_layers[i])
+      plan.input_checks.push_back({inputs[i], plan.layers[*layer]});
   std::vector<std::vector<std::size_t>> made;  // by use
   const auto find = [&](const ModelBlueprint::Tensor& tensor) {
     return tensor.use ? made[*tensor.use][tensor.output] : inputs[tensor.output];
@@ -48,8 +54,11 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
     std::vector<std::size_t> of_use;
     for (const auto& tensor : use.inputs) of_use.push_back(find(tensor));
     if (part.model) {
-      made.push_back(apply(*part.model, of_use, inference || use.inference, calls));
+      made.push_back(apply(*part.model, of_use, inference || use.inference, plan));
     } else {
+      check(calls.size() < kMaxCalls, ExitCode::kBadData,
+            "model JSON: ({}): expected at most {} uses of layers in all, got more",
+            printable(model.name, 80), kMaxCalls);
       calls.push_back({*part.layer, std::move(of_use), inference || use.inference});
       made.push_back({calls.size() - 1});
     }
@@ -58,65 +67,6 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
   for (const auto& tensor : model.outputs) outputs.push_back(find(tensor));
   return outputs;
 }
-
-/// Keras's order of the layers of a functional model (Functional._map_graph_network): by the length
-/// of the longest way to an output, then as they are met on the ways back from the outputs.
-class KerasOrder {
- public:
-  KerasOrder(std::size_t layers, const Calls& calls, const std::vector<std::size_t>& outputs)
-      : calls_(calls), met_(layers, kNever), depth_of_layer_(layers, 0) {
-    std::vector<bool> finished(calls.size(), false);
-    for (const std::size_t output : outputs) visit(output, finished);
-    std::vector<std::size_t> depth(calls.size(), 0);
-    for (auto call = ordered_.rbegin(); call != ordered_.rend(); ++call) {
-      std::size_t& of_layer = depth_of_layer_[calls[*call].layer];
-      of_layer = depth[*call] = std::max(depth[*call], of_layer);
-      for (const std::size_t input : calls[*call].inputs)
-        depth[input] = std::max(depth[input], depth[*call] + 1);
-    }
-  }
-
-  /// The layers that lead to an output.
-  std::vector<std::size_t> layers() const {
-    std::vector<std::size_t> layers;
-    for (std::size_t layer = 0; layer < met_.size(); ++layer)
-      if (met_[layer] != kNever) layers.push_back(layer);
-    std::ranges::sort(layers, [this](std::size_t a, std::size_t b) {
-      return std::pair(depth_of_layer_[b], met_[a]) < std::pair(depth_of_layer_[a], met_[b]);
-    });
-    return layers;
-  }
-
- private:
-  static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
-
-  /// Depth first without recursion: a network may be deep.
-  void visit(std::size_t output, std::vector<bool>& finished) {
-    std::vector<std::pair<std::size_t, std::size_t>> way;  // call, inputs that are done
-    const auto enter = [&](std::size_t call) {
-      if (finished[call]) return;
-      if (met_[calls_[call].layer] == kNever) met_[calls_[call].layer] = count_++;
-      way.push_back({call, 0});
-    };
-    enter(output);
-    while (!way.empty()) {
-      auto& [call, done] = way.back();
-      if (done < calls_[call].inputs.size()) {
-        enter(calls_[call].inputs[done++]);
-        continue;
-      }
-      if (!finished[call]) ordered_.push_back(call);
-      finished[call] = true;
-      way.pop_back();
-    }
-  }
-
-  const Calls& calls_;
-  std::vector<std::size_t> met_;  ///< by layer
-  std::size_t count_ = 0;
-  std::vector<std::size_t> depth_of_layer_;
-  std::vector<std::size_t> ordered_;  ///< calls
-};
 
 /// Keeps these layers, in this order. Returns for each old layer its new number.
 std::vector<std::size_t> reorder(NetworkPlan& plan, const std::vector<std::size_t>& order) {
@@ -131,6 +81,21 @@ std::vector<std::size_t> reorder(NetworkPlan& plan, const std::vector<std::size_
   return number;
 }
 
+/// Makes the calls in this order, without those that are not in it.
+void reorder_calls(NetworkPlan& plan, const std::vector<std::size_t>& order) {
+  std::vector<std::size_t> number(plan.calls.size(), plan.calls.size());
+  for (std::size_t i = 0; i < order.size(); ++i) number[order[i]] = i;
+  Calls calls;
+  for (const std::size_t call : order) {
+    for (std::size_t& input : plan.calls[call].inputs) input = number[input];
+    calls.push_back(std::move(plan.calls[call]));
+  }
+  for (std::size_t& output : plan.outputs) output = number[output];
+  for (auto& [call, input] : plan.input_checks) call = number[call];
+  std::erase_if(plan.input_checks, [&](const auto& check) { return check.call >= order.size(); });
+  plan.calls = std::move(calls);
+}
+
 /// Leaves out calls that lead to no output.
 void drop_unused_calls(NetworkPlan& plan) {
   std::vector<bool> needed(plan.calls.size(), false);
@@ -138,16 +103,10 @@ void drop_unused_calls(NetworkPlan& plan) {
   for (std::size_t i = plan.calls.size(); i-- > 0;)
     for (const std::size_t input : plan.calls[i].inputs)
       if (needed[i]) needed[input] = true;
-  std::vector<std::size_t> number(plan.calls.size());
-  Calls calls;
-  for (std::size_t i = 0; i < plan.calls.size(); ++i) {
-    if (!needed[i]) continue;
-    number[i] = calls.size();
-    for (std::size_t& input : plan.calls[i].inputs) input = number[input];
-    calls.push_back(std::move(plan.calls[i]));
-  }
-  for (std::size_t& output : plan.outputs) output = number[output];
-  plan.calls = std::move(calls);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < plan.calls.size(); ++i)
+    if (needed[i]) order.push_back(i);
+  reorder_calls(plan, order);
 }
 
 bool is_chain(const NetworkPlan& plan) {
@@ -212,7 +171,7 @@ std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) 
 }  // namespace
 
 NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
-  NetworkPlan plan{std::move(name), std::move(layers), {}, {}, {}, {}};
+  NetworkPlan plan{std::move(name), std::move(layers), {}, {}, {}, {}, {}};
   for (std::size_t i = 0; i < plan.layers.size(); ++i)
     plan.calls.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
   if (!plan.calls.empty()) plan.outputs = {plan.calls.size() - 1};
@@ -221,17 +180,20 @@ NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
 
 NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* remarks) {
   NetworkPlan plan{
-      read.blueprint.name, std::move(read.layers), {}, {}, std::move(read.built_for), {}};
+      read.blueprint.name, std::move(read.layers), {}, {}, std::move(read.built_for), {}, {}};
   if (!problems.empty()) {  // the rest of the layers may have some, too
+    if (read.functional) return plan;
     const std::string name = plan.name;
     return plan_chain(name, std::move(plan.layers));
   }
-  plan.outputs = apply(read.blueprint, {}, false, plan.calls);
+  plan.outputs = apply(read.blueprint, {}, false, plan);
   drop_unused_calls(plan);
   check_ends(plan, problems);
   check_all_used(plan, problems);
   const std::vector<std::size_t> number =
       reorder(plan, KerasOrder(plan.layers.size(), plan.calls, plan.outputs).layers());
+  // So that a file that is written from it makes the same network, calls and all.
+  reorder_calls(plan, settled_order(plan.layers.size(), plan.calls));
   rename_nested(plan.layers);
   for (const std::size_t layer : number)
     if (layer < plan.layers.size()) plan.file_order.push_back(layer);
@@ -275,6 +237,7 @@ void split_activations(NetworkPlan& plan, ExitCode code, Problems& problems) {
     output.push_back(calls.size() - 1);
   }
   for (std::size_t& call : plan.outputs) call = output[call];
+  for (auto& [call, input] : plan.input_checks) call = output[call];
   for (std::size_t& layer : plan.file_order) layer = number[layer];
   plan.layers = std::move(layers);
   plan.calls = std::move(calls);

@@ -16,10 +16,17 @@ namespace lockstep {
 struct NetworkPlan {
   std::string name;
   std::vector<LayerSource> layers;
-  std::vector<Network::Call> calls;
+  std::vector<Network::Call> calls;  ///< none: only the layers themselves can be looked at
   std::vector<std::size_t> outputs;  ///< calls
   std::optional<Shape> built_for;
   std::vector<std::size_t> file_order;  ///< see NetworkRemarks
+  /// What a model that is a layer says about its input: a call, and the InputLayer that it must
+  /// agree with.
+  struct InputCheck {
+    std::size_t call;
+    LayerSource input;
+  };
+  std::vector<InputCheck> input_checks;
 };
 
 /// Layers that follow each other.

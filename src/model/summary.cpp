@@ -1,8 +1,10 @@
 #include "src/model/summary.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
@@ -10,12 +12,13 @@
 namespace lockstep {
 namespace {
 
-// Keras 2.15's table of a Sequential: 65 columns, cut at 45 %, 85 % and 100 %.
-constexpr std::size_t kWidth = 65;
-constexpr std::array<std::size_t, 3> kEnds = {29, 55, 65};
+/// Where the columns of Keras 2.15's tables end: of a Sequential, and of a graph.
+using Ends = std::vector<std::size_t>;
+const Ends kChainEnds = {29, 55, 65};
+const Ends kGraphEnds = {29, 58, 68, 98};
 
-std::string line_of(char letter) {
-  return std::string(kWidth, letter) + "\n";
+std::string line_of(char letter, const Ends& ends) {
+  return std::string(ends.back(), letter) + "\n";
 }
 
 bool continues_letter(char byte) {
@@ -36,25 +39,57 @@ std::size_t columns(const std::string& text, std::size_t bytes) {
   return count;
 }
 
+/// Keras also begins a new line behind the end of a tuple, list or text.
+std::size_t end_of_item(const std::string& text) {
+  std::size_t end = text.size();
+  for (const char* item : {"),", "},", "],", "',"})
+    if (const std::size_t found = text.find(item); found != std::string::npos)
+      end = std::min(end, found + 2);
+  return end;
+}
+
 /// One row; fields that are too long go on in the next line.
-std::string row(std::array<std::string, 3> fields) {
+std::string row(std::vector<std::string> fields, const Ends& ends) {
   std::string text;
-  while (!(fields[0].empty() && fields[1].empty() && fields[2].empty())) {
+  while (!std::ranges::all_of(fields, &std::string::empty)) {
     std::string line = " ";
     std::size_t width = 1;
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      const std::size_t start = i == 0 ? 0 : kEnds[i - 1];
+      const std::size_t start = i == 0 ? 0 : ends[i - 1];
       const std::size_t gap = i + 1 < fields.size() ? 3 : 0;
-      const std::size_t room = kEnds[i] - start - gap;
-      const std::size_t cut = whole_letters(fields[i], room);
-      width += columns(fields[i], cut);
-      line += fields[i].substr(0, cut) + std::string(kEnds[i] - width, ' ');
-      width = kEnds[i];
-      fields[i].erase(0, cut);
+      const std::size_t room = ends[i] - start - gap;
+      std::string part = fields[i].substr(0, whole_letters(fields[i], room));
+      part = part.substr(0, end_of_item(part));
+      width += columns(part, part.size());
+      line += part + std::string(ends[i] - width, ' ');
+      width = ends[i];
+      fields[i].erase(0, part.size());
     }
     text += line + "\n";
   }
   return text;
+}
+
+/// "(None, 8)"; of a layer that is used for several shapes, "multiple" as Keras says.
+std::string shape_text(const Network& model, std::size_t layer) {
+  const Shape& shape = model.output_shape_of(layer);
+  for (std::size_t i = 0; i < model.calls().size(); ++i)
+    if (model.calls()[i].layer == layer && model.call_shape(i) != shape) return "multiple";
+  const std::string text = to_string_batched(shape);
+  return model.layers()[layer]->class_name() == "InputLayer" ? "[" + text + "]" : text;
+}
+
+/// "['dense[0][0]', 'dense_1[0][0]']": what all calls of the layer are applied to.
+std::string connections(const Network& model, std::size_t layer) {
+  std::vector<std::string> inputs;
+  for (const Network::Call& call : model.calls()) {
+    if (call.layer != layer) continue;
+    for (const std::size_t input : call.inputs)
+      inputs.push_back(fmt::format("'{}[{}][0]'",
+                                   printable(model.layers()[model.calls()[input].layer]->name()),
+                                   model.call_number(input)));
+  }
+  return fmt::format("[{}]", fmt::join(inputs, ", "));
 }
 
 /// "205.66 KB" as Keras writes it.
@@ -74,25 +109,33 @@ std::string total(const char* what, std::int64_t parameters) {
 
 std::string summary(const Network& model) {
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before summary()", model.name());
-  std::string text = fmt::format("Model: \"{}\"\n", printable(model.name())) + line_of('_') +
-                     row({"Layer (type)", "Output Shape", "Param #"}) + line_of('=');
+  const bool chain = model.is_chain();
+  const Ends& ends = chain ? kChainEnds : kGraphEnds;
+  std::vector<std::string> titles = {"Layer (type)", "Output Shape", "Param #"};
+  if (!chain) titles.push_back("Connected to");
+  std::string text = fmt::format("Model: \"{}\"\n", printable(model.name())) + line_of('_', ends) +
+                     row(std::move(titles), ends) + line_of('=', ends);
   std::int64_t trained = 0;
   std::int64_t frozen = 0;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const Layer& layer = *model.layers()[i];
-    if (layer.class_name() == "InputLayer") continue;  // Keras's Network does not list it
+    // Keras's Sequential does not list it.
+    if (chain && layer.class_name() == "InputLayer") continue;
     std::int64_t count = 0;
     for (const Parameter& parameter : layer.parameters()) {
       const std::int64_t elements = element_count(parameter.shape);
       count += elements;
       (parameter.trained() ? trained : frozen) += elements;
     }
-    text += row({fmt::format("{} ({})", printable(layer.name()), layer.class_name()),
-                 to_string_batched(model.output_shape_of(i)), std::to_string(count)});
-    text += line_of(' ');
+    std::vector<std::string> fields = {
+        fmt::format("{} ({})", printable(layer.name()), layer.class_name()), shape_text(model, i),
+        std::to_string(count)};
+    if (!chain) fields.push_back(connections(model, i));
+    text += row(std::move(fields), ends) + line_of(' ', ends);
   }
-  return text + line_of('=') + total("Total params", trained + frozen) +
-         total("Trainable params", trained) + total("Non-trainable params", frozen) + line_of('_');
+  return text + line_of('=', ends) + total("Total params", trained + frozen) +
+         total("Trainable params", trained) + total("Non-trainable params", frozen) +
+         line_of('_', ends);
 }
 
 }  // namespace lockstep

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
 #include "src/model/sequential.hpp"
 #include "tests/src/model/expect_error.hpp"
 
@@ -84,6 +87,18 @@ TEST(Summary, WrapsLongFieldsCountsFrozenLayersAndHidesTheInputLayer) {
             "Trainable params: 4 (16.00 Byte)\n"
             "Non-trainable params: 2355 (9.20 KB)\n"
             "_________________________________________________________________\n");
+}
+
+std::string file_text(const char* name) {
+  std::ifstream file(std::string(LOCKSTEP_SOURCE_DIR "/tests/reference/keras_graphs/") + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Summary, OfAGraphIsKerasTableWithWhatLayersAreConnectedTo) {
+  NetworkRemarks remarks;
+  const Network model = model_from_json_text(file_text("summary.json"), "", remarks);
+
+  EXPECT_EQ(summary(model), file_text("summary.txt"));
 }
 
 TEST(Summary, NeedsABuiltModel) {
