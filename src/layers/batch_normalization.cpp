@@ -206,6 +206,11 @@ void BatchNormalization::build(const Shape& input) {
 std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const Shape input = graph.shape(inputs[0]);
   check_input(input);
+  if (uses() == 0) inference_ = graph.inference();
+  // Else one call would read the moving statistics of ranks that share them while another moves
+  // them.
+  check(!trainable() || inference_ == graph.inference(), ExitCode::kBadData,
+        "[{}] expected all calls with training=False or none, got both", name());
   const std::size_t moving = parameters_.size() - 2;
   return graph.add(
       std::make_unique<BatchNormalizationOp>(

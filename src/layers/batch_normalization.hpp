@@ -36,6 +36,7 @@ class BatchNormalization final : public Layer {
 
   Options options_;
   std::int64_t channels_ = 0;
+  bool inference_ = false;  ///< of its first call
 };
 
 }  // namespace lockstep

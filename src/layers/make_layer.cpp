@@ -21,7 +21,7 @@ namespace {
 using nlohmann::ordered_json;
 
 /// A name, or Keras 3's {"class_name": "function", "config": "relu"}. (An activation that is a
-/// layer has become one: see model_from_sources.)
+/// layer has become one: see split_activations().)
 Activation read_activation(KerasConfig& config, bool required) {
   const ordered_json* value = config.find("activation");
   if (!value && required) config.object_to("activation", "the name of an activation", "nothing");

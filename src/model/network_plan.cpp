@@ -203,7 +203,7 @@ NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* rem
         "the models that are layers of the network become its layers in the files that are saved");
   if (read.functional && is_chain(plan))
     remarks->saving_notes.push_back(
-        "the functional model, a single chain, becomes a Network in the files that are saved");
+        "the functional model, a single chain, becomes a Sequential in the files that are saved");
   return plan;
 }
 

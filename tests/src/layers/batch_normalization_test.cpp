@@ -65,6 +65,15 @@ TEST(BatchNormalization, IsTrainedWithItsMovingStatisticsWhenCalledForInference)
   EXPECT_EQ(value(layer, 3), variance);
 }
 
+TEST(BatchNormalization, MayNotBeCalledInBothWays) {
+  BatchNormalization layer;
+  Graph graph;
+  const std::size_t value = graph.add_input({3});
+  layer.apply(graph, {&value, 1});
+  graph.set_inference(true);
+  EXPECT_THROW(layer.apply(graph, {&value, 1}), Error);
+}
+
 TEST(BatchNormalization, GivesTheSameBitsInBlocks) {
   test::expect_the_same_bits_in_blocks("BatchNormalization", nlohmann::ordered_json::object(),
                                        {{3, kMany}});
