@@ -31,13 +31,12 @@ namespace lockstep {
 ///     Steps 3 and 4 are one kernel, src/kernels/gemm.hpp, called by Op::gradient().
 ///  5. By rows (GradientWay): every rank computes the partials of its own rows, beside backward.
 ///     By owner: the weight's owner on each host computes them, over the rows of all ranks of its
-///     host, so that within a host nothing is sent.
-///  6. The owner adds the partials of its host's ranks and of the other hosts by the tree
-///  (TreeSum),
-///     then the regulariser's part, once.
-///  7. Sharded: it runs Adam on the weight and publishes the result: in memory that the host's
-///  ranks
-///     share, by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
+///     host, so that within a host nothing is sent. choose_gradient_ways() and plan_gradients()
+///     decide.
+///  6. The owner adds the partials of its host's ranks (ShardedOptimizer::add_up_ranks) and of
+///     other hosts (update) by the tree (TreeSum), then the regulariser's part, once.
+///  7. Sharded: it runs Adam on the weight and publishes the result, in memory that ranks share or
+///     by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
 ///
 /// One step, collective: begin_step(), fill in own_input() and other_inputs(), run(), finish().
 class DistributedOptimizer {

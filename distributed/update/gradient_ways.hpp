@@ -11,7 +11,7 @@ namespace lockstep {
 /// step: whatever lets fewer floats cross from core to core. An owner reads of the other ranks'
 /// rows its columns of the op's input and all of the gradient by its output; by rows, every rank
 /// writes all of the op's gradients, and their owners read them. A rank that is alone reads
-/// nothing. A pure function.
+/// nothing. These are wishes: plan_gradients() turns some into kRows. A pure function.
 std::vector<GradientWay> choose_gradient_ways(const Graph& graph, int host_ranks,
                                               std::int64_t host_rows);
 
