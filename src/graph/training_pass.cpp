@@ -76,6 +76,7 @@ void TrainingPass::run(const Pass& pass, const Subtrees& subtrees, const Partial
     for (const Block& block : blocks_)
       run_phase(phase, block, &block == &blocks_.back(), loss, op_done);
   }
+  if (ops_ == 0 && op_done) op_done(0);  // who waits for the first op waits for the loss
 }
 
 Rows TrainingPass::rows_of(const Block& block) const {

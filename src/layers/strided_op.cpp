@@ -1,8 +1,10 @@
 #include "src/layers/strided_op.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
+#include "src/core/error.hpp"
 #include "src/kernels/kernels.hpp"
 
 namespace lockstep {
@@ -64,6 +66,9 @@ void StridedOp::backward(const Pass&, const OpValues& values) const {
 
 std::size_t add_strided(Graph& graph, std::size_t value, const Shape& shape,
                         const std::vector<std::int64_t>& strides) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // a start may be each
+  check(element_count(shape) <= kMost, ExitCode::kBadData,
+        "expected at most {} elements a sample, got {}", kMost, to_string_batched(shape));
   return graph.add(std::make_unique<StridedOp>(strided_runs(shape, strides)), {value}, shape);
 }
 
@@ -120,7 +125,7 @@ std::size_t permuted(Graph& graph, std::size_t value, const std::vector<std::siz
     shape.push_back(from[axis]);
     strides.push_back(from_strides[axis]);
   }
-  if (std::ranges::is_sorted(order)) return value;
+  if (std::ranges::is_sorted(order)) return graph.reshape(value, shape);
   return add_strided(graph, value, shape, strides);
 }
 

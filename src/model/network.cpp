@@ -69,7 +69,10 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   for (const Call& call : calls_) {
     std::vector<std::size_t> values;
     for (const std::size_t input : call.inputs) values.push_back(values_[input]);
-    if (values.empty()) values.push_back(graph_.add_input(inputs[next_input++]));
+    if (values.empty()) {
+      check_input_size(inputs[next_input]);
+      values.push_back(graph_.add_input(inputs[next_input++]));
+    }
     Layer& layer = *layers_[call.layer];
     graph_.set_inference(call.inference);
     values_.push_back(layer.apply(graph_, values));

@@ -89,9 +89,10 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
   for (const Network::Call& call : plan.calls) {
     std::vector<std::size_t> inputs;
     for (const std::size_t i : call.inputs) inputs.push_back(values[i]);
-    if (inputs.empty()) inputs.push_back(graph.add_input(input));
     KerasConfig& config = configs[call.layer];
     config.convert("", [&] {
+      check_input_size(input);
+      if (inputs.empty()) inputs.push_back(graph.add_input(input));
       values.push_back(layers[call.layer]->apply(graph, inputs));
       check_size(*layers[call.layer], graph.shape(values.back()), counted[call.layer], parameters);
     });

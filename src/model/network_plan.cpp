@@ -50,6 +50,10 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
     return tensor.use ? made[*tensor.use][tensor.output] : inputs[tensor.output];
   };
   for (const ModelBlueprint::Use& use : model.uses) {
+    plan.tensors += 1 + use.inputs.size();
+    check(plan.tensors <= kMaxTensors, ExitCode::kBadData,
+          "model JSON: ({}): expected at most {} inputs of layers in all, got more",
+          printable(model.name, 80), kMaxTensors);
     const ModelBlueprint::Part& part = model.parts[use.part];
     std::vector<std::size_t> of_use;
     for (const auto& tensor : use.inputs) of_use.push_back(find(tensor));
@@ -171,7 +175,9 @@ std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) 
 }  // namespace
 
 NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
-  NetworkPlan plan{std::move(name), std::move(layers), {}, {}, {}, {}, {}};
+  NetworkPlan plan;
+  plan.name = std::move(name);
+  plan.layers = std::move(layers);
   for (std::size_t i = 0; i < plan.layers.size(); ++i)
     plan.calls.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
   if (!plan.calls.empty()) plan.outputs = {plan.calls.size() - 1};
@@ -179,8 +185,10 @@ NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
 }
 
 NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* remarks) {
-  NetworkPlan plan{
-      read.blueprint.name, std::move(read.layers), {}, {}, std::move(read.built_for), {}, {}};
+  NetworkPlan plan;
+  plan.name = read.blueprint.name;
+  plan.layers = std::move(read.layers);
+  plan.built_for = std::move(read.built_for);
   if (!problems.empty()) {  // the rest of the layers may have some, too
     if (read.functional) return plan;
     const std::string name = plan.name;

@@ -20,6 +20,7 @@ struct NetworkPlan {
   std::vector<std::size_t> outputs;  ///< calls
   std::optional<Shape> built_for;
   std::vector<std::size_t> file_order;  ///< see NetworkRemarks
+  std::size_t tensors = 0;              ///< inputs and outputs of all uses of layers and models
   /// What a model that is a layer says about its input: a call, and the InputLayer that it must
   /// agree with.
   struct InputCheck {

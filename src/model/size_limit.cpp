@@ -4,6 +4,12 @@
 
 namespace lockstep {
 
+void check_input_size(const Shape& input) {
+  check(element_count(input) <= kMaxElements, ExitCode::kBadData,
+        "[input] expected at most {} elements a sample, got {}", kMaxElements,
+        element_count(input));
+}
+
 void check_size(const Layer& layer, const Shape& output, bool counted, std::int64_t& parameters) {
   for (const Parameter& parameter : layer.parameters()) {
     if (counted) break;

@@ -5,6 +5,7 @@
 
 #include "src/core/random.hpp"
 #include "src/layers/dense.hpp"
+#include "src/model/layers_text.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -40,6 +41,15 @@ TEST(Trainer, GivesTheSameBitsWhenRunTwice) {
     hashes.push_back(model.weights_sha256());
   }
   EXPECT_EQ(hashes[0], hashes[1]);
+}
+
+TEST(Trainer, RunsANetworkWithoutOps) {
+  const TinyData data = test::classified_rows(29, 4, 3);
+  Network model = model_from_layers_text("Flatten(input_shape=(4,)), Activation(softmax)");
+  model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
+  EXPECT_EQ(model.training_ops(), 0u);
+  const History history = Trainer(model, world(), {.batch_size = 12, .grain = 2}).fit(data.view());
+  EXPECT_GT(history[0].loss, 0);
 }
 
 TEST(Trainer, RunsANetworkInWhichNothingIsTrained) {
