@@ -201,7 +201,8 @@ class Naive {
 
 template <class Number>
 bool same_bits(const std::vector<Number>& a, const std::vector<Number>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Number)) == 0;
+  const std::size_t bytes = a.size() * sizeof(Number);
+  return a.size() == b.size() && (bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0);
 }
 
 }  // namespace

@@ -121,6 +121,7 @@ void LayerRun::backward(const std::vector<float>& dy) {
 
 std::vector<float> LayerRun::gradient(std::size_t parameter) const {
   const Parameter& wanted = layer_.parameters()[parameter];
+  if (!wanted.trained()) return std::vector<float>(wanted.value.size());
   const auto first = partial_.begin() + wanted.offset;
   return {first, first + static_cast<std::ptrdiff_t>(wanted.value.size())};
 }
