@@ -154,7 +154,7 @@ TEST_P(KernelSizes, RowLoopsHaveTheSameBitsInEveryVariant) {
 /// `values` as floats, both halves of each double.
 Floats bits_of(const std::vector<double>& values) {
   Floats floats(2 * values.size());
-  std::memcpy(floats.data(), values.data(), values.size() * sizeof(double));
+  if (!values.empty()) std::memcpy(floats.data(), values.data(), values.size() * sizeof(double));
   return floats;
 }
 
