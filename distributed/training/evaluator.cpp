@@ -5,6 +5,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/loss_sums.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/range.hpp"
 
@@ -23,9 +24,7 @@ void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& ta
   const Targets wanted = targets.gather(data.y, rows);
   const Matrix output = model.forward(workspace, {0, count}, {}, /*until_logits=*/true)
                             .with_columns(model.output_columns());
-  sums[0] = model.loss().compute(output, wanted, {}, 1.0f, model.loss_is_fused());
-  for (std::size_t i = 0; i < model.metrics().size(); ++i)
-    sums[i + 1] = model.metrics()[i]->sum(output, wanted);
+  loss_sums_of(model, output, wanted, {}, 1.0f, sums);
 }
 
 /// The part of `blocks` that this rank works on.
@@ -36,7 +35,7 @@ Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root
 
 Evaluation evaluate_blocks(const Network& model, const Communicator& communicator,
                            const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
-  const std::size_t width = 1 + model.metrics().size();
+  const std::size_t width = loss_sum_count(model);
   block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
   Workspace workspace = model.inference_workspace(block_rows);
   TargetLoader targets(model.loss().target_kind(), block_rows, model.output_positions(),

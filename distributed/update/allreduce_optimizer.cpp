@@ -26,8 +26,9 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
       stride_(model.arena().trainable_size()),
       gradients_(layout_.gradient_floats),
       received_(layout_.received_floats),
-      loss_sums_(communicator, kLossSumsTag, traffic_),
-      batch_sums_(communicator, kBatchSumsTag, traffic_),
+      loss_sums_(communicator, kLossSumsTag, layout_.all_subtrees * options.loss_sums, traffic_),
+      batch_sums_(communicator, kBatchSumsTag,
+                  layout_.all_subtrees * model.graph().most_batch_sums(), traffic_),
       totals_(options.loss_sums),
       addends_(layout_.all_subtrees) {
   for (const StepPlan& plan : plans) {

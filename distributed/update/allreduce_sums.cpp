@@ -1,11 +1,14 @@
 #include "distributed/update/allreduce_sums.hpp"
 
-#include <algorithm>
-
 namespace lockstep {
 
-AllreduceSums::AllreduceSums(const Communicator& communicator, int tag, Traffic& traffic)
-    : communicator_(communicator), tag_(tag), traffic_(traffic), messages_(communicator) {}
+AllreduceSums::AllreduceSums(const Communicator& communicator, int tag, std::size_t most_sums,
+                             Traffic& traffic)
+    : communicator_(communicator),
+      tag_(tag),
+      traffic_(traffic),
+      sums_(most_sums),
+      messages_(communicator) {}
 
 void AllreduceSums::begin_step(const StepPlan& plan, const TreeSum& sum) {
   plan_ = &plan;
@@ -13,7 +16,6 @@ void AllreduceSums::begin_step(const StepPlan& plan, const TreeSum& sum) {
 }
 
 std::span<double> AllreduceSums::of_rank(int rank, std::size_t width) {
-  sums_.resize(std::max(sums_.size(), plan_->all_subtrees().size() * width));
   return std::span(sums_).subspan(plan_->first_subtree(rank) * width,
                                   plan_->subtrees_of(rank).size() * width);
 }

@@ -15,8 +15,9 @@ namespace lockstep {
 /// Adds up doubles of all ranks' subtrees by messages of every rank to every other.
 class AllreduceSums final : public BatchSums {
  public:
-  /// The references must outlive this object; plan and sum those of begin_step() the step.
-  AllreduceSums(const Communicator& communicator, int tag, Traffic& traffic);
+  /// `most_sums`: of all ranks' subtrees together. The references must outlive this object; plan
+  /// and sum those of begin_step() the step.
+  AllreduceSums(const Communicator& communicator, int tag, std::size_t most_sums, Traffic& traffic);
 
   void begin_step(const StepPlan& plan, const TreeSum& sum);
   /// Of this rank's subtrees, `width` doubles each.

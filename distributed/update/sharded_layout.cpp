@@ -35,14 +35,6 @@ struct Extents {
   }
 };
 
-/// Doubles of one exchange.
-std::size_t most_batch_sums(const Graph& graph) {
-  std::size_t most = 0;
-  for (const Graph::Step& step : graph.steps())
-    most = std::max({most, step.op->needs().forward_sums, step.op->needs().backward_sums});
-  return most;
-}
-
 void plan_shards(const HostMap& map, int rank, const Extents& most, ShardedLayout& layout) {
   const int host = map.host_of(rank);
   // A rank that is alone on its host owns everything, and its passes write where it adds up.
@@ -113,7 +105,7 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
   layout.window = {
       .flag_bytes = HostSteps::bytes(host_ranks),
       .loss_sums = most.all_subtrees * options.loss_sums,
-      .batch_sums = 2 * most.all_subtrees * most_batch_sums(graph),
+      .batch_sums = 2 * most.all_subtrees * graph.most_batch_sums(),
       .parameters = model.arena().size(),
       .partials = static_cast<std::int64_t>(partials) * layout.gradients.partial_floats,
       .workspace = Workspace::host_floats(graph, layout.workspace)};

@@ -42,6 +42,13 @@ void Graph::leave_scaling_to_input() {
     if (value.storage == scaled) value.storage = input();
 }
 
+std::size_t Graph::most_batch_sums() const {
+  std::size_t most = 0;
+  for (const Step& step : steps_)
+    most = std::max({most, step.op->needs().forward_sums, step.op->needs().backward_sums});
+  return most;
+}
+
 std::vector<bool> Graph::needs_gradient() const {
   std::vector<bool> needs(values_.size(), false);
   for (const Step& step : steps_) {

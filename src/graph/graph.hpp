@@ -58,6 +58,8 @@ class Graph {
   std::size_t output() const { return outputs_.front(); }
   const Scaling& input_scaling() const { return input_scaling_; }
 
+  /// Doubles of the largest sum over the batch.
+  std::size_t most_batch_sums() const;
   /// By storage: whether training needs the gradient by it.
   std::vector<bool> needs_gradient() const;
   /// By storage: the ops that read it, ascending, each once for every time it stands there.

@@ -2,27 +2,29 @@
 
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
 #include "src/graph/passes.hpp"
+#include "src/model/keras_names.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {
 
-/// Keras's default name of a class: "InputLayer" -> "input_layer".
-std::string snake_case(const std::string& class_name) {
-  std::string snake;
-  for (std::size_t i = 0; i < class_name.size(); ++i) {
-    const auto letter = static_cast<unsigned char>(class_name[i]);
-    if (std::isupper(letter) && i > 0) snake += '_';
-    snake += static_cast<char>(std::tolower(letter));
+/// A call that leads nowhere would ask for a gradient that nobody computes.
+void check_calls_lead_to_outputs(const std::vector<Network::Call>& calls,
+                                 const std::vector<std::size_t>& outputs,
+                                 const std::vector<std::unique_ptr<Layer>>& layers) {
+  std::vector<bool> needed(calls.size(), false);
+  for (const std::size_t output : outputs) needed[output] = true;
+  for (std::size_t i = calls.size(); i-- > 0;) {
+    check(needed[i], ExitCode::kBadData, "[{}] expected every call to lead to an output, got none",
+          layers[calls[i].layer]->name());
+    for (const std::size_t input : calls[i].inputs) needed[input] = true;
   }
-  return snake;
 }
 
 }  // namespace
@@ -37,7 +39,7 @@ Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
     return std::ranges::any_of(layers_, [&](const auto& other) { return other->name() == name; });
   };
   if (layer->name().empty()) {
-    const std::string base = snake_case(layer->class_name());
+    const std::string base = keras_snake_case(layer->class_name());
     std::string name = base;
     for (int i = 1; taken(name); ++i) name = fmt::format("{}_{}", base, i);
     layer->set_name(name);
@@ -63,6 +65,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   for (std::size_t i = 0; output_calls_.empty() && i < layers_.size(); ++i)
     calls_.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
   if (output_calls_.empty()) output_calls_ = {layers_.size() - 1};
+  check_calls_lead_to_outputs(calls_, output_calls_, layers_);
   std::int64_t parameter_count = 0;
   std::size_t next_input = 0;
   std::vector<bool> counted(layers_.size(), false);

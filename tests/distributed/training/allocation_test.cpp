@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "distributed/training/trainer.hpp"
+#include "src/model/layers_text.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -69,8 +70,10 @@ class Counter final : public Callback {
 };
 
 /// Allocations of steps 2 to 20 on one rank, where no call of MPI is made.
-long allocations_of_training(Network& model, const ArrayDataset& data) {
-  Trainer trainer(model, test::alone(), {.epochs = 1, .batch_size = 7, .check_replicas_every = 0});
+long allocations_of_training(Network& model, const ArrayDataset& data, TrainOptions options = {}) {
+  options.batch_size = 7;
+  options.check_replicas_every = 0;
+  Trainer trainer(model, test::alone(), options);
   const auto counter = std::make_shared<Counter>();
   trainer.add_callback(counter);
   trainer.fit(data);
@@ -96,6 +99,22 @@ TEST(Allocation, HappensInNoTrainingStepOfAClassifier) {
     Network model = test::classifier(8, 16, 4, optimizer, 0.3);
     EXPECT_EQ(allocations_of_training(model, data.view()), 0) << optimizer;
   }
+}
+
+TEST(Allocation, HappensInNoTrainingStepInBlocksWithSumsOverTheBatch) {
+  const test::TinyData data = test::classified_rows(140, 8, 4);
+  for (const auto sync :
+       {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce})
+    for (const std::int64_t block_grains : {0, 1}) {
+      Network model = model_from_layers_text(
+          "Dense(16, input_shape=(8,)), BatchNormalization(), Activation(gelu), "
+          "LayerNormalization(), GaussianNoise(0.1), Dense(4, softmax)");
+      model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
+      EXPECT_EQ(allocations_of_training(model, data.view(),
+                                        {.grain = 2, .sync = sync, .block_grains = block_grains}),
+                0)
+          << block_grains;
+    }
 }
 
 TEST(Allocation, HappensInNoTrainingStepOfARegularizedRegression) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "src/core/error.hpp"
+#include "src/layers/activation_layer.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/rescaling.hpp"
@@ -176,6 +177,19 @@ TEST(Sequential, RegularizationGradientIsAddedInAnyCutOnce) {
     for (std::size_t i = 0; i < kernel.value.size(); ++i)
       EXPECT_FLOAT_EQ(gradients[i], kernel.value[i]);
   }
+}
+
+TEST(Network, RefusesACallThatLeadsToNoOutput) {
+  Network model("model");
+  for (int i = 0; i < 2; ++i) model.add_layer(std::make_unique<Dense>(3));
+  model.connect({{0, {}}, {1, {0}}}, {0});
+  EXPECT_THROW(model.build({3}), Error);
+}
+
+TEST(Sequential, NamesALayerWithCapitalsAsKerasDoes) {
+  Sequential model;
+  model.add(std::make_unique<ActivationLayer>("LeakyReLU", Activation::kLeakyRelu));
+  EXPECT_EQ(model.layers()[0]->name(), "leaky_re_lu");
 }
 
 TEST(Sequential, RefusesToCompileBeforeItIsBuilt) {
