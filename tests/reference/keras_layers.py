@@ -23,15 +23,12 @@ tests/reference/layers was made by `keras_layers.py tests/reference/layers`, wit
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
 """
 import json
-import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
 import numpy as np
+
+from real_keras import find_keras
 
 
 def numbers(values):
@@ -54,8 +51,8 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
     """`whole`: with the config as Keras writes it, and not only what is given here. `shapes`: of one sample, of each
     input. `inputs(random, shapes)` makes the inputs; integers get no gradient. `call(layer, inputs, training)`: how
     to call the layer, if not with one tensor or a list."""
+    module = find_keras(f"keras{keras}")
     import tensorflow as tf
-    module = __import__("keras" if keras == 3 else "tf_keras")
     random = np.random.default_rng(5)
     layer = getattr(module.layers, class_name).from_config(dict(config))
     shapes = [(rows, *shape) for shape in shapes]
