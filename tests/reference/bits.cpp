@@ -25,6 +25,7 @@
 #include "src/kernels/kernels.hpp"
 #include "src/model/layers_text.hpp"
 #include "src/model/sequential.hpp"
+#include "tests/reference/bits_networks.hpp"
 #include "tests/support/local_batch_sums.hpp"
 
 namespace lockstep {
@@ -173,56 +174,6 @@ class Training {
   std::vector<std::int32_t> classes_;
   std::vector<double> losses_;
 };
-
-/// Residuals around sums over the batch, a layer that is used twice, and every way to merge.
-Network branches() {
-  Network model = model_from_layers_text(
-      "Dense(18, mish), Dense(18, tanh), BatchNormalization(), Add(), Subtract(), Multiply(), "
-      "Average(), Maximum(), Minimum(), Concatenate(), Reshape((3, 12)), Permute((2, 1)), "
-      "Dot((2, 1)), Flatten(), BatchNormalization(), Dense(5, softmax)");
-  model.connect({{0, {}},         // 0
-                 {1, {0}},        // 1
-                 {2, {1}},        // 2
-                 {3, {0, 2}},     // 3: a residual
-                 {1, {3}},        // 4: the second use
-                 {4, {4, 0}},     // 5: Subtract
-                 {5, {4, 3}},     // 6: Multiply
-                 {6, {5, 6, 3}},  // 7: Average
-                 {7, {7, 5}},     // 8: Maximum
-                 {8, {7, 6}},     // 9: Minimum
-                 {9, {8, 9}},     // 10: Concatenate
-                 {10, {10}},      // 11: Reshape
-                 {11, {11}},      // 12: Permute
-                 {12, {11, 12}},  // 13: Dot
-                 {13, {13}},
-                 {14, {14}},
-                 {15, {15}}},
-                {16});
-  return model;
-}
-
-/// Those that the first networks lack, beside each other: of numbers from about -8 to 8.
-Network activations() {
-  std::string layers = "Dense(33), LayerNormalization(), Rescaling(3)";
-  std::vector<Network::Call> calls = {{0, {}}, {1, {0}}, {2, {1}}};
-  Network::Call join{0, {}};
-  for (const char* name :
-       {"exponential", "softsign", "mish", "hard_sigmoid", "hard_silu", "relu6", "hard_tanh",
-        "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "tanh_shrink", "soft_shrink",
-        "hard_shrink", "leaky_relu", "log_softmax"})
-    layers += fmt::format(", Activation({})", name);
-  layers += ", ReLU(2.5, 0.1, 0.2), ELU(0.7), Softmax()";
-  for (std::size_t layer = 3; layer < 22; ++layer) {
-    join.inputs.push_back(calls.size());
-    calls.push_back({layer, {2}});
-  }
-  join.layer = calls.size();
-  calls.push_back(join);
-  calls.push_back({join.layer + 1, {join.layer}});
-  Network model = model_from_layers_text(layers + ", Concatenate(), Dense(5, softmax)");
-  model.connect(calls, {calls.size() - 1});
-  return model;
-}
 
 /// What came after the first three: their lines stand behind the others'.
 void compute_later_layers() {

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "src/model/network.hpp"
+
+/// Networks of bits.cpp that are no chains.
+namespace lockstep {
+
+/// Residuals around sums over the batch, a layer that is used twice, and every way to merge.
+Network branches();
+/// The activations that the chains lack, beside each other: of numbers from about -8 to 8.
+Network activations();
+
+}  // namespace lockstep
