@@ -18,29 +18,22 @@ tests/reference/keras_graphs was made by the first two, with tf_keras 2.21 and K
 tests/system/keras_graphs_test.py, network_plan_test.cpp and summary_test.cpp of tests/src/model read it. Needs, from PyPI: keras,
 tensorflow, tf_keras, h5py.
 """
-import argparse
 import json
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
 import h5py
 import numpy as np
+
+import real_keras
+from real_keras import find_keras
 
 ROWS, INPUTS, CLASSES, BATCH = 22, 8, 3, 8  # batches of 8, 8 and 6
 STEPS, MIDDLE = 50, 21  # the middle is the end of the rows
 MIDDLES = {"branches": ("h5",), "transfer": ("keras", "h5"), "twins": ("h5",), "deep": ("keras", "h5")}
 GRAPHS = 8
-
-
-def find_keras(name):
-    return __import__({"keras2": "tf_keras", "keras3": "keras"}[name])
 
 
 def rows():
@@ -243,19 +236,17 @@ def write_summary(directory):
     (directory / "summary.json").write_text(model.to_json())
 
 
+def write_all_orders(directory):
+    write_orders(directory)
+    write_summary(directory)
+
+
 # --- What Lockstep makes of them ---
 
-def trained(lockstep, directory, network, y, final):
-    """Two steps; what Lockstep predicts, and its order of layers."""
-    run = lambda *words: subprocess.run([lockstep, *map(str, words)], check=True, cwd=directory, stdout=subprocess.DEVNULL)
-    run("train", *network, "--data", "rows.h5", "--x", "x", "--y", y, "--run-dir", final.parent, "--epochs", 2,
-        "--steps-per-epoch", 1, "--verbose", 0)
-    run("predict", final, "--data", "rows.h5", "--x", "x", "--out", final.parent / "p.h5")
-    with h5py.File(final.parent / "p.h5") as file:
-        predictions = file["predictions"][:]
+def order_in(final):
     with h5py.File(final) as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
-    return predictions, [layer["config"]["name"] for layer in layers]
+    return [layer["config"]["name"] for layer in layers]
 
 
 def check(lockstep, directory):
@@ -267,7 +258,9 @@ def check(lockstep, directory):
             for network in networks:
                 with tempfile.TemporaryDirectory() as scratch:
                     final = pathlib.Path(scratch) / "run" / "final.h5"
-                    ours, order = trained(lockstep, directory, network, entry["y"], final)
+                    ours = real_keras.train_and_predict(
+                        lockstep, directory, [*network, "--y", entry["y"], "--epochs", 2], "x", final)
+                    order = order_in(final)
                     for keras in map(find_keras, ("keras2", "keras3")):
                         model = keras.models.load_model(final, compile=False)
                         difference = float(np.abs(ours - model.predict(rows()["x"], verbose=0)).max())
@@ -278,30 +271,5 @@ def check(lockstep, directory):
     return failed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("keras", choices=["keras2", "keras3"])
-    writing.add_argument("directory", type=pathlib.Path)
-    commands.add_parser("write-orders").add_argument("directory", type=pathlib.Path)
-    checking = commands.add_parser("check")
-    checking.add_argument("lockstep", type=pathlib.Path)
-    checking.add_argument("directory", type=pathlib.Path)
-    args = parser.parse_args()
-    if args.command == "check":
-        return check(args.lockstep.resolve(), args.directory)
-    args.directory.mkdir(parents=True, exist_ok=True)
-    if args.command == "write-orders":
-        write_orders(args.directory)
-        write_summary(args.directory)
-        return 0
-    with h5py.File(args.directory / "rows.h5", "w") as file:
-        for name, values in rows().items():
-            file.create_dataset(name, data=values)
-    write(args.keras, args.directory)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-orders": write_all_orders}, check))
