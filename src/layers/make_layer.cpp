@@ -8,6 +8,7 @@
 #include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
+#include "src/layers/make_convolution.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
@@ -125,6 +126,12 @@ const std::vector<Known>& known_layers() {
          "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
          "bias_constraint"}},
        make_dense},
+      {{"Conv1D", convolution_arguments()}, make_convolution<1>},
+      {{"Conv2D", convolution_arguments()}, make_convolution<2>},
+      {{"Conv3D", convolution_arguments()}, make_convolution<3>},
+      {{"Conv1DTranspose", convolution_transpose_arguments(1)}, make_convolution_transpose<1>},
+      {{"Conv2DTranspose", convolution_transpose_arguments(2)}, make_convolution_transpose<2>},
+      {{"Conv3DTranspose", convolution_transpose_arguments(3)}, make_convolution_transpose<3>},
       {{"Activation", {"activation"}}, make_activation},
       {{"Flatten", {"data_format"}}, make_flatten},
       {{"Reshape", {"target_shape"}}, make_reshape},
