@@ -66,6 +66,12 @@ struct Columns {
   std::int64_t stride;
 };
 
+/// A position that another one is mixed of, and its share.
+struct PositionTerm {
+  std::int64_t position;
+  float weight;
+};
+
 /// The element-wise inner loops, compiled for several instruction sets from one source
 /// (kernels.inc). Each output element is the same chain of IEEE operations in every variant, so all
 /// variants give the same bits. Sums along a row, or of weights, are defined by 16 lanes: element j
@@ -170,6 +176,12 @@ struct Kernels {
   /// sums = fma(dy, xhat, sums), row by row
   void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
                               ColumnMoments moments);
+
+  // --- Positions: (position, channel) of one sample ---
+  /// y[p] = the chain of y = fma(x[position], weight, y), from +0, over the terms of p: those
+  /// behind ends[p - 1] and before ends[p]
+  void (*mix_positions)(const float* x, const PositionTerm* terms, const std::int64_t* ends,
+                        std::int64_t positions, std::int64_t channels, float* y);
 
   // --- Regularizers ---
   WeightSums (*weight_sums)(const float* w, std::int64_t n);

@@ -11,6 +11,7 @@
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
+#include "src/layers/make_positions.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
@@ -191,6 +192,15 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"ZeroPadding1D", {"padding", "data_format"}}, make_zero_padding<1>},
+      {{"ZeroPadding2D", {"padding", "data_format"}}, make_zero_padding<2>},
+      {{"ZeroPadding3D", {"padding", "data_format"}}, make_zero_padding<3>},
+      {{"Cropping1D", {"cropping"}}, make_cropping<1>},
+      {{"Cropping2D", {"cropping", "data_format"}}, make_cropping<2>},
+      {{"Cropping3D", {"cropping", "data_format"}}, make_cropping<3>},
+      {{"UpSampling1D", {"size"}}, make_up_sampling<1>},
+      {{"UpSampling2D", {"size", "data_format", "interpolation"}}, make_up_sampling<2>},
+      {{"UpSampling3D", {"size", "data_format"}}, make_up_sampling<3>},
       {{"Add", {}}, make_merging<Merge::kAdd>},
       {{"Subtract", {}}, make_merging<Merge::kSubtract>},
       {{"Multiply", {}}, make_merging<Merge::kMultiply>},

@@ -205,6 +205,29 @@ TEST_P(KernelSizes, NormalizationOfColumnsHasTheSameBitsInEveryVariant) {
   });
 }
 
+TEST_P(KernelSizes, MixedPositionsHaveTheSameBitsInEveryVariant) {
+  const std::int64_t channels = GetParam(), positions = 4;
+  const std::vector<PositionTerm> terms{{0, 0.3f}, {2, 0.7f}, {1, 1.0f}, {3, 0.1f}, {1, 0.2f}};
+  const std::vector<std::int64_t> ends{2, 3, 3, 5};
+  const Floats x = random_floats(channels * positions, 1);
+  Floats expected;
+  for (std::size_t p = 0; p < ends.size(); ++p)
+    for (std::int64_t c = 0; c < channels; ++c) {
+      float sum = 0;
+      for (std::int64_t i = p == 0 ? 0 : ends[p - 1]; i < ends[p]; ++i) {
+        const auto& [position, weight] = terms[static_cast<std::size_t>(i)];
+        sum = std::fma(x[static_cast<std::size_t>(position * channels + c)], weight, sum);
+      }
+      expected.push_back(sum);
+    }
+  expect_same_bits([&](const Kernels& k) {
+    Floats y(expected.size());
+    k.mix_positions(x.data(), terms.data(), ends.data(), positions, channels, y.data());
+    EXPECT_EQ(y, expected);
+    return y;
+  });
+}
+
 // --- Activations, softmax, losses, regularizers: against one element or one row at a time ---
 
 /// The variants that this machine can run.
