@@ -8,6 +8,7 @@
 #include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
+#include "src/layers/make_convolution.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
@@ -20,25 +21,6 @@ namespace lockstep {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// A name, or Keras 3's {"class_name": "function", "config": "relu"}. (An activation that is a
-/// layer has become one: see split_activations().)
-Activation read_activation(KerasConfig& config, bool required) {
-  const ordered_json* value = config.find("activation");
-  if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
-  if (!value) return Activation::kLinear;
-  const ordered_json* name = value;
-  if (value->is_object() && value->value("class_name", ordered_json()) == "function" &&
-      value->contains("config"))
-    name = &value->at("config");
-  if (!name->is_string()) {
-    config.object_to("activation", "the name of an activation", describe(*value));
-    return Activation::kLinear;
-  }
-  return config.convert("activation", [&] {
-    return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
-  });
-}
 
 std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
   auto shape = config.batch_shape("batch_input_shape");
@@ -53,18 +35,8 @@ std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
 
 std::unique_ptr<Layer> make_dense(KerasConfig& config) {
   const std::int64_t units = config.integer("units", 1, std::numeric_limits<std::int32_t>::max());
-  const Activation activation = read_activation(config, false);
-  Dense::Options options;
-  options.use_bias = config.boolean("use_bias", options.use_bias);
-  options.kernel_initializer =
-      read_initializer(config, "kernel_initializer", options.kernel_initializer);
-  options.bias_initializer = read_initializer(config, "bias_initializer", options.bias_initializer);
-  options.kernel_regularizer = read_regularizer(config, "kernel_regularizer");
-  options.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  config.expect("lora_rank", nullptr);
-  for (const char* key : {"kernel_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
-  return std::make_unique<Dense>(units, activation, std::move(options));
+  const Activation activation = read_activation(config);
+  return std::make_unique<Dense>(units, activation, KernelAndBias::read(config));
 }
 
 std::unique_ptr<Layer> make_activation(KerasConfig& config) {
@@ -155,6 +127,12 @@ const std::vector<Known>& known_layers() {
          "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
          "bias_constraint"}},
        make_dense},
+      {{"Conv1D", convolution_arguments()}, make_convolution<1>},
+      {{"Conv2D", convolution_arguments()}, make_convolution<2>},
+      {{"Conv3D", convolution_arguments()}, make_convolution<3>},
+      {{"Conv1DTranspose", convolution_transpose_arguments(1)}, make_convolution_transpose<1>},
+      {{"Conv2DTranspose", convolution_transpose_arguments(2)}, make_convolution_transpose<2>},
+      {{"Conv3DTranspose", convolution_transpose_arguments(3)}, make_convolution_transpose<3>},
       {{"Activation", {"activation"}}, make_activation},
       {{"Flatten", {"data_format"}}, make_flatten},
       {{"Reshape", {"target_shape"}}, make_reshape},

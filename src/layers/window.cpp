@@ -76,11 +76,15 @@ WindowSteps window_steps(std::int64_t input, std::int64_t size, std::int64_t str
   return {room < 0 ? 0 : room / stride + 1, before};
 }
 
-ConvolutionShape window_over(const std::string& layer, const Window& window, const Shape& input) {
-  const std::size_t axes = window.axes();
+void check_positions(const std::string& layer, std::size_t axes, const Shape& input) {
   check(input.size() == axes + 1 && std::ranges::min(input) > 0, ExitCode::kBadData,
         "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}", layer,
         axes + 2, axes, to_string_batched(input));
+}
+
+ConvolutionShape window_over(const std::string& layer, const Window& window, const Shape& input) {
+  const std::size_t axes = window.axes();
+  check_positions(layer, axes, input);
   ConvolutionShape shape;
   shape.input_channels = input.back();
   bool fits = true;
@@ -110,18 +114,18 @@ Shape output_of(const ConvolutionShape& shape, std::size_t axes, std::int64_t ch
 }
 
 Shape read_extents(KerasConfig& config, const std::string& key, std::size_t axes,
-                   std::optional<std::int64_t> fallback) {
-  const Shape otherwise(axes, fallback.value_or(1));
+                   std::optional<std::int64_t> fallback, std::int64_t low) {
+  const Shape otherwise(axes, fallback.value_or(low));
   const nlohmann::ordered_json* const value = config.find(key);
   if (!value && fallback) return otherwise;
   const std::string expected =
-      axes == 1 ? "a positive integer, or a list of one"
-                : fmt::format("a positive integer, or a list of {}, one for each axis", axes);
+      fmt::format("an integer of at least {}, or a list of {}", low,
+                  axes == 1 ? "one" : fmt::format("{}, one for each axis", axes));
   if (!value) {
     config.object_to(key, expected, "nothing");
     return otherwise;
   }
-  Shape extents = config.integers(key, 1, kMaxExtent);
+  Shape extents = config.integers(key, low, kMaxExtent);
   if (value->is_number() && extents.size() == 1) extents.assign(axes, extents.front());
   if (extents.size() == axes) return extents;
   // What is no list, and wrong numbers in it, were named already.
@@ -139,11 +143,11 @@ Padding read_padding(KerasConfig& config, bool causal) {
   return Padding::kValid;
 }
 
-Window read_kernel_window(KerasConfig& config, std::size_t axes) {
+Window read_kernel_window(KerasConfig& config, std::size_t axes, bool causal) {
   Window window;
   window.size = read_extents(config, "kernel_size", axes, {});
   window.strides = read_extents(config, "strides", axes, 1);
-  window.padding = read_padding(config, axes == 1);
+  window.padding = read_padding(config, causal);
   window.dilation = read_extents(config, "dilation_rate", axes, 1);
   object_to_strides_with_dilation(config, window);
   return window;

@@ -40,6 +40,9 @@ struct WindowSteps {
 WindowSteps window_steps(std::int64_t input, std::int64_t size, std::int64_t stride,
                          std::int64_t dilation, Padding padding);
 
+/// Throws Error (65), in the name of the layer, unless the input is (positions of so many axes ...,
+/// channels).
+void check_positions(const std::string& layer, std::size_t axes, const Shape& input);
 /// The way of the window over an input (positions ..., channels): all of ConvolutionShape but the
 /// numbers of output channels and groups. Axes of extent 1 stand in front where there are fewer
 /// than 3. Throws Error (65), in the name of the layer, for another number of axes, and for inputs
@@ -51,14 +54,14 @@ Shape output_of(const ConvolutionShape& shape, std::size_t axes, std::int64_t ch
 
 // --- Keras's config. Wrong values become problems of their key. ---
 
-/// An extent for each axis: a list of as many, or one number for all of them. If the key is missing
-/// `fallback` counts, for all axes, without which the key is needed.
+/// A number of at least `low` for each axis: a list of as many, or one for all of them. If the key
+/// is missing `fallback` counts, for all axes, without which the key is needed.
 Shape read_extents(KerasConfig& config, const std::string& key, std::size_t axes,
-                   std::optional<std::int64_t> fallback);
+                   std::optional<std::int64_t> fallback, std::int64_t low = 1);
 /// "valid" if the key is missing.
 Padding read_padding(KerasConfig& config, bool causal);
-/// kernel_size, strides, padding and dilation_rate of a convolution.
-Window read_kernel_window(KerasConfig& config, std::size_t axes);
+/// kernel_size, strides, padding (`causal`: that, too) and dilation_rate of a convolution.
+Window read_kernel_window(KerasConfig& config, std::size_t axes, bool causal = false);
 /// pool_size (2), strides (as pool_size) and padding of a pooling.
 Window read_pool_window(KerasConfig& config, std::size_t axes);
 

@@ -95,7 +95,8 @@ auto read_config(const ordered_json& json, const Read& read) {
 }
 
 Window read_kernel(const ordered_json& json, std::size_t axes) {
-  return read_config(json, [&](KerasConfig& config) { return read_kernel_window(config, axes); });
+  return read_config(
+      json, [&](KerasConfig& config) { return read_kernel_window(config, axes, axes == 1); });
 }
 Window read_pool(const ordered_json& json, std::size_t axes) {
   return read_config(json, [&](KerasConfig& config) { return read_pool_window(config, axes); });
@@ -136,11 +137,12 @@ TEST(Window, RefusesConfigsThatKerasRefuses) {
         ExitCode::kBadData, [&] { read_kernel(json, axes); }, matches);
   };
   refuses(ordered_json::object(), 2,
-          "kernel_size: expected a positive integer, or a list of 2, one for each axis, got "
+          "kernel_size: expected an integer of at least 1, or a list of 2, one for each axis, got "
           "nothing");
-  refuses({{"kernel_size", {3}}}, 2, HasSubstr("kernel_size: expected a positive integer, or"));
+  refuses({{"kernel_size", {3}}}, 2,
+          HasSubstr("kernel_size: expected an integer of at least 1, or"));
   refuses({{"kernel_size", {3, 3}}}, 1,
-          "kernel_size: expected a positive integer, or a list of one, got [3, 3]");
+          "kernel_size: expected an integer of at least 1, or a list of one, got [3, 3]");
   refuses({{"kernel_size", ordered_json::array()}}, 1, HasSubstr("got []"));
   refuses({{"kernel_size", {3, 0}}}, 2,
           "kernel_size: expected integers from 1 to 2147483647, got 0");
