@@ -12,6 +12,7 @@
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
+#include "src/layers/make_pooling.hpp"
 #include "src/layers/make_positions.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
@@ -170,6 +171,39 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 1>},
+      {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 2>},
+      {{"MaxPooling3D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 3>},
+      {{"AveragePooling1D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 1>},
+      {{"AveragePooling2D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 2>},
+      {{"AveragePooling3D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 3>},
+      {{"GlobalMaxPooling1D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 1>},
+      {{"GlobalMaxPooling2D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 2>},
+      {{"GlobalMaxPooling3D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 3>},
+      {{"GlobalAveragePooling1D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 1>},
+      {{"GlobalAveragePooling2D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 2>},
+      {{"GlobalAveragePooling3D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 3>},
+      {{"AdaptiveMaxPooling1D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 1>},
+      {{"AdaptiveMaxPooling2D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 2>},
+      {{"AdaptiveMaxPooling3D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 3>},
+      {{"AdaptiveAveragePooling1D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 1>},
+      {{"AdaptiveAveragePooling2D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 2>},
+      {{"AdaptiveAveragePooling3D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 3>},
       {{"ZeroPadding1D", {"padding", "data_format"}}, make_zero_padding<1>},
       {{"ZeroPadding2D", {"padding", "data_format"}}, make_zero_padding<2>},
       {{"ZeroPadding3D", {"padding", "data_format"}}, make_zero_padding<3>},

@@ -39,11 +39,11 @@ std::optional<Margin> read_margin(const ordered_json& value) {
 }
 
 /// 1, [1, 2] for one axis; 1, [1, 2] or [[1, 1], [0, 2]] for two.
-std::optional<Margins> read_margins(const ordered_json& value, std::size_t dimensions) {
+std::optional<Margins> read_margins(const ordered_json& value, std::size_t axes) {
   const ordered_json& items = items_of(value);
-  const auto single = items.is_array() && dimensions > 1 ? std::nullopt : read_margin(value);
-  if (single) return Margins(dimensions, *single);
-  if (!items.is_array() || dimensions == 1 || items.size() != dimensions) return {};
+  const auto single = items.is_array() && axes > 1 ? std::nullopt : read_margin(value);
+  if (single) return Margins(axes, *single);
+  if (!items.is_array() || axes == 1 || items.size() != axes) return {};
   Margins margins;
   for (const ordered_json& item : items) {
     const auto margin = read_margin(item);
@@ -53,40 +53,39 @@ std::optional<Margins> read_margins(const ordered_json& value, std::size_t dimen
   return margins;
 }
 
-Margins read_margins(KerasConfig& config, const char* key, std::size_t dimensions,
+Margins read_margins(KerasConfig& config, const char* key, std::size_t axes,
                      std::int64_t fallback) {
-  const Margins otherwise(dimensions, Margin{fallback, fallback});
+  const Margins otherwise(axes, Margin{fallback, fallback});
   const ordered_json* const value = config.find(key);
   if (!value) return otherwise;
-  if (const auto margins = read_margins(*value, dimensions)) return *margins;
+  if (const auto margins = read_margins(*value, axes)) return *margins;
   config.object_to(key,
-                   dimensions == 1
+                   axes == 1
                        ? "an integer of at least 0, or a list of two"
                        : fmt::format("an integer of at least 0, or a list of {}, each such an "
                                      "integer or a list of two",
-                                     dimensions),
+                                     axes),
                    describe(*value));
   return otherwise;
 }
 
 }  // namespace
 
-std::unique_ptr<Layer> make_zero_padding_of(std::size_t dimensions, KerasConfig& config) {
+std::unique_ptr<Layer> make_zero_padding_over(std::size_t axes, KerasConfig& config) {
   config.expect("data_format", "channels_last");
-  return std::make_unique<ZeroPadding>(read_margins(config, "padding", dimensions, 1));
+  return std::make_unique<ZeroPadding>(read_margins(config, "padding", axes, 1));
 }
 
-std::unique_ptr<Layer> make_cropping_of(std::size_t dimensions, KerasConfig& config) {
-  if (dimensions > 1) config.expect("data_format", "channels_last");
-  return std::make_unique<Cropping>(
-      read_margins(config, "cropping", dimensions, dimensions == 2 ? 0 : 1));
+std::unique_ptr<Layer> make_cropping_over(std::size_t axes, KerasConfig& config) {
+  if (axes > 1) config.expect("data_format", "channels_last");
+  return std::make_unique<Cropping>(read_margins(config, "cropping", axes, axes == 2 ? 0 : 1));
 }
 
-std::unique_ptr<Layer> make_up_sampling_of(std::size_t dimensions, KerasConfig& config) {
-  const Shape size = read_extents(config, "size", dimensions, 2);
-  if (dimensions > 1) config.expect("data_format", "channels_last");
+std::unique_ptr<Layer> make_up_sampling_over(std::size_t axes, KerasConfig& config) {
+  const Shape size = read_extents(config, "size", axes, 2);
+  if (axes > 1) config.expect("data_format", "channels_last");
   auto interpolation = Interpolation::kNearest;
-  if (dimensions == 2) {
+  if (axes == 2) {
     const std::string word = lower_case(config.text("interpolation", "nearest"));
     if (word == "bilinear")
       interpolation = Interpolation::kBilinear;

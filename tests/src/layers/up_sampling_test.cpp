@@ -64,7 +64,7 @@ TEST(UpSampling, RefusesWhatItLacksByName) {
               HasSubstr("interpolation: expected nearest or bilinear, got 'bicubic'"));
   EXPECT_THAT(test::refusal_of("UpSampling2D", {{"size", 0}}, {2, 2, 1}), HasSubstr("size: "));
   EXPECT_THAT(test::refusal_of("UpSampling3D", {{"size", {1, 2}}}, {2, 2, 2, 1}),
-              HasSubstr("size: expected a positive integer, or a list of 3"));
+              HasSubstr("size: expected an integer of at least 1, or a list of 3"));
   EXPECT_THAT(test::refusal_of("UpSampling3D", {{"data_format", "channels_first"}}),
               HasSubstr("data_format: expected 'channels_last'"));
   EXPECT_THAT(test::refusal_of("UpSampling1D", ordered_json::object(), {4}),
