@@ -15,6 +15,7 @@ A case, numbers row by row (float32):
     weights_after   behind it, if it changes them (moving statistics)
     dx              by each input; null for one that has no gradient (indices)
     gradients       by each trained weight, in the order of the weights
+    after_adam      the weights after three steps of Adam at a rate of 0.01, to 6 decimals, if the case asks for it
 
 tests/reference/layers was made by `keras_layers.py tests/reference/layers`, with Keras 3.15 and tf_keras 2.21;
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
@@ -40,16 +41,21 @@ def random_inputs(random, shapes):
     return [np.round(random.normal(size=shape), 3).astype(np.float32) for shape in shapes]
 
 
-def random_weight(random, name, shape):
+def thousandths(random, shape):
+    return np.round(random.normal(size=shape), 3)
+
+
+def random_weight(random, name, shape, draw=thousandths):
     """Variances must be positive."""
-    values = np.round(random.normal(size=shape), 3)
+    values = draw(random, shape)
     return np.abs(values) + 0.5 if "variance" in name else values
 
 
 def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs=random_inputs, call=None,
-         whole=False):
+         whole=False, draw=thousandths, adam=False):
     """`whole`: with the config as Keras writes it, and not only what is given here. `shapes`: of one sample, of each input. `inputs(random, shapes)` makes the inputs; integers get no gradient.
-    `call(layer, inputs, training)`: how to call the layer, if not with one tensor or a list."""
+    `call(layer, inputs, training)`: how to call the layer, if not with one tensor or a list. `draw(random, shape)`
+    makes the weights and dy. `adam`: with after_adam."""
     import tensorflow as tf
     module = __import__("keras" if keras == 3 else "tf_keras")
     random = np.random.default_rng(5)
@@ -61,24 +67,37 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
             arguments = {"training": training} if class_name in ("BatchNormalization", "Dropout") else {}
             return layer(x[0] if len(x) == 1 else x, **arguments)
     call(layer, x, False)  # makes the weights
-    layer.set_weights([random_weight(random, weight.name, weight.shape) for weight in layer.weights])
+    layer.set_weights([random_weight(random, weight.name, weight.shape, draw) for weight in layer.weights])
     before = [numbers(weight) for weight in layer.weights]
     floating = [value for value in x if value.dtype.is_floating]
     trained = [getattr(weight, "value", weight) if keras == 3 else weight for weight in layer.trainable_weights]
-    with tf.GradientTape() as tape:
-        tape.watch(floating)
-        y = call(layer, x, training)
-        dy = np.round(random.normal(size=y.shape), 3).astype(np.float32)
-        objective = tf.reduce_sum(y * dy)
-    by_inputs, by_weights = tape.gradient(objective, [floating, trained])
+    dy = None
+
+    def step():
+        """y, and the gradients by inputs and weights."""
+        nonlocal dy
+        with tf.GradientTape() as tape:
+            tape.watch(floating)
+            y = call(layer, x, training)
+            if dy is None:
+                dy = np.asarray(draw(random, y.shape), np.float32)
+            objective = tf.reduce_sum(y * dy)
+        return y, *tape.gradient(objective, [floating, trained])
+
+    y, by_inputs, by_weights = step()
     by_inputs = iter(by_inputs)
     after = [numbers(weight) for weight in layer.weights]
+    if adam:
+        optimizer = module.optimizers.Adam(0.01)
+        for _ in range(3):
+            optimizer.apply_gradients(zip(step()[2], layer.trainable_weights))
     return {"name": f"keras{keras}_{name}", "keras": keras, "class_name": class_name,
             "config": layer.get_config() if whole else config, "input_shapes": shapes, "training": training,
             "inputs": [numbers(value) for value in x], "dy": numbers(dy), "outputs": numbers(y),
             "weights": before, **({"weights_after": after} if after != before else {}),
             "dx": [numbers(next(by_inputs)) if value.dtype.is_floating else None for value in x],
-            "gradients": [numbers(tf.convert_to_tensor(gradient)) for gradient in by_weights]}
+            "gradients": [numbers(tf.convert_to_tensor(gradient)) for gradient in by_weights],
+            **({"after_adam": [numbers(np.round(weight, 6)) for weight in layer.weights]} if adam else {})}
 
 
 def write(directory, class_name, cases):

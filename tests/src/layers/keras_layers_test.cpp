@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/layers/make_layer.hpp"
+#include "src/optimizers/optimizer.hpp"
 #include "tests/support/layer_run.hpp"
 
 namespace lockstep {
@@ -96,6 +97,28 @@ class KerasLayers : public ::testing::TestWithParam<Case> {
                   layer_->parameters()[i].name + " afterwards");
     }
   }
+  /// Three steps, from the weights that there are.
+  void expect_weights_after_adam() {
+    const auto adam =
+        make_optimizer({{"class_name", "Adam"}, {"config", {{"learning_rate", 0.01}}}});
+    std::vector<Parameter>& parameters = layer_->parameters();
+    std::vector<Floats> m, v;
+    for (const Parameter& parameter : parameters) {
+      m.emplace_back(parameter.value.size());
+      v.emplace_back(parameter.value.size());
+    }
+    for (int step = 0; step < 3; ++step) {
+      run_->backward(json().at("dy").get<Floats>());
+      adam->begin_step();
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const Floats gradient = run_->gradient(i);
+        adam->update({parameters[i].value, gradient, {m[i], v[i]}});
+      }
+    }
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      expect_near({parameters[i].value.begin(), parameters[i].value.end()},
+                  json().at("after_adam")[i], parameters[i].name + " after three steps");
+  }
   const ordered_json& json() const { return GetParam().json; }
 
   std::unique_ptr<Layer> layer_;
@@ -111,6 +134,7 @@ TEST_P(KerasLayers, GiveItsNumbers) {
       expect_weights_after();
     }
     expect_near(run_->forward(), json().at("outputs"), "output");
+    if (json().contains("after_adam")) expect_weights_after_adam();
   }
 }
 
