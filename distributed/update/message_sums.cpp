@@ -1,30 +1,30 @@
-#include "distributed/update/allreduce_sums.hpp"
+#include "distributed/update/message_sums.hpp"
 
 namespace lockstep {
 
-AllreduceSums::AllreduceSums(const Communicator& communicator, int tag, std::size_t most_sums,
-                             Traffic& traffic)
+MessageSums::MessageSums(const Communicator& communicator, int tag, std::size_t most_sums,
+                         Traffic& traffic)
     : communicator_(communicator),
       tag_(tag),
       traffic_(traffic),
       sums_(most_sums),
       messages_(communicator) {}
 
-void AllreduceSums::begin_step(const StepPlan& plan, const TreeSum& sum) {
+void MessageSums::begin_step(const StepPlan& plan, const TreeSum& sum) {
   plan_ = &plan;
   sum_ = &sum;
 }
 
-std::span<double> AllreduceSums::of_rank(int rank, std::size_t width) {
+std::span<double> MessageSums::of_rank(int rank, std::size_t width) {
   return std::span(sums_).subspan(plan_->first_subtree(rank) * width,
                                   plan_->subtrees_of(rank).size() * width);
 }
 
-std::span<double> AllreduceSums::of_subtree(std::size_t subtree, std::size_t width) {
+std::span<double> MessageSums::of_subtree(std::size_t subtree, std::size_t width) {
   return of_rank(communicator_.rank(), width).subspan(subtree * width, width);
 }
 
-void AllreduceSums::send(std::size_t width, std::span<double> words) {
+void MessageSums::send(std::size_t width, std::span<double> words) {
   const std::span<double> mine = of_rank(communicator_.rank(), width);
   for (int other = 0; other < communicator_.size(); ++other) {
     if (other == communicator_.rank()) continue;
@@ -43,12 +43,12 @@ void AllreduceSums::send(std::size_t width, std::span<double> words) {
   }
 }
 
-void AllreduceSums::receive(std::span<double> totals) {
+void MessageSums::receive(std::span<double> totals) {
   messages_.wait();
   sum_->add_to_root(std::span(sums_).first(plan_->all_subtrees().size() * totals.size()), totals);
 }
 
-void AllreduceSums::add_up(std::span<double> totals) {
+void MessageSums::add_up(std::span<double> totals) {
   send(totals.size());
   receive(totals);
 }

@@ -13,11 +13,11 @@
 namespace lockstep {
 
 /// Adds up doubles of all ranks' subtrees by messages of every rank to every other.
-class AllreduceSums final : public BatchSums {
+class MessageSums final : public BatchSums {
  public:
   /// `most_sums`: of all ranks' subtrees together. The references must outlive this object; plan
   /// and sum those of begin_step() the step.
-  AllreduceSums(const Communicator& communicator, int tag, std::size_t most_sums, Traffic& traffic);
+  MessageSums(const Communicator& communicator, int tag, std::size_t most_sums, Traffic& traffic);
 
   void begin_step(const StepPlan& plan, const TreeSum& sum);
   /// Of this rank's subtrees, `width` doubles each.
