@@ -9,6 +9,7 @@
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/make_convolution.hpp"
+#include "src/layers/make_depthwise.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
@@ -170,6 +171,8 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"DepthwiseConv1D", depthwise_arguments()}, make_depthwise<1>},
+      {{"DepthwiseConv2D", depthwise_arguments()}, make_depthwise<2>},
       {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
        make_pooling<Pool::kMax, 1>},
       {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},
