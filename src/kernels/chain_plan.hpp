@@ -41,10 +41,6 @@ struct ChainConvolution {
                           const ConvolutionShape::Axes& phase);
 };
 
-/// The same convolution with its trivial axes in front and those that the kernel does not span
-/// made one.
-ConvolutionShape simplified(const ConvolutionShape& shape);
-
 /// A ChainConvolution cut into tiles. What a tile's rows are is chosen by cost: neighbours along
 /// the last axis, or the same position of neighbouring samples. Keeps its memory for the next plan.
 class ChainPlan {

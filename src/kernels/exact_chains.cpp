@@ -7,6 +7,7 @@
 #include "src/core/range.hpp"
 #include "src/kernels/chain_plan.hpp"
 #include "src/kernels/exact_gemm.hpp"
+#include "src/kernels/simplified_convolution.hpp"
 
 namespace lockstep {
 namespace {
