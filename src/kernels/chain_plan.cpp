@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "src/kernels/simplified_convolution.hpp"
 #include "src/kernels/tile_cost.hpp"
 
 namespace lockstep {
@@ -23,6 +24,13 @@ Range ChainAxis::existing(std::int64_t output) const {
   while (first < last && at + offsets[static_cast<std::size_t>(first)] < 0) ++first;
   while (last > first && at + offsets[static_cast<std::size_t>(last - 1)] >= inputs) --last;
   return {first, last};
+}
+
+void ChainConvolution::take_channels_together(const ConvolutionShape& shape) {
+  by_channels = is_depthwise(shape);
+  if (!by_channels) return;
+  columns = groups;
+  groups = 1;
 }
 
 void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n) {
@@ -48,6 +56,7 @@ void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n
   groups = shape.groups;
   depth = shape.channels_in_group();
   columns = shape.output_channels / shape.groups;
+  take_channels_together(shape);
 }
 
 void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::int64_t n,
@@ -77,6 +86,7 @@ void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::in
   groups = shape.groups;
   depth = shape.output_channels / shape.groups;
   columns = shape.channels_in_group();
+  take_channels_together(shape);
 }
 
 void ChainPlan::make(const ChainConvolution& convolution, const ExactConvolution& variant) {

@@ -46,7 +46,6 @@ struct GradientTile {
   const PositionLine* lines;
   std::int64_t count;
   std::int64_t a_offset;  ///< of the first row, floats
-  std::int64_t b_offset;  ///< of the first column
   std::int64_t a_stride;  ///< floats from position to position
   std::int64_t b_stride;
   const std::int64_t* row_offsets;  ///< of a tile with scattered rows
@@ -73,8 +72,12 @@ struct ExactConvolution {
 
   /// `edges`: some segments have rows in front or behind.
   ChainFunction (*chain)(int vectors, int rows, bool edges);
+  /// c(i, j) = the chain of a(i, j, segment) b(segment, j): every channel by itself.
+  ChainFunction (*channel_chain)(int vectors, int rows, bool edges);
   /// `scattered`: with row_offsets, at most 32 rows.
   GradientFunction (*gradient)(int vectors, int rows, bool scattered);
+  /// Scattered rows of a(k, i, j) b(k, j): every channel by itself.
+  GradientFunction (*channel_gradient)(int vectors, int rows);
   /// panel(k, j) = b(k, j) or, transposed, b(j, k), k < depth, j < columns, filled up with zeros to
   /// whole vectors.
   void (*pack)(const float* b, std::int64_t b_stride, std::int64_t depth, std::int64_t columns,

@@ -148,7 +148,7 @@ class BlockRun {
       t.last_lanes = panel.last_lanes;
       t.b_stride = shape_.output_channels;
       const float* dy = dy_ + dy_block_ * shape_.output_channels + panel.columns.first;
-      if (panel.last_lanes < variant_.lanes) {
+      if (panel.last_lanes < variant_.lanes && !plan_.by_channels()) {
         variant_.pack(dy, t.b_stride, positions_, panel.columns.count(), packed_);
         dy = packed_;
         t.b_stride = panel.vectors * variant_.lanes;
@@ -164,14 +164,20 @@ class BlockRun {
           t.row_offsets = plan_.row_offsets(rows);
           run = tile.run;
         }
-        t.a_offset = plan_.scattered() ? 0 : rows.a_offset + tile.rows.first - rows.rows.first;
+        t.a_offset = plan_.by_channels() ? panel.columns.first
+                     : plan_.scattered() ? 0
+                                         : rows.a_offset + tile.rows.first - rows.rows.first;
         const std::int64_t row = tile.rows.first - plan_.block().rows.first;
         t.out = last && ending.out != nullptr
                     ? ending.out + row * t.out_stride + panel.columns.first -
                           plan_.block().columns.first
                     : nullptr;
         t.read_ahead = ahead(tile_number++, tiles);
-        variant_.gradient(panel.vectors, static_cast<int>(tile.rows.count()), plan_.scattered())(t);
+        const int height = static_cast<int>(tile.rows.count());
+        const auto function = plan_.by_channels()
+                                  ? variant_.channel_gradient(panel.vectors, height)
+                                  : variant_.gradient(panel.vectors, height, plan_.scattered());
+        function(t);
         t.sums += tile.rows.count() * panel.vectors * variant_.lanes;
       }
     }
@@ -207,7 +213,8 @@ class BlockRun {
 /// of a large number of rows.
 template <class F>
 void for_blocks(const ConvolutionShape& shape, Range elements, std::int64_t parts, const F& f) {
-  const std::int64_t columns = shape.output_channels, in_group = columns / shape.groups;
+  const std::int64_t columns = shape.output_channels,
+                     in_group = is_depthwise(shape) ? columns : columns / shape.groups;
   const std::int64_t channels = shape.channels_in_group();
   const std::int64_t first = elements.first;
   while (elements.count() > 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "src/kernels/simplified_convolution.hpp"
 #include "src/kernels/tile_cost.hpp"
 
 namespace lockstep {
@@ -21,7 +22,8 @@ void GradientPlan::make(const ExactConvolution& variant, const ConvolutionShape&
   across_ = shape.groups == 1 && shape.dilation[2] == 1 && shape.before[2] == 0 &&
             (shape.output[2] - 1) * shape.stride[2] + shape.kernel[2] <= shape.input[2];
   run_length_ = across_ ? channels * shape.kernel[2] : channels;
-  scattered_ = run_length_ < kThinRun && block.rows.count() > run_length_;
+  by_channels_ = is_depthwise(shape);
+  scattered_ = by_channels_ || (run_length_ < kThinRun && block.rows.count() > run_length_);
   choose(variant);
 }
 

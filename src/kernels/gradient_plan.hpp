@@ -11,7 +11,7 @@
 namespace lockstep {
 
 /// Elements of a kernel gradient that are computed together: rows (tap, channel of x in the group)
-/// by columns (channels of dy) of one group.
+/// by columns (channels of dy) of one group. Depthwise: of all groups, and `group` is 0.
 struct GradientBlock {
   Range rows, columns;
   std::int64_t group;
@@ -42,6 +42,8 @@ class GradientPlan {
 
   const GradientBlock& block() const { return block_; }
   bool scattered() const { return scattered_; }
+  /// Depthwise: rows are taps, and column j reads channel j of x alone.
+  bool by_channels() const { return by_channels_; }
   const std::vector<Panel>& panels() const { return panels_; }
   const std::vector<Run>& runs() const { return runs_; }
   /// Of all tiles of a panel, in the order of the runs.
@@ -82,6 +84,7 @@ class GradientPlan {
 
   ConvolutionShape shape_;
   GradientBlock block_;
+  bool by_channels_ = false;
   bool scattered_ = false;
   bool across_ = false;  ///< a run holds all taps along the last axis
   std::int64_t run_length_ = 1;
