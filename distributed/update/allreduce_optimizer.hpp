@@ -73,7 +73,8 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   FloatBuffer gradients_;  ///< this rank's partials
   FloatBuffer received_;   ///< other ranks' partials of this rank's shards
   MessageSums loss_sums_, batch_sums_;
-  std::vector<double> totals_;  ///< of the losses
+  std::vector<double> totals_;       ///< of the losses
+  std::vector<double> requests_of_;  ///< by rank
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
   std::vector<Messages> messages_of_;  ///< of each bucket

@@ -24,7 +24,7 @@ std::span<double> MessageSums::of_subtree(std::size_t subtree, std::size_t width
   return of_rank(communicator_.rank(), width).subspan(subtree * width, width);
 }
 
-void MessageSums::send(std::size_t width) {
+void MessageSums::send(std::size_t width, std::span<double> words) {
   const std::span<double> mine = of_rank(communicator_.rank(), width);
   for (int other = 0; other < communicator_.size(); ++other) {
     if (other == communicator_.rank()) continue;
@@ -33,6 +33,13 @@ void MessageSums::send(std::size_t width) {
     if (mine.empty()) continue;
     messages_.send(mine, other, tag_);
     traffic_.count(mine.size_bytes());
+  }
+  for (int other = 0; other < communicator_.size() && !words.empty(); ++other) {
+    if (other == communicator_.rank()) continue;
+    const auto word_of = [&](int rank) { return words.subspan(static_cast<std::size_t>(rank), 1); };
+    messages_.receive(word_of(other), other, tag_);
+    messages_.send(word_of(communicator_.rank()), other, tag_);
+    traffic_.count(word_of(other).size_bytes());
   }
 }
 

@@ -23,8 +23,8 @@ class MessageSums final : public BatchSums {
   /// Of this rank's subtrees, `width` doubles each.
   std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;
   void add_up(std::span<double> totals) override;
-  /// In two parts: totals.size() must be the width.
-  void send(std::size_t width);
+  /// In two parts: totals.size() must be the width. `words`: one of each rank, which travel along.
+  void send(std::size_t width, std::span<double> words = {});
   void receive(std::span<double> totals);
 
  private:

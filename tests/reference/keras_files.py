@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """Model files as people bring them, written by real Keras, with what Keras predicts from them.
 
-    keras_files.py write KERAS DIR
-        KERAS: keras2 (tensorflow.keras up to 2.15, or tf_keras) or keras3. Writes the files of that Keras
-        into DIR and notes in DIR/KERAS.json for each: the rows' predictions, the arguments that `lockstep
-        predict` needs beside --data (MODEL or --model/--layers and --weights) and those with which
-        `lockstep train` goes on from it.
+    keras_files.py write KERAS DIR [SHAPE ...]
+        KERAS: keras2 (tensorflow.keras up to 2.15, or tf_keras) or keras3. Writes the files of that Keras, or
+        those that are named, into DIR and notes in DIR/KERAS.json for each: the rows' predictions, the
+        arguments that `lockstep predict` needs beside --data (MODEL or --model/--layers and --weights) and
+        those with which `lockstep train` goes on from it.
 
     keras_files.py write-old DIR
         Writes files in Keras 1's form by hand: this Keras runs nowhere any more. Predictions by NumPy.
 
-    keras_files.py check LOCKSTEP DIR
+    keras_files.py check LOCKSTEP DIR [KERAS]
         Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in this Keras.
 
-tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1) and Keras 3.15;
-tests/system/keras_files_test.py reads it. Needs, from PyPI: one of tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
+tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1;
+convolutions: tf_keras 2.21) and Keras 3.15; tests/system/keras_files_test.py reads it. Needs, from PyPI: one of
+tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
 """
 import json
 import pathlib
@@ -205,20 +206,54 @@ class Shapes:
         model = self.keras.Sequential([self.inputs((16,)), base, self.layers.Dense(CLASSES, activation="softmax")])
         return self.entry(self.fit(model, x="flat"), self.file("partly_frozen"), x="flat")
 
+    def convolutions(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((*IMAGE, 1)),
+            layers.Conv2D(3, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+            layers.Conv2D(4, (2, 3), strides=2, padding="same", activation="swish"),
+            layers.Conv2DTranspose(2, 3, strides=2, activation="tanh"), layers.Conv2D(2, 1, use_bias=False),
+            layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("convolutions"))
+
+    def convolutions_archive(self):
+        """Over one axis and three."""
+        layers = self.layers
+        x = inputs = self.inputs(IMAGE)
+        for layer in (layers.Conv1D(4, 3, padding="causal", dilation_rate=2),
+                      layers.Conv1DTranspose(3, 2, strides=2, padding="same", activation="relu"),
+                      layers.Reshape((2, 2, 2, 3)), layers.Conv3D(2, 2, padding="same", activation="elu"),
+                      layers.Conv3DTranspose(2, (1, 2, 3), output_padding=0), layers.Flatten(),
+                      layers.Dense(CLASSES, activation="softmax")):
+            x = layer(x)
+        return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("convolutions_archive", "keras"))
+
+    def channels_first(self):
+        """One Flatten in Keras's order of memory, one in that of channels_last."""
+        layers, first = self.layers, {"data_format": "channels_first"}
+        inputs = self.inputs(IMAGE)
+        image = layers.Reshape((2, 4, 2))(inputs)
+        image = layers.Conv2D(3, 2, padding="same", activation="relu", **first)(image)
+        image = layers.Conv2D(5, 1, activation="tanh", **first)(image)
+        image = layers.AveragePooling2D((2, 1), **first)(image)
+        flat = layers.concatenate([layers.Flatten()(image), layers.Flatten(**first)(image)])
+        model = self.keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(flat))
+        return self.entry(self.fit(model), self.file("channels_first"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
 
 
-def write(name, directory):
+def write(name, directory, shapes):
     keras = find_keras(name)
-    version = keras.__version__
-    entries = {}
-    for shape in SHAPES:
-        keras.utils.set_random_seed(len(entries) + 1)
-        entries[shape] = getattr(Shapes(keras, name, directory), shape)()
-        print(f"{name} {version}: {shape}")
-    (directory / f"{name}.json").write_text(json.dumps({"version": version, "files": entries}, indent=1) + "\n")
+    listing = directory / f"{name}.json"
+    content = json.loads(listing.read_text()) if shapes else {"version": keras.__version__, "files": {}}
+    for shape in shapes or SHAPES:
+        keras.utils.set_random_seed(SHAPES.index(shape) + 1)
+        content["files"][shape] = getattr(Shapes(keras, name, directory), shape)()
+        print(f"{name} {keras.__version__}: {shape}")
+    listing.write_text(json.dumps(content, indent=1) + "\n")
 
 
 # --- Keras 1 ---
@@ -283,11 +318,16 @@ def write_old(directory):
 
 # --- What Lockstep makes of them ---
 
-def check(lockstep, directory):
+def installed_keras():
     try:
-        keras = find_keras("keras3")
-    except (ImportError, AssertionError):
-        keras = find_keras("keras2")
+        import keras
+        return "keras" + keras.__version__[0]
+    except ImportError:
+        return "keras2"
+
+
+def check(lockstep, directory, name):
+    keras = find_keras(name or installed_keras())
     version = keras.__version__
     failed = 0
     for listing in sorted(directory.glob("*.json")):
@@ -314,4 +354,4 @@ def check(lockstep, directory):
 
 
 if __name__ == "__main__":
-    sys.exit(real_keras.main(__doc__, rows, write, {"write-old": write_old}, check))
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-old": write_old}, check, SHAPES))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Functional models - branches, shared layers, models as layers - as real Keras writes and trains them.
 
-    keras_graphs.py write KERAS DIR
+    keras_graphs.py write KERAS DIR [SHAPE ...]
         KERAS: keras2 (tf_keras) or keras3. Writes each model's network as JSON and its first weights; the model in the
         middle of its training, with the optimizer's state, as .h5 and .keras; and into DIR/KERAS.json its predictions
         and the loss of each step, one batch after the other without shuffling.
@@ -10,7 +10,7 @@
         Random networks as JSON whose list of layers is shuffled, with the order that both Keras give to the layers; and
         Keras 2's summary of a graph.
 
-    keras_graphs.py check LOCKSTEP DIR
+    keras_graphs.py check LOCKSTEP DIR [KERAS]
         Trains each of the models on by LOCKSTEP, for two steps, and opens what comes out in both Keras: the network, its
         order of layers, and its predictions.
 
@@ -148,21 +148,22 @@ def batch(step):
     return slice(first, min(first + BATCH, ROWS))
 
 
-def write(name, directory):
+def write(name, directory, shapes):
     keras = find_keras(name)
     data = rows()
     predict = lambda model: np.asarray(model.predict(data["x"], verbose=0), np.float64).tolist()
-    entries = {}
-    for shape in NAMES:
-        keras.utils.set_random_seed(len(entries) + 1)
+    listing = directory / f"{name}.json"
+    content = json.loads(listing.read_text()) if shapes else {"version": keras.__version__, "models": {}}
+    for shape in shapes or NAMES:
+        keras.utils.set_random_seed(NAMES.index(shape) + 1)
         keras.backend.clear_session()
         model, y, words = getattr(Models(keras), shape)()
         file = f"{name}_{shape}"
         weights = f"{file}.{'weights.h5' if name == 'keras3' else 'h5'}"
         (directory / f"{file}.json").write_text(model.to_json())
         model.save_weights(directory / weights)
-        entry = entries[shape] = {"network": ["--model", f"{file}.json", "--weights", weights], "compile": words, "y": y,
-                                  "predictions": predict(model), "losses": []}
+        entry = content["models"][shape] = {"network": ["--model", f"{file}.json", "--weights", weights], "compile": words,
+                                            "y": y, "predictions": predict(model), "losses": []}
         for step in range(STEPS):
             if step == MIDDLE:
                 for ending in MIDDLES.get(shape, ()):  # .keras first: Keras 3 forgets the optimizer in saving .h5
@@ -173,7 +174,7 @@ def write(name, directory):
             entry["losses"].append(float(model.train_on_batch(data["x"][batch(step)], data[y][batch(step)])))
         entry["predictions at the end"] = predict(model)
         print(f"{name} {keras.__version__}: {shape}, losses {entry['losses'][0]:.6f} to {entry['losses'][-1]:.6f}")
-    (directory / f"{name}.json").write_text(json.dumps({"version": keras.__version__, "models": entries}) + "\n")
+    listing.write_text(json.dumps(content) + "\n")
 
 
 # --- The order of layers ---
@@ -249,7 +250,7 @@ def order_in(final):
     return [layer["config"]["name"] for layer in layers]
 
 
-def check(lockstep, directory):
+def check(lockstep, directory, name):
     failed = 0
     for listing in ("keras2", "keras3"):
         for shape, entry in json.loads((directory / f"{listing}.json").read_text())["models"].items():
@@ -261,7 +262,7 @@ def check(lockstep, directory):
                     ours = real_keras.train_and_predict(
                         lockstep, directory, [*network, "--y", entry["y"], "--epochs", 2], "x", final)
                     order = order_in(final)
-                    for keras in map(find_keras, ("keras2", "keras3")):
+                    for keras in map(find_keras, [name] if name else ["keras2", "keras3"]):
                         model = keras.models.load_model(final, compile=False)
                         difference = float(np.abs(ours - model.predict(rows()["x"], verbose=0)).max())
                         in_order = [layer.name for layer in model.layers] == order
@@ -272,4 +273,4 @@ def check(lockstep, directory):
 
 
 if __name__ == "__main__":
-    sys.exit(real_keras.main(__doc__, rows, write, {"write-orders": write_all_orders}, check))
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-orders": write_all_orders}, check, NAMES))

@@ -17,7 +17,7 @@ A case, numbers row by row (float32):
     gradients       by each trained weight, in the order of the weights
     after_three_steps
                     all weights after three steps of Adam (learning rate 0.01) on sum(dy * outputs), the same inputs
-                    each time; of a layer in training that has weights to train
+                    each time, to 6 decimals; of a layer in training that has weights to train
 
 tests/reference/layers was made by `keras_layers.py tests/reference/layers`, with Keras 3.15 and tf_keras 2.21;
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
@@ -40,17 +40,21 @@ def random_inputs(random, shapes):
     return [np.round(random.normal(size=shape), 3).astype(np.float32) for shape in shapes]
 
 
-def random_weight(random, name, shape):
+def thousandths(random, shape):
+    return np.round(random.normal(size=shape), 3)
+
+
+def random_weight(random, name, shape, draw=thousandths):
     """Variances must be positive."""
-    values = np.round(random.normal(size=shape), 3)
+    values = draw(random, shape)
     return np.abs(values) + 0.5 if "variance" in name else values
 
 
 def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs=random_inputs, call=None,
-         whole=False):
+         whole=False, draw=thousandths):
     """`whole`: with the config as Keras writes it, and not only what is given here. `shapes`: of one sample, of each
     input. `inputs(random, shapes)` makes the inputs; integers get no gradient. `call(layer, inputs, training)`: how
-    to call the layer, if not with one tensor or a list."""
+    to call the layer, if not with one tensor or a list. `draw(random, shape)` makes the weights and dy."""
     module = find_keras(f"keras{keras}")
     import tensorflow as tf
     random = np.random.default_rng(5)
@@ -62,14 +66,14 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
             arguments = {"training": training} if class_name in ("BatchNormalization", "Dropout") else {}
             return layer(x[0] if len(x) == 1 else x, **arguments)
     call(layer, x, False)  # makes the weights
-    layer.set_weights([random_weight(random, weight.name, weight.shape) for weight in layer.weights])
+    layer.set_weights([random_weight(random, weight.name, weight.shape, draw) for weight in layer.weights])
     before = [numbers(weight) for weight in layer.weights]
     floating = [value for value in x if value.dtype.is_floating]
     trained = [getattr(weight, "value", weight) if keras == 3 else weight for weight in layer.trainable_weights]
     with tf.GradientTape() as tape:
         tape.watch(floating)
         y = call(layer, x, training)
-        dy = np.round(random.normal(size=y.shape), 3).astype(np.float32)
+        dy = np.asarray(draw(random, y.shape), np.float32)
         objective = tf.reduce_sum(y * dy)
     by_inputs, by_weights = tape.gradient(objective, [floating, trained])
     by_inputs = iter(by_inputs)
@@ -97,7 +101,7 @@ def three_steps(module, layer, objective):
         gradients = tape.gradient(value, [getattr(variable, "value", variable) if module.__name__ == "keras"
                                           else variable for variable in variables])
         optimizer.apply_gradients(zip(gradients, variables))
-    return [numbers(weight) for weight in layer.weights]
+    return [numbers(np.round(weight, 6)) for weight in layer.weights]
 
 
 def write(directory, class_name, cases):

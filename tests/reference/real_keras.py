@@ -39,28 +39,30 @@ def train_and_predict(lockstep, directory, words, x, final):
         return file["predictions"][:]
 
 
-def main(doc, rows, write, by_hand, check):
-    """A generator's commands: `write KERAS DIR`, which leaves rows() in rows.h5; those of `by_hand`, by their names,
-    of a directory; `check LOCKSTEP DIR`, which returns how much failed."""
+def main(doc, rows, write, by_hand, check, shapes):
+    """A generator's commands: `write KERAS DIR [SHAPE ...]`, which leaves rows() in rows.h5; those of `by_hand`, by
+    their names, of a directory; `check LOCKSTEP DIR [KERAS]`, which returns how much failed."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("write")
     writing.add_argument("keras", choices=["keras2", "keras3"])
     writing.add_argument("directory", type=pathlib.Path)
+    writing.add_argument("shapes", nargs="*", metavar="SHAPE", help="only these of " + ", ".join(shapes))
     for name in by_hand:
         commands.add_parser(name).add_argument("directory", type=pathlib.Path)
     checking = commands.add_parser("check")
     checking.add_argument("lockstep", type=pathlib.Path)
     checking.add_argument("directory", type=pathlib.Path)
+    checking.add_argument("keras", nargs="?", choices=["keras2", "keras3"])
     args = parser.parse_args()
     if args.command == "check":
-        return check(args.lockstep.resolve(), args.directory)
+        return check(args.lockstep.resolve(), args.directory, args.keras)
     args.directory.mkdir(parents=True, exist_ok=True)
     with h5py.File(args.directory / "rows.h5", "w") as file:
         for name, values in rows().items():
             file.create_dataset(name, data=values)
     if args.command == "write":
-        write(args.keras, args.directory)
+        write(args.keras, args.directory, args.shapes)
     else:
         by_hand[args.command](args.directory)
     return 0

@@ -107,6 +107,21 @@ TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   }
 }
 
+TEST_P(Optimizers, TellsAllRanksWhatAnyHasRaised) {
+  Network model = test::leaf_network(6, {5, 7, 9, 3}, "sgd");
+  const auto optimizer = make(model, 7000);
+  std::uint32_t step = 0;
+  for (std::size_t which = 0; which < plans_.size(); ++which)  // the last ones leave ranks idle
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      optimizer->raise(communicator_.rank() == rank ? kStopRequest : 0);
+      make_step(*optimizer, plans_, which, ++step);
+      EXPECT_EQ(optimizer->requests(), kStopRequest) << "of rank " << rank;
+      optimizer->raise(0);
+      make_step(*optimizer, plans_, which, ++step);
+      EXPECT_EQ(optimizer->requests(), 0u);
+    }
+}
+
 TEST_P(Optimizers, LeavesEqualReplicasInTheModelsOwnMemory) {
   for (const std::int64_t size : kBucketSizes) {
     Network model = test::leaf_network(6, {5, 7, 9, 3}, "sgd");
@@ -168,7 +183,7 @@ TEST(AllreduceOptimizer, SendsEachSubtreeToTheOwnersAndEachSumToAll) {
 
   const int self = communicator.rank();
   const auto subtrees = static_cast<std::int64_t>(plans[0].subtrees_of(self).size());
-  std::int64_t expected = communicator.size() - 1;  // the loss sums
+  std::int64_t expected = 2 * (communicator.size() - 1);  // loss sums and requests
   for (const Bucket& bucket : plan_buckets(plan_gradients(model.graph(), GradientWay::kRows),
                                            model.arena().trainable_size(), 7000))
     for (int other = 0; other < communicator.size(); ++other) {
