@@ -39,7 +39,7 @@ def channels_first():
                                       ("AveragePooling2D", (2, 2, 4), {"pool_size": 2}),
                                       ("GlobalAveragePooling2D", (3, 2, 2), {"keepdims": True}),
                                       ("GlobalAveragePooling1D", (3, 2), {})):
-        yield from both(class_name, shape, config, adam=False)
+        yield from both(class_name, shape, config)
 
 
 def window(filters, kernel_size, **config):
