@@ -124,15 +124,20 @@ DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape,
       output_width_(output_axis(shape, kWidth)),
       input_height_(input_axis(shape, kHeight)),
       input_width_(input_axis(shape, kWidth)) {
-  const auto lines = [](const Axis& width, std::int64_t source_step, std::int64_t channels) {
-    return DepthwiseLines{.runs = width.runs.data(),
-                          .last_run = width.runs.data() + width.runs.size(),
-                          .source_step = source_step,
-                          .channels = channels};
+  const auto lines = [](const Axis& width, std::int64_t channels) {
+    return DepthwiseLines{
+        .runs = width.runs.data(),
+        .last_run = width.runs.data() + width.runs.size(),
+        .source_step = channels,
+        .line_floats = static_cast<std::int64_t>(width.positions.size()) * channels,
+        .channels = channels};
   };
-  const std::int64_t step = shape.stride[kWidth] * shape.output_channels;
-  forward_ = lines(output_width_, step, shape.output_channels);
-  backward_ = lines(input_width_, shape.input_channels, shape.input_channels);
+  forward_ = lines(output_width_, shape.output_channels);
+  forward_.source_step *= shape.stride[kWidth];
+  forward_.source_line = shape.input[kWidth] * shape.output_channels;
+  forward_.new_rows = shape.stride[kHeight];
+  backward_ = lines(input_width_, shape.input_channels);
+  backward_.source_line = shape.output[kWidth] * shape.input_channels;
 }
 
 const float* DepthwiseConvolution::repeated(const float* x) const {

@@ -29,6 +29,9 @@ struct DepthwiseLines {
   const DepthwiseRun* runs = nullptr;  ///< of the width
   const DepthwiseRun* last_run = nullptr;
   std::int64_t source_step = 0;  ///< floats
+  std::int64_t source_line = 0;  ///< floats
+  std::int64_t line_floats = 0;  ///< of a line of what is computed
+  std::int64_t new_rows = 1;     ///< lines of the source between two of these, to be fetched early
   std::int64_t channels = 1;
 };
 

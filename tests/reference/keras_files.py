@@ -240,6 +240,40 @@ class Shapes:
         model = self.keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(flat))
         return self.entry(self.fit(model), self.file("channels_first"))
 
+    def cnn(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((*IMAGE, 1)),
+            layers.Conv2D(4, 3, padding="same", activation="relu"), layers.MaxPooling2D(2),
+            layers.SeparableConv2D(5, 2, padding="same", depth_multiplier=2, activation="relu"),
+            layers.DepthwiseConv2D((1, 2), padding="same"), layers.BatchNormalization(), layers.Flatten(),
+            layers.Dense(6, activation="relu"), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("cnn"))
+
+    def positions(self):
+        """Over two axes."""
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((*IMAGE, 1)), layers.ZeroPadding2D(((1, 0), (0, 2))),
+            layers.DepthwiseConv2D(3, padding="same", depth_multiplier=3, activation="relu", depthwise_regularizer="l2"),
+            layers.MaxPooling2D(3, 2, padding="same"), layers.UpSampling2D(2, interpolation="bilinear"),
+            layers.DepthwiseConv2D((2, 3), use_bias=False), layers.Cropping2D((0, 1)),
+            layers.AveragePooling2D((1, 2)), layers.GlobalMaxPooling2D(), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("positions"))
+
+    def positions_archive(self):
+        """Over one axis and three."""
+        layers = self.layers
+        x = inputs = self.inputs(IMAGE)
+        for layer in (layers.ZeroPadding1D((0, 2)), layers.DepthwiseConv1D(2, strides=2, padding="same"),
+                      layers.AveragePooling1D(2, 1), layers.UpSampling1D(3), layers.Cropping1D((1, 1)),
+                      layers.Reshape((2, 2, 2, -1)), layers.ZeroPadding3D(1), layers.MaxPooling3D(2, 1),
+                      layers.UpSampling3D((1, 2, 1)), layers.Cropping3D(((0, 1), (1, 0), (0, 0))),
+                      layers.AveragePooling3D((1, 2, 1)), layers.GlobalAveragePooling3D(),
+                      layers.Dense(CLASSES, activation="softmax")):
+            x = layer(x)
+        return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("positions_archive", "keras"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
