@@ -29,7 +29,6 @@ std::unique_ptr<Layer> make_depthwise_over(std::size_t axes, KerasConfig& config
   Window window = read_kernel_window(config, axes, false);
   const std::int64_t multiplier =
       config.integer("depth_multiplier", 1, 1, std::numeric_limits<std::int32_t>::max());
-  config.expect("data_format", "channels_last");
   config.expect("groups", 1);
   const Activation activation = read_activation(config);
   DepthwiseConv::Options options;
