@@ -10,12 +10,19 @@
 namespace lockstep {
 
 std::unique_ptr<Layer> make_depthwise_over(std::size_t axes, KerasConfig& config);
+std::unique_ptr<Layer> make_separable_over(std::size_t axes, KerasConfig& config);
 
 /// For make_layer(): the arguments in Keras's order; over one or two axes of positions.
 std::vector<std::string> depthwise_arguments();
 template <std::size_t kAxes>
 std::unique_ptr<Layer> make_depthwise(KerasConfig& config) {
   return make_depthwise_over(kAxes, config);
+}
+
+std::vector<std::string> separable_arguments();
+template <std::size_t kAxes>
+std::unique_ptr<Layer> make_separable(KerasConfig& config) {
+  return make_separable_over(kAxes, config);
 }
 
 }  // namespace lockstep

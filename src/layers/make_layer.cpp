@@ -173,6 +173,8 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
       {{"DepthwiseConv1D", depthwise_arguments()}, make_depthwise<1>},
       {{"DepthwiseConv2D", depthwise_arguments()}, make_depthwise<2>},
+      {{"SeparableConv1D", separable_arguments()}, make_separable<1>},
+      {{"SeparableConv2D", separable_arguments()}, make_separable<2>},
       {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
        make_pooling<Pool::kMax, 1>},
       {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},

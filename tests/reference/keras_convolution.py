@@ -18,12 +18,14 @@ def quarter_inputs(random, shapes):
 
 
 def cases_of(class_name, *which):
-    """`which`: (name, input shape of a sample, config, ...): the first case by both Keras, the others by turns."""
+    """`which`: (name, input shape of a sample, config, ...): the first case by both Keras, the others by turns
+    unless they name one."""
     def cases():
         for i, (name, shape, config, *more) in enumerate(which):
-            for keras in (2, 3) if i == 0 else (2 + i % 2,):
+            options = {"rows": 2, "adam": True, **dict(*more)}
+            for keras in (2, 3) if i == 0 else (options.pop("keras", 2 + i % 2),):
                 yield keras_layers.case(name, keras, class_name, config, shape, inputs=quarter_inputs,
-                                        draw=quarters, **{"rows": 2, "adam": True, **dict(*more)})
+                                        draw=quarters, **options)
     return cases
 
 
@@ -47,7 +49,6 @@ def window(filters, kernel_size, **config):
 
 
 CASES = {
-    "ChannelsFirst": channels_first,
     "Conv1D": cases_of(
         "Conv1D",
         ("plain", (7, 3), window(2, 3, activation="relu"), {"whole": True}),
@@ -78,6 +79,18 @@ CASES = {
         ("dilation", (4, 3, 4, 1), window(1, 2, dilation_rate=[2, 1, 3])),
         ("groups", (2, 2, 3, 4), window(2, 2, groups=2)),
         ("one", (2, 1, 2, 3), window(2, 1), {"rows": 1})),
+    "SeparableConv1D": cases_of(
+        "SeparableConv1D",
+        ("plain", (5, 3), window(2, 3, activation="relu", depth_multiplier=2), {"whole": True}),
+        ("same", (6, 2), window(3, 2, padding="same", strides=2)),
+        ("causal", (4, 2), window(1, 2, padding="causal", use_bias=False), {"keras": 2}),
+        ("dilation", (5, 3), window(1, 2, dilation_rate=2))),
+    "SeparableConv2D": cases_of(
+        "SeparableConv2D",
+        ("plain", (4, 3, 3), window(2, [2, 3], activation="relu"), {"whole": True, "rows": 1}),
+        ("same", (4, 3, 2), window(2, 3, padding="same", strides=2, depth_multiplier=2)),
+        ("larger_than_input", (1, 2, 3), window(2, 4, padding="same", activation="tanh", use_bias=False)),
+        ("dilation", (4, 5, 1), window(1, 2, dilation_rate=2, depth_multiplier=3))),
     "Conv1DTranspose": cases_of(
         "Conv1DTranspose",
         ("plain", (4, 3), window(2, 3, activation="relu"), {"whole": True}),
@@ -105,6 +118,7 @@ CASES = {
         ("plain", (2, 1, 3, 2), window(2, [2, 3, 1], activation="relu"), {"whole": True, "rows": 1}),
         ("same", (2, 1, 2, 1), window(1, [2, 3, 3], padding="same", strides=[2, 1, 3])),
         ("output_padding", (1, 2, 2, 1), window(1, 2, strides=2, output_padding=1), {"rows": 1})),
+    "ChannelsFirst": channels_first,
 }
 
 if __name__ == "__main__":

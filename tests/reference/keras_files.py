@@ -259,6 +259,16 @@ class Shapes:
         model = self.keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(flat))
         return self.entry(self.fit(model), self.file("channels_first"))
 
+    def cnn(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((*IMAGE, 1)),
+            layers.Conv2D(4, 3, padding="same", activation="relu"), layers.MaxPooling2D(2),
+            layers.SeparableConv2D(5, 2, padding="same", depth_multiplier=2, activation="relu"),
+            layers.DepthwiseConv2D((1, 2), padding="same"), layers.BatchNormalization(), layers.Flatten(),
+            layers.Dense(6, activation="relu"), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("cnn"))
+
     def positions(self):
         """Over two axes."""
         layers = self.layers

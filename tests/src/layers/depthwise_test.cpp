@@ -110,7 +110,8 @@ TEST(DepthwiseConv, RefusesWhatItLacksByName) {
   EXPECT_THAT(refusal({{"padding", "causal"}}, {5, 2}),
               HasSubstr("padding: expected valid or same, got 'causal'"));
   EXPECT_THAT(refusal({{"depth_multiplier", 0}}, {5, 2}), HasSubstr("depth_multiplier: "));
-  EXPECT_THAT(refusal({{"data_format", "first"}}, {5, 2}), HasSubstr("data_format: expected "));
+  EXPECT_THAT(refusal({{"data_format", "channels"}}, {5, 2}),
+              HasSubstr("data_format: expected channels_last or channels_first, got 'channels'"));
   EXPECT_THAT(refusal({{"groups", 2}}, {5, 2}), HasSubstr("groups: expected 1, got 2"));
   EXPECT_THAT(refusal({{"depthwise_constraint", {{"class_name", "NonNeg"}}}}, {5, 2}),
               HasSubstr("depthwise_constraint: "));
