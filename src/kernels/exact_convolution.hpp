@@ -80,6 +80,8 @@ struct GradientTile {
   int merges;                       ///< sums in front of `sums` that are added at the end
   float* out;                       ///< where the last sums go; null: to the stack
   std::int64_t out_stride;
+  std::int64_t out_column_stride;  ///< 1 but for tiles of channels
+  bool one_output;                 ///< of those: b(k) alone, the same for all columns
   int last_lanes;
   const char* read_ahead;
 };
