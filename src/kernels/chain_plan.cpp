@@ -148,10 +148,13 @@ ChainPlan::Line ChainPlan::line(std::int64_t index) const {
 void ChainPlan::choose(const ExactConvolution& variant) {
   const std::int64_t vectors = parts_of(convolution_->columns, variant.lanes);
   const std::int64_t extent = convolution_->axes[2].outputs, samples = convolution_->samples;
+  // Depthwise is a matter of reading memory in order.
+  const std::int64_t narrowest =
+      convolution_->by_channels ? std::min<std::int64_t>(vectors, variant.most_vectors) : 1;
   std::int64_t best = std::numeric_limits<std::int64_t>::max();
   std::int64_t rows = 1, width = 1;
   for (const bool by_samples : {false, true})
-    for (std::int64_t most = 1; most <= variant.most_vectors; ++most) {
+    for (std::int64_t most = narrowest; most <= variant.most_vectors; ++most) {
       const std::int64_t most_rows = variant.most_rows[most - 1];
       const std::int64_t cost = by_samples ? extent * tiles_cost(samples, most_rows, vectors, most)
                                            : samples * tiles_cost(extent, most_rows, vectors, most);

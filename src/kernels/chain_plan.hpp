@@ -36,6 +36,10 @@ struct ChainConvolution {
   std::int64_t taps() const { return axes[0].taps() * axes[1].taps() * axes[2].taps(); }
   /// Terms of a whole chain.
   std::int64_t length() const { return taps() * depth; }
+  std::int64_t positions() const { return axes[0].outputs * axes[1].outputs * axes[2].outputs; }
+  /// Multiplications.
+  std::int64_t work() const { return samples * positions() * groups * columns * length(); }
+  bool is_empty() const { return samples == 0 || positions() == 0 || columns == 0; }
 
   void set_forward(const ConvolutionShape& shape, std::int64_t samples);
   /// The inputs at phase + i * stride of each axis; x is dy and y is dx from the phase on.

@@ -7,6 +7,7 @@
 #include "src/core/range.hpp"
 #include "src/kernels/chain_plan.hpp"
 #include "src/kernels/exact_gemm.hpp"
+#include "src/kernels/few_channels.hpp"
 #include "src/kernels/simplified_convolution.hpp"
 
 namespace lockstep {
@@ -100,19 +101,22 @@ void run_lines(const Pass& pass, Range lines) {
       }
 }
 
-void run(const Pass& pass) {
-  const ChainConvolution& c = pass.plan.convolution();
-  const std::int64_t lines = pass.plan.lines();
-  const std::int64_t work = c.samples * c.axes[0].outputs * c.axes[1].outputs * c.axes[2].outputs *
-                            c.groups * c.columns * c.length();
+/// f(lines) of all lines, on as many threads as `work` multiplications are worth.
+template <class F>
+void share_out(std::int64_t lines, std::int64_t work, const F& f) {
   const std::int64_t parts = work < kWorthThreads ? 1 : threads();
   const std::int64_t slices =
       ProgressHook::wanted() ? std::clamp<std::int64_t>(work / kBetweenCalls / parts, 1, lines) : 1;
   for (std::int64_t slice = 0; slice < slices; ++slice) {
     if (slice > 0) ProgressHook::run();
     const Range part = share(lines, slice, slices);
-    parallel_for(parts, [&](std::int64_t i) { run_lines(pass, part_of(part, i, parts, 1)); });
+    parallel_for(parts, [&](std::int64_t i) { f(part_of(part, i, parts, 1)); });
   }
+}
+
+void run(const Pass& pass) {
+  const ChainConvolution& c = pass.plan.convolution();
+  share_out(pass.plan.lines(), c.work(), [&](Range lines) { run_lines(pass, lines); });
 }
 
 /// Kernels of at most this many columns are read where they are.
@@ -122,16 +126,12 @@ constexpr std::int64_t kFewColumns = 64;
 struct Plans {
   ChainConvolution convolution;
   ChainPlan plan;
+  FewChannels few;
 };
 
 Plans& plans() {
   thread_local Plans kept;
   return kept;
-}
-
-bool is_empty(const ChainConvolution& c) {
-  return c.samples == 0 || c.axes[0].outputs == 0 || c.axes[1].outputs == 0 ||
-         c.axes[2].outputs == 0 || c.columns == 0;
 }
 
 Weights pack_forward(const ExactConvolution& variant, const ChainPlan& plan, const float* kernel) {
@@ -163,11 +163,55 @@ Weights pack_phase(const ExactConvolution& variant, const ConvolutionShape& shap
           }
           variant.pack_transposed(kernel + (tap * c.columns + panel.first) * shape.output_channels +
                                       panel.group * c.depth,
-                                  shape.output_channels, c.depth, panel.count, to);
+                                  shape.output_channels, c.depth, panel.count, to, panel.width);
           to += c.depth * panel.width;
         }
   }
   return {packed, 0};
+}
+
+/// Rows (tap, output channel) of a group's input channels, group by group.
+void pack_few(const ConvolutionShape& shape, const ChainConvolution& c, const float* kernel,
+              float* to) {
+  for (std::int64_t group = 0; group < c.groups; ++group)
+    for (const std::int64_t i : c.axes[0].kernel)
+      for (const std::int64_t j : c.axes[1].kernel)
+        for (const std::int64_t k : c.axes[2].kernel) {
+          const std::int64_t tap = (i * shape.kernel[1] + j) * shape.kernel[2] + k;
+          const float* const from = kernel + tap * c.columns * shape.output_channels;
+          for (std::int64_t o = group * c.depth; o < (group + 1) * c.depth; ++o)
+            for (std::int64_t column = 0; column < c.columns; ++column)
+              *to++ = from[column * shape.output_channels + o];
+        }
+}
+
+/// f(phase, floats of dx in front of it) of all phases that there are.
+template <class F>
+void for_phases(const ConvolutionShape& shape, const F& f) {
+  ConvolutionShape::Axes phase;
+  const auto last = [&](std::size_t i) { return std::min(shape.stride[i], shape.input[i]); };
+  for (phase[0] = 0; phase[0] < last(0); ++phase[0])
+    for (phase[1] = 0; phase[1] < last(1); ++phase[1])
+      for (phase[2] = 0; phase[2] < last(2); ++phase[2])
+        f(phase, ((phase[0] * shape.input[1] + phase[1]) * shape.input[2] + phase[2]) *
+                     shape.input_channels);
+}
+
+void few_input_gradient(const ExactConvolution& variant, const ConvolutionShape& shape,
+                        std::int64_t samples, const float* dy, const float* kernel, float* dx) {
+  auto& [convolution, plan, few] = plans();
+  few.begin(variant);
+  float* weights = exact_gemm_scratch(shape.kernel_floats());
+  std::int64_t work = 0;
+  for_phases(shape, [&](const ConvolutionShape::Axes& phase, std::int64_t first) {
+    convolution.set_input_gradient(shape, samples, phase);
+    pack_few(shape, convolution, kernel, weights);
+    const std::int64_t group_stride = convolution.length() * convolution.columns;
+    few.add(convolution, weights, convolution.columns, group_stride, first);
+    weights += convolution.groups * group_stride;
+    work += convolution.work();
+  });
+  share_out(samples, work, [&](Range part) { few.run(part, dy, {}, dx); });
 }
 
 }  // namespace
@@ -175,9 +219,15 @@ Weights pack_phase(const ExactConvolution& variant, const ConvolutionShape& shap
 void exact_convolve(const ExactConvolution& variant, const ConvolutionShape& shape,
                     std::int64_t samples, const float* x, const float* kernel,
                     const ConvolutionEnd& end, float* y) {
-  auto& [convolution, plan] = plans();
+  auto& [convolution, plan, few] = plans();
   convolution.set_forward(simplified(shape), samples);
-  if (is_empty(convolution)) return;
+  if (convolution.is_empty()) return;
+  if (FewChannels::suits(variant, convolution)) {
+    few.begin(variant);
+    few.add(convolution, kernel, shape.output_channels, convolution.columns, 0);
+    share_out(samples, convolution.work(), [&](Range part) { few.run(part, x, end, y); });
+    return;
+  }
   plan.make(convolution, variant);
   run({variant, plan, x, pack_forward(variant, plan, kernel), end, y});
 }
@@ -186,19 +236,16 @@ void exact_convolve_input_gradient(const ExactConvolution& variant, const Convol
                                    std::int64_t samples, const float* dy, const float* kernel,
                                    float* dx) {
   const ConvolutionShape shape = simplified(given);
-  auto& [convolution, plan] = plans();
-  ConvolutionShape::Axes phase;
-  for (phase[0] = 0; phase[0] < shape.stride[0]; ++phase[0])
-    for (phase[1] = 0; phase[1] < shape.stride[1]; ++phase[1])
-      for (phase[2] = 0; phase[2] < shape.stride[2]; ++phase[2]) {
-        convolution.set_input_gradient(shape, samples, phase);
-        if (is_empty(convolution)) continue;
-        plan.make(convolution, variant);
-        const std::int64_t first =
-            ((phase[0] * shape.input[1] + phase[1]) * shape.input[2] + phase[2]) *
-            shape.input_channels;
-        run({variant, plan, dy, pack_phase(variant, shape, plan, kernel), {}, dx + first});
-      }
+  auto& [convolution, plan, few] = plans();
+  convolution.set_input_gradient(shape, samples, {0, 0, 0});
+  if (convolution.is_empty()) return;
+  if (FewChannels::suits(variant, convolution))
+    return few_input_gradient(variant, shape, samples, dy, kernel, dx);
+  for_phases(shape, [&](const ConvolutionShape::Axes& phase, std::int64_t first) {
+    convolution.set_input_gradient(shape, samples, phase);
+    plan.make(convolution, variant);
+    run({variant, plan, dy, pack_phase(variant, shape, plan, kernel), {}, dx + first});
+  });
 }
 
 }  // namespace lockstep

@@ -32,6 +32,31 @@ struct ChainTile {
   const char* write_ahead;
 };
 
+/// A tap of a PositionsTile: `depth` terms of each chain.
+struct PositionsTap {
+  static constexpr int kMostVectors = 4;
+  const float* a;                     ///< factors of the rows, a(k, i)
+  std::int64_t b;                     ///< floats from a vector's place in transposed x
+  std::uint32_t lanes[kMostVectors];  ///< a bit for each lane of a vector that has the tap
+  bool whole;                         ///< all of them
+};
+
+/// c(j, i) = the chain over all taps of a(k, i) b(k, j): a few channels i by vectors of positions,
+/// for which x is transposed.
+struct PositionsTile {
+  const PositionsTap* taps;
+  std::int64_t count;
+  std::int64_t depth;
+  std::int64_t a_stride;
+  std::int64_t b_stride;
+  const float* b[PositionsTap::kMostVectors];  ///< place of each vector
+  float* c[PositionsTap::kMostVectors];        ///< of its first position
+  int lanes[PositionsTap::kMostVectors];       ///< positions that there are
+  std::int64_t c_stride;                       ///< from position to position
+  const float* bias;
+  bool relu;
+};
+
 /// Consecutive output positions along the last axis, all of which have the same taps.
 struct PositionLine {
   const float* a;  ///< of x, where the first position's taps begin
@@ -55,6 +80,8 @@ struct GradientTile {
   int merges;                       ///< sums in front of `sums` that are added at the end
   float* out;                       ///< where the last sums go; null: to the stack
   std::int64_t out_stride;
+  std::int64_t out_column_stride;  ///< 1 but for tiles of channels
+  bool one_output;                 ///< of those: b(k) alone, the same for all columns
   int last_lanes;
   const char* read_ahead;
 };
@@ -65,6 +92,8 @@ struct ExactConvolution {
   using ChainFunction = void (*)(const ChainTile& tile);
   using GradientFunction = void (*)(const GradientTile& tile);
 
+  using PositionsFunction = void (*)(const PositionsTile& tile);
+
   const char* name;  ///< as in Kernels
   int lanes;
   int most_vectors;
@@ -74,16 +103,17 @@ struct ExactConvolution {
   ChainFunction (*chain)(int vectors, int rows, bool edges);
   /// c(i, j) = the chain of a(i, j, segment) b(segment, j): every channel by itself.
   ChainFunction (*channel_chain)(int vectors, int rows, bool edges);
+  PositionsFunction (*positions)(int vectors, int rows);
   /// `scattered`: with row_offsets, at most 32 rows.
   GradientFunction (*gradient)(int vectors, int rows, bool scattered);
   /// Scattered rows of a(k, i, j) b(k, j): every channel by itself.
   GradientFunction (*channel_gradient)(int vectors, int rows);
-  /// panel(k, j) = b(k, j) or, transposed, b(j, k), k < depth, j < columns, filled up with zeros to
-  /// whole vectors.
+  /// panel(k, j) = b(k, j), k < depth, j < columns, filled up with zeros to whole vectors.
   void (*pack)(const float* b, std::int64_t b_stride, std::int64_t depth, std::int64_t columns,
                float* panel);
+  /// panel(k, j) = b(j, k) in the same way, rows panel_stride floats apart.
   void (*pack_transposed)(const float* b, std::int64_t b_stride, std::int64_t depth,
-                          std::int64_t columns, float* panel);
+                          std::int64_t columns, float* panel, std::int64_t panel_stride);
 };
 
 /// The variant of that name; null if there is none, or if this CPU cannot run it.

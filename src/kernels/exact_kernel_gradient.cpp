@@ -62,12 +62,12 @@ class BlockRun {
     units_in_block_ = std::max<std::int64_t>(1, kBlockFloats / parts_of(line_floats, pieces_));
   }
 
-  /// To out, rows out_stride floats apart. `between` is called every now and then.
+  /// The block's elements of the gradient, from its first one on. `between` is called every now and
+  /// then.
   template <class F>
-  void run(Range samples, std::int64_t grain, float* out, std::int64_t out_stride,
-           const F& between) {
+  void run(Range samples, std::int64_t grain, float* out, const F& between) {
     const std::int64_t grains = parts_of(samples.count(), grain);
-    if (grains == 0 || places_ * shape_.output[2] == 0) return clear(out, out_stride);
+    if (grains == 0 || places_ * shape_.output[2] == 0) return clear(out);
     const std::int64_t levels = std::bit_width(static_cast<std::uint64_t>(grains)) + 1;
     // The rows of dy's last panel, filled up, lie behind the stack.
     const std::int64_t packed_floats =
@@ -85,8 +85,7 @@ class BlockRun {
                 {.level = plan_.sums_floats(),
                  .merges = merges,
                  .sums = sums,
-                 .out = root ? out : nullptr,
-                 .out_stride = out_stride},
+                 .out = root ? out : nullptr},
                 between);
       sums += (1 - merges) * plan_.sums_floats();
     }
@@ -99,13 +98,22 @@ class BlockRun {
     int merges;
     float* sums;
     float* out;
-    std::int64_t out_stride;
   };
 
-  void clear(float* out, std::int64_t out_stride) const {
+  /// Floats from an element to the next row and column of the block.
+  std::int64_t out_stride() const {
+    const bool one_output = plan_.block().one_output();
+    return shape_.output_channels * (one_output ? shape_.channels_in_group() : 1);
+  }
+  std::int64_t column_stride() const {
+    return plan_.block().one_output() ? shape_.output_channels : 1;
+  }
+
+  void clear(float* out) const {
     const GradientBlock& block = plan_.block();
     for (std::int64_t row = 0; row < block.rows.count(); ++row)
-      std::fill_n(out + row * out_stride, block.columns.count(), 0.0f);
+      for (std::int64_t column = 0; column < block.columns.count(); ++column)
+        out[row * out_stride() + column * column_stride()] = 0;
   }
 
   template <class F>
@@ -141,13 +149,16 @@ class BlockRun {
     t.first = first;
     t.level = ending.level;
     t.merges = last ? ending.merges : 0;
-    t.out_stride = ending.out_stride;
+    t.out_stride = out_stride();
+    t.out_column_stride = column_stride();
+    t.one_output = plan_.block().one_output();
     const std::int64_t tiles = std::ssize(plan_.tiles()) * std::ssize(plan_.panels());
     std::int64_t tile_number = 0;
     for (const GradientPlan::Panel& panel : plan_.panels()) {
       t.last_lanes = panel.last_lanes;
       t.b_stride = shape_.output_channels;
-      const float* dy = dy_ + dy_block_ * shape_.output_channels + panel.columns.first;
+      const float* dy = dy_ + dy_block_ * shape_.output_channels +
+                        (t.one_output ? plan_.block().output : panel.columns.first);
       if (panel.last_lanes < variant_.lanes && !plan_.by_channels()) {
         variant_.pack(dy, t.b_stride, positions_, panel.columns.count(), packed_);
         dy = packed_;
@@ -164,13 +175,14 @@ class BlockRun {
           t.row_offsets = plan_.row_offsets(rows);
           run = tile.run;
         }
-        t.a_offset = plan_.by_channels() ? panel.columns.first
+        t.a_offset = plan_.by_channels()
+                         ? plan_.block().group * shape_.channels_in_group() + panel.columns.first
                      : plan_.scattered() ? 0
                                          : rows.a_offset + tile.rows.first - rows.rows.first;
         const std::int64_t row = tile.rows.first - plan_.block().rows.first;
         t.out = last && ending.out != nullptr
-                    ? ending.out + row * t.out_stride + panel.columns.first -
-                          plan_.block().columns.first
+                    ? ending.out + row * t.out_stride +
+                          (panel.columns.first - plan_.block().columns.first) * t.out_column_stride
                     : nullptr;
         t.read_ahead = ahead(tile_number++, tiles);
         const int height = static_cast<int>(tile.rows.count());
@@ -209,31 +221,62 @@ class BlockRun {
   std::int64_t positions_ = 0;  ///< of the block
 };
 
-/// f(block, floats from the first element) of blocks that make up the elements, at least `parts`
-/// of a large number of rows.
+/// Whether the channels of dy in a group are so few that one after the other is faster.
+bool suits_one_output(const ExactConvolution& variant, const ConvolutionShape& shape) {
+  const std::int64_t outputs = shape.output_channels / shape.groups;
+  const std::int64_t channels = shape.channels_in_group();
+  return !is_depthwise(shape) && outputs * 2 <= variant.lanes &&
+         3 * outputs * parts_of(channels, variant.lanes) < 2 * channels;
+}
+
+/// Cuts the rows of a block at multiples of `unit`, into at least `parts` pieces if it is large:
+/// f(piece, rows in front of it).
 template <class F>
-void for_blocks(const ConvolutionShape& shape, Range elements, std::int64_t parts, const F& f) {
-  const std::int64_t columns = shape.output_channels,
-                     in_group = is_depthwise(shape) ? columns : columns / shape.groups;
+void for_pieces(const GradientBlock& block, std::int64_t parts, std::int64_t unit, const F& f) {
+  const std::int64_t rows = block.rows.count();
+  const std::int64_t count =
+      std::min(rows, std::max(parts, parts_of(rows * block.columns.count(), kMostSums)));
+  for (std::int64_t i = 0; i < count; ++i) {
+    GradientBlock piece = block;
+    piece.rows = part_of(block.rows, i, count, rows >= count * unit ? unit : 1);
+    if (piece.rows.count() > 0) f(piece, piece.rows.first - block.rows.first);
+  }
+}
+
+/// f(block, floats from the first element) of blocks that make up the elements.
+template <class F>
+void for_blocks(const ExactConvolution& variant, const ConvolutionShape& shape, Range elements,
+                std::int64_t parts, const F& f) {
+  const std::int64_t columns = shape.output_channels;
+  const std::int64_t in_group = is_depthwise(shape) ? columns : columns / shape.groups;
   const std::int64_t channels = shape.channels_in_group();
   const std::int64_t first = elements.first;
+  const auto add = [&](Range rows, Range here, std::int64_t group) {
+    const std::int64_t at = rows.first * columns - first;
+    const bool whole_taps = rows.first % channels == 0 && rows.last % channels == 0;
+    if (here.count() == in_group && whole_taps && suits_one_output(variant, shape)) {
+      const Range taps{rows.first / channels, rows.last / channels};
+      for (std::int64_t o = here.first; o < here.last; ++o)
+        for_pieces({taps, {0, channels}, group, o}, parts, 1,
+                   [&](const GradientBlock& piece, std::int64_t before) {
+                     f(piece, at + before * channels * columns + o);
+                   });
+      return;
+    }
+    for_pieces({rows, here, group}, parts, rows.first % channels == 0 ? channels : 1,
+               [&](const GradientBlock& piece, std::int64_t before) {
+                 f(piece, at + before * columns + here.first);
+               });
+  };
   while (elements.count() > 0) {
     const std::int64_t row = elements.first / columns, column = elements.first % columns;
     const std::int64_t rows =
         column == 0 ? std::max<std::int64_t>(elements.count() / columns, 1) : 1;
     const Range wanted{column, std::min(columns, column + elements.count())};
-    for (std::int64_t group = wanted.first / in_group; group * in_group < wanted.last; ++group) {
-      const Range here{std::max(wanted.first, group * in_group),
-                       std::min(wanted.last, (group + 1) * in_group)};
-      const std::int64_t count =
-          std::min(rows, std::max(parts, parts_of(rows * here.count(), kMostSums)));
-      const bool whole_taps = row % channels == 0 && rows >= count * channels;
-      for (std::int64_t i = 0; i < count; ++i) {
-        const Range part = part_of({row, row + rows}, i, count, whole_taps ? channels : 1);
-        if (part.count() > 0)
-          f(GradientBlock{part, here, group}, part.first * columns + here.first - first);
-      }
-    }
+    for (std::int64_t group = wanted.first / in_group; group * in_group < wanted.last; ++group)
+      add({row, row + rows},
+          {std::max(wanted.first, group * in_group), std::min(wanted.last, (group + 1) * in_group)},
+          group);
     elements.first += rows * wanted.count();
   }
 }
@@ -255,15 +298,14 @@ void exact_convolve_kernel_gradient(const ExactConvolution& variant, const Convo
   const std::int64_t work = samples * ConvolutionShape::product(shape.output) * elements.count();
   const std::int64_t parts = work < kWorthThreads ? 1 : threads();
   tasks.clear();
-  for_blocks(shape, elements, parts, [&](const GradientBlock& block, std::int64_t at) {
+  for_blocks(variant, shape, elements, parts, [&](const GradientBlock& block, std::int64_t at) {
     tasks.push_back({block, at});
   });
   const auto run_task = [&](const Task& task, const auto& between) {
     BlockRun run(variant, shape, x, dy, task.block);
     for (std::size_t i = 0; i < subtrees.size(); ++i)
       run.run(subtrees.samples[i], subtrees.grain,
-              out + static_cast<std::int64_t>(i) * subtrees.stride + task.out,
-              shape.output_channels, between);
+              out + static_cast<std::int64_t>(i) * subtrees.stride + task.out, between);
   };
   const std::vector<Task>& all = tasks;  // of this thread, also within others
   if (parts == 1) {

@@ -18,11 +18,11 @@ void GradientPlan::make(const ExactConvolution& variant, const ConvolutionShape&
                         const GradientBlock& block) {
   shape_ = shape;
   block_ = block;
-  const std::int64_t channels = shape.channels_in_group();
+  by_channels_ = is_depthwise(shape) || block.one_output();
+  channels_ = by_channels_ ? 1 : shape.channels_in_group();
   across_ = shape.groups == 1 && shape.dilation[2] == 1 && shape.before[2] == 0 &&
             (shape.output[2] - 1) * shape.stride[2] + shape.kernel[2] <= shape.input[2];
-  run_length_ = across_ ? channels * shape.kernel[2] : channels;
-  by_channels_ = is_depthwise(shape);
+  run_length_ = across_ ? channels_ * shape.kernel[2] : channels_;
   scattered_ = by_channels_ || (run_length_ < kThinRun && block.rows.count() > run_length_);
   choose(variant);
 }
@@ -76,14 +76,14 @@ void GradientPlan::cut_runs(std::int64_t most_rows) {
   }
   for (std::int64_t row = block_.rows.first; row < block_.rows.last;) {
     const std::int64_t end = std::min(block_.rows.last, (row / run_length_ + 1) * run_length_);
-    runs_.push_back({{row, end}, row % run_length_ + block_.group * shape_.channels_in_group(), 0});
+    runs_.push_back({{row, end}, row % run_length_ + block_.group * channels_, 0});
     cut({row, end}, [&](Range rows) { tiles_.push_back({rows, runs_.size() - 1}); });
     row = end;
   }
 }
 
 GradientPlan::Axes GradientPlan::tap_of(std::int64_t row) const {
-  const std::int64_t tap = row / shape_.channels_in_group();
+  const std::int64_t tap = row / channels_;
   return {tap / shape_.kernel[2] / shape_.kernel[1], tap / shape_.kernel[2] % shape_.kernel[1],
           tap % shape_.kernel[2]};
 }
@@ -111,12 +111,11 @@ void GradientPlan::add_scattered(Range rows) {
   const std::size_t info = runs_.size();
   runs_.push_back({rows, 0, info});
   tiles_.push_back({rows, info});
-  const std::int64_t channels = shape_.channels_in_group();
   const auto bit = [&](std::int64_t row) { return std::uint32_t{1} << (row - rows.first); };
   row_offsets_.resize((info + 1) * kMostScattered);
   for (std::int64_t row = rows.first; row < rows.last; ++row)
     row_offsets_[info * kMostScattered + static_cast<std::size_t>(row - rows.first)] =
-        offset_of(tap_of(row)) + block_.group * channels + row % channels;
+        offset_of(tap_of(row)) + (by_channels_ ? 0 : block_.group * channels_ + row % channels_);
   for (std::int64_t i = 0; i < shape_.output[0]; ++i)
     for (std::int64_t j = 0; j < shape_.output[1]; ++j) {
       std::uint32_t there = 0;

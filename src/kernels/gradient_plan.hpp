@@ -11,10 +11,14 @@
 namespace lockstep {
 
 /// Elements of a kernel gradient that are computed together: rows (tap, channel of x in the group)
-/// by columns (channels of dy) of one group. Depthwise: of all groups, and `group` is 0.
+/// by columns (channels of dy) of one group. Depthwise: of all groups, and `group` is 0. Where
+/// there are few channels of dy: one of them, rows are taps, columns channels of x in the group.
 struct GradientBlock {
   Range rows, columns;
   std::int64_t group;
+  std::int64_t output = -1;  ///< the one channel of dy
+
+  bool one_output() const { return output >= 0; }
 };
 
 /// A GradientBlock cut into tiles, and positions into lines for each of them. Keeps its memory for
@@ -42,7 +46,7 @@ class GradientPlan {
 
   const GradientBlock& block() const { return block_; }
   bool scattered() const { return scattered_; }
-  /// Depthwise: rows are taps, and column j reads channel j of x alone.
+  /// Rows are taps, and column j reads channel j of x alone.
   bool by_channels() const { return by_channels_; }
   const std::vector<Panel>& panels() const { return panels_; }
   const std::vector<Run>& runs() const { return runs_; }
@@ -86,7 +90,8 @@ class GradientPlan {
   GradientBlock block_;
   bool by_channels_ = false;
   bool scattered_ = false;
-  bool across_ = false;  ///< a run holds all taps along the last axis
+  bool across_ = false;        ///< a run holds all taps along the last axis
+  std::int64_t channels_ = 1;  ///< rows of a tap
   std::int64_t run_length_ = 1;
   std::int64_t sums_floats_ = 0;
   std::vector<Panel> panels_;
