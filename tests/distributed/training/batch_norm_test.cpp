@@ -102,8 +102,9 @@ std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, N
                                                        const Communicator& communicator,
                                                        std::span<const StepPlan> plans,
                                                        std::optional<std::int64_t> block_grains) {
-  const DistributedOptimizer::Options options{
-      .bucket_floats = 1000, .loss_sums = loss_sum_count(model), .block_grains = block_grains};
+  const DistributedOptimizer::Options options{.bucket_floats = 1000,
+                                              .loss_sums = loss_sum_count(model.objective()),
+                                              .block_grains = block_grains};
   std::unique_ptr<DistributedOptimizer> optimizer;
   if (setting.strategy == Strategy::kAllreduce) {
     optimizer = std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
@@ -133,7 +134,7 @@ Trained train(Network& model, const Communicator& communicator, const Setting& s
   {
     const auto optimizer = make_distributed(setting, model, communicator, plans, block_grains);
     BatchFeed feed(data.view(), model, kBatch, false, 0);
-    LossSums loss_sums(model);
+    LossSums loss_sums(model.objective());
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
       feed.begin_pass(epoch);
       for (std::int64_t first = 0; first < kRows; first += kBatch) {

@@ -32,8 +32,7 @@ Network deep_network(std::optional<std::size_t> frozen = {}) {
 }
 
 std::vector<Bucket> buckets_of(const Network& model, std::int64_t bucket_floats) {
-  return plan_buckets(plan_gradients(model.graph(), GradientWay::kRows),
-                      model.arena().trainable_size(), bucket_floats);
+  return plan_buckets(plan_gradients(model.graph(), GradientWay::kRows), bucket_floats);
 }
 
 void expect_buckets_cover_everything(const Network& model, std::int64_t bucket_floats) {
