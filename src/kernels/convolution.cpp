@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "src/kernels/exact_chains.hpp"
+
 namespace lockstep {
 namespace {
 
@@ -34,47 +36,12 @@ bool input_of(const ConvolutionShape& shape, const Axes& output, const Axes& tap
 
 void convolve(const ConvolutionShape& shape, std::int64_t samples, const float* x,
               const float* kernel, const ConvolutionEnd& end, float* y) {
-  const std::int64_t inputs = shape.channels_in_group(), outputs = shape.output_channels;
-  for (std::int64_t n = 0; n < samples; ++n, x += shape.input_floats(), y += shape.output_floats())
-    for_each(shape.output, [&](const Axes& output) {
-      for (std::int64_t o = 0; o < outputs; ++o) {
-        const std::int64_t group = o / (outputs / shape.groups);
-        float sum = 0;
-        for_each(shape.kernel, [&](const Axes& tap) {
-          Axes input;
-          if (!input_of(shape, output, tap, input)) return;
-          const float* const from =
-              x + index(shape.input, input) * shape.input_channels + group * inputs;
-          const float* const weights = kernel + index(shape.kernel, tap) * inputs * outputs + o;
-          for (std::int64_t c = 0; c < inputs; ++c)
-            sum = std::fma(from[c], weights[c * outputs], sum);
-        });
-        if (end.bias) sum += end.bias[o];
-        if (end.relu) sum = sum > 0 ? sum : 0;
-        y[index(shape.output, output) * outputs + o] = sum;
-      }
-    });
+  exact_convolve(exact_convolution(), shape, samples, x, kernel, end, y);
 }
 
 void convolve_input_gradient(const ConvolutionShape& shape, std::int64_t samples, const float* dy,
                              const float* kernel, float* dx) {
-  const std::int64_t inputs = shape.channels_in_group(), outputs = shape.output_channels;
-  const std::int64_t in_group = outputs / shape.groups;
-  std::fill_n(dx, samples * shape.input_floats(), 0.0f);
-  for (std::int64_t n = 0; n < samples;
-       ++n, dx += shape.input_floats(), dy += shape.output_floats())
-    for_each(shape.output, [&](const Axes& output) {
-      for_each(shape.kernel, [&](const Axes& tap) {
-        Axes input;
-        if (!input_of(shape, output, tap, input)) return;
-        float* const to = dx + index(shape.input, input) * shape.input_channels;
-        const float* const from = dy + index(shape.output, output) * outputs;
-        const float* const weights = kernel + index(shape.kernel, tap) * inputs * outputs;
-        for (std::int64_t c = 0; c < shape.input_channels; ++c)
-          for (std::int64_t o = c / inputs * in_group, last = o + in_group; o < last; ++o)
-            to[c] = std::fma(from[o], weights[c % inputs * outputs + o], to[c]);
-      });
-    });
+  exact_convolve_input_gradient(exact_convolution(), shape, samples, dy, kernel, dx);
 }
 
 void convolve_kernel_gradient(const ConvolutionShape& shape, const float* x, const float* dy,

@@ -66,6 +66,24 @@ struct Columns {
   std::int64_t stride;
 };
 
+/// A position that another one is mixed of, and its share.
+struct PositionTerm {
+  std::int64_t position;
+  float weight;
+};
+
+/// Windows of a pooling that share their cells along depth and height: a line of the output. The
+/// cells of a window are counted in row-major order.
+struct PoolLine {
+  std::int64_t channels;
+  std::int64_t outputs;       ///< windows
+  const std::int64_t* first;  ///< cell along the width, of each window: from the line's start
+  const std::int64_t* last;   ///< the one behind its last
+  std::int64_t depth = 1, height = 1;                ///< cells along these axes
+  std::int64_t depth_stride = 0, height_stride = 0;  ///< floats
+  bool adds = false;                                 ///< backward adds to dx, since windows overlap
+};
+
 /// The element-wise inner loops, compiled for several instruction sets from one source
 /// (kernels.inc). Each output element is the same chain of IEEE operations in every variant, so all
 /// variants give the same bits. Sums along a row, or of weights, are defined by 16 lanes: element j
@@ -74,7 +92,7 @@ struct Columns {
 struct Kernels {
   const char* name;  ///< "avx512", "avx2" or "portable"
 
-  // --- Updates (keras-semantics 4.3): w, m, v, velocity in place; n elements ---
+  // --- Updates as in Keras: w, m, v, velocity in place; n elements ---
   void (*adam)(float* w, const float* g, float* m, float* v, std::int64_t n, AdamScalars scalars);
   void (*adam_amsgrad)(float* w, const float* g, float* m, float* v, float* v_max, std::int64_t n,
                        AdamScalars scalars);
@@ -170,6 +188,27 @@ struct Kernels {
   /// sums = fma(dy, xhat, sums), row by row
   void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
                               ColumnMoments moments);
+
+  // --- Positions: (position, channel) of one sample ---
+  /// y[p] = the chain of y = fma(x[position], weight, y), from +0, over the terms of p: those
+  /// behind ends[p - 1] and before ends[p]
+  void (*mix_positions)(const float* x, const PositionTerm* terms, const std::int64_t* ends,
+                        std::int64_t positions, std::int64_t channels, float* y);
+
+  /// y = each window's largest element, a NaN if there is one, and winners = the first such cell,
+  /// unless it is null. x: the line's first cell; y, winners: (outputs, channels)
+  void (*max_pool)(const float* x, float* y, std::uint8_t* winners, const PoolLine& line);
+  /// The same for windows of more cells than 256.
+  void (*max_pool_wide)(const float* x, float* y, float* winners, const PoolLine& line);
+  /// dx = dy at the winner, 0 at the window's other cells
+  void (*max_pool_backward)(const float* dy, const std::uint8_t* winners, float* dx,
+                            const PoolLine& line);
+  void (*max_pool_wide_backward)(const float* dy, const float* winners, float* dx,
+                                 const PoolLine& line);
+  /// y = sum / cells: a sum in double, by cells, and one division, then rounded to float
+  void (*average_pool)(const float* x, float* y, const PoolLine& line);
+  /// dx = dy / cells, in float
+  void (*average_pool_backward)(const float* dy, float* dx, const PoolLine& line);
 
   // --- Regularizers ---
   WeightSums (*weight_sums)(const float* w, std::int64_t n);

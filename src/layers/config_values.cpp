@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "src/core/printable.hpp"
+
 namespace lockstep {
 
 using nlohmann::ordered_json;
@@ -19,6 +21,23 @@ std::shared_ptr<const Initializer> read_initializer(
 Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
   const ordered_json* value = config.find(key);
   return value ? config.convert(key, [&] { return make_regularizer(*value); }) : Regularizer{};
+}
+
+Activation read_activation(KerasConfig& config, bool required) {
+  const ordered_json* value = config.find("activation");
+  if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
+  if (!value) return Activation::kLinear;
+  const ordered_json* name = value;
+  if (value->is_object() && value->value("class_name", ordered_json()) == "function" &&
+      value->contains("config"))
+    name = &value->at("config");
+  if (!name->is_string()) {
+    config.object_to("activation", "the name of an activation", describe(*value));
+    return Activation::kLinear;
+  }
+  return config.convert("activation", [&] {
+    return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
+  });
 }
 
 std::vector<std::int64_t> read_axes(KerasConfig& config, const std::string& key) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "src/activations/activation.hpp"
 #include "src/core/keras_config.hpp"
 #include "src/parameters/initializer.hpp"
 #include "src/parameters/regularizer.hpp"
@@ -16,6 +17,9 @@ std::shared_ptr<const Initializer> read_initializer(
     KerasConfig& config, const std::string& key,
     const std::shared_ptr<const Initializer>& fallback);
 Regularizer read_regularizer(KerasConfig& config, const std::string& key);
+/// A name, or Keras 3's {"class_name": "function", "config": "relu"}; linear if the key is missing
+/// and not required. (An activation that is a layer has become one: see split_activations().)
+Activation read_activation(KerasConfig& config, bool required = false);
 /// An axis or a list of axes: -1 is the last, 0 the batch. [-1] if the key is missing.
 std::vector<std::int64_t> read_axes(KerasConfig& config, const std::string& key);
 /// A number of at least `low` and at most `high`.

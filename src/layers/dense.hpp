@@ -1,8 +1,8 @@
 #pragma once
 
-#include <memory>
 #include <string>
 
+#include "src/layers/kernel_and_bias.hpp"
 #include "src/layers/layer.hpp"
 
 namespace lockstep {
@@ -11,14 +11,7 @@ namespace lockstep {
 /// y: (batch, ..., units).
 class Dense final : public Layer {
  public:
-  struct Options {
-    bool use_bias = true;
-    std::shared_ptr<const Initializer> kernel_initializer =
-        make_initializer(std::string("glorot_uniform"));
-    std::shared_ptr<const Initializer> bias_initializer = make_initializer(std::string("zeros"));
-    Regularizer kernel_regularizer = {};
-    Regularizer bias_regularizer = {};
-  };
+  using Options = KernelAndBias;
 
   explicit Dense(std::int64_t units, Activation activation = Activation::kLinear);
   Dense(std::int64_t units, Activation activation, Options options);

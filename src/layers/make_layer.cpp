@@ -8,9 +8,12 @@
 #include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
+#include "src/layers/make_convolution.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
+#include "src/layers/make_pooling.hpp"
+#include "src/layers/make_positions.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
@@ -19,25 +22,6 @@ namespace lockstep {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// A name, or Keras 3's {"class_name": "function", "config": "relu"}. (An activation that is a
-/// layer has become one: see split_activations().)
-Activation read_activation(KerasConfig& config, bool required) {
-  const ordered_json* value = config.find("activation");
-  if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
-  if (!value) return Activation::kLinear;
-  const ordered_json* name = value;
-  if (value->is_object() && value->value("class_name", ordered_json()) == "function" &&
-      value->contains("config"))
-    name = &value->at("config");
-  if (!name->is_string()) {
-    config.object_to("activation", "the name of an activation", describe(*value));
-    return Activation::kLinear;
-  }
-  return config.convert("activation", [&] {
-    return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
-  });
-}
 
 std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
   auto shape = config.batch_shape("batch_input_shape");
@@ -52,18 +36,8 @@ std::unique_ptr<Layer> make_input_layer(KerasConfig& config) {
 
 std::unique_ptr<Layer> make_dense(KerasConfig& config) {
   const std::int64_t units = config.integer("units", 1, std::numeric_limits<std::int32_t>::max());
-  const Activation activation = read_activation(config, false);
-  Dense::Options options;
-  options.use_bias = config.boolean("use_bias", options.use_bias);
-  options.kernel_initializer =
-      read_initializer(config, "kernel_initializer", options.kernel_initializer);
-  options.bias_initializer = read_initializer(config, "bias_initializer", options.bias_initializer);
-  options.kernel_regularizer = read_regularizer(config, "kernel_regularizer");
-  options.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  config.expect("lora_rank", nullptr);
-  for (const char* key : {"kernel_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
-  return std::make_unique<Dense>(units, activation, std::move(options));
+  const Activation activation = read_activation(config);
+  return std::make_unique<Dense>(units, activation, KernelAndBias::read(config));
 }
 
 std::unique_ptr<Layer> make_activation(KerasConfig& config) {
@@ -154,6 +128,12 @@ const std::vector<Known>& known_layers() {
          "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
          "bias_constraint"}},
        make_dense},
+      {{"Conv1D", convolution_arguments()}, make_convolution<1>},
+      {{"Conv2D", convolution_arguments()}, make_convolution<2>},
+      {{"Conv3D", convolution_arguments()}, make_convolution<3>},
+      {{"Conv1DTranspose", convolution_transpose_arguments(1)}, make_convolution_transpose<1>},
+      {{"Conv2DTranspose", convolution_transpose_arguments(2)}, make_convolution_transpose<2>},
+      {{"Conv3DTranspose", convolution_transpose_arguments(3)}, make_convolution_transpose<3>},
       {{"Activation", {"activation"}}, make_activation},
       {{"Flatten", {"data_format"}}, make_flatten},
       {{"Reshape", {"target_shape"}}, make_reshape},
@@ -191,6 +171,48 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 1>},
+      {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 2>},
+      {{"MaxPooling3D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kMax, 3>},
+      {{"AveragePooling1D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 1>},
+      {{"AveragePooling2D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 2>},
+      {{"AveragePooling3D", {"pool_size", "strides", "padding", "data_format"}},
+       make_pooling<Pool::kAverage, 3>},
+      {{"GlobalMaxPooling1D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 1>},
+      {{"GlobalMaxPooling2D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 2>},
+      {{"GlobalMaxPooling3D", {"data_format", "keepdims"}}, make_global_pooling<Pool::kMax, 3>},
+      {{"GlobalAveragePooling1D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 1>},
+      {{"GlobalAveragePooling2D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 2>},
+      {{"GlobalAveragePooling3D", {"data_format", "keepdims"}},
+       make_global_pooling<Pool::kAverage, 3>},
+      {{"AdaptiveMaxPooling1D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 1>},
+      {{"AdaptiveMaxPooling2D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 2>},
+      {{"AdaptiveMaxPooling3D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kMax, 3>},
+      {{"AdaptiveAveragePooling1D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 1>},
+      {{"AdaptiveAveragePooling2D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 2>},
+      {{"AdaptiveAveragePooling3D", {"output_size", "data_format"}},
+       make_adaptive_pooling<Pool::kAverage, 3>},
+      {{"ZeroPadding1D", {"padding", "data_format"}}, make_zero_padding<1>},
+      {{"ZeroPadding2D", {"padding", "data_format"}}, make_zero_padding<2>},
+      {{"ZeroPadding3D", {"padding", "data_format"}}, make_zero_padding<3>},
+      {{"Cropping1D", {"cropping"}}, make_cropping<1>},
+      {{"Cropping2D", {"cropping", "data_format"}}, make_cropping<2>},
+      {{"Cropping3D", {"cropping", "data_format"}}, make_cropping<3>},
+      {{"UpSampling1D", {"size"}}, make_up_sampling<1>},
+      {{"UpSampling2D", {"size", "data_format", "interpolation"}}, make_up_sampling<2>},
+      {{"UpSampling3D", {"size", "data_format"}}, make_up_sampling<3>},
       {{"Add", {}}, make_merging<Merge::kAdd>},
       {{"Subtract", {}}, make_merging<Merge::kSubtract>},
       {{"Multiply", {}}, make_merging<Merge::kMultiply>},

@@ -1,34 +1,32 @@
 #!/usr/bin/env python3
 """Model files as people bring them, written by real Keras, with what Keras predicts from them.
 
-    keras_files.py write KERAS DIR
-        KERAS: keras2 (tensorflow.keras up to 2.15, or tf_keras) or keras3. Writes the files of that Keras
-        into DIR and notes in DIR/KERAS.json for each: the rows' predictions, the arguments that `lockstep
-        predict` needs beside --data (MODEL or --model/--layers and --weights) and those with which
-        `lockstep train` goes on from it.
+    keras_files.py write KERAS DIR [SHAPE ...]
+        KERAS: keras2 (tensorflow.keras up to 2.15, or tf_keras) or keras3. Writes the files of that Keras, or
+        those that are named, into DIR and notes in DIR/KERAS.json for each: the rows' predictions, the
+        arguments that `lockstep predict` needs beside --data (MODEL or --model/--layers and --weights) and
+        those with which `lockstep train` goes on from it.
 
     keras_files.py write-old DIR
         Writes files in Keras 1's form by hand: this Keras runs nowhere any more. Predictions by NumPy.
 
-    keras_files.py check LOCKSTEP DIR
+    keras_files.py check LOCKSTEP DIR [KERAS]
         Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in this Keras.
 
-tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1) and Keras 3.15;
-tests/system/keras_files_test.py reads it. Needs, from PyPI: one of tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
+tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1;
+convolutions: tf_keras 2.21) and Keras 3.15; tests/system/keras_files_test.py reads it. Needs, from PyPI: one of
+tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
 """
-import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
 import h5py
 import numpy as np
+
+import real_keras
+from real_keras import find_keras
 
 ROWS, IMAGE, CLASSES = 12, (4, 4), 3
 
@@ -41,22 +39,6 @@ def rows():
     return {"images": images, "flat": images.reshape(ROWS, -1), "labels": labels,
             "one_hot": np.eye(CLASSES, dtype=np.float32)[labels], "binary": (labels == 1).astype(np.float32),
             "values": random.normal(size=ROWS).astype(np.float32)}
-
-
-def find_keras(name):
-    if name == "keras3":
-        import keras
-        assert keras.__version__.startswith("3"), keras.__version__
-        return keras, keras.__version__
-    try:
-        import tensorflow as tf
-        import keras as installed
-        if installed.__version__.startswith("2"):
-            return tf.keras, installed.__version__
-    except ImportError:
-        pass
-    import tf_keras
-    return tf_keras, tf_keras.__version__
 
 
 class Shapes:
@@ -224,25 +206,42 @@ class Shapes:
         model = self.keras.Sequential([self.inputs((16,)), base, self.layers.Dense(CLASSES, activation="softmax")])
         return self.entry(self.fit(model, x="flat"), self.file("partly_frozen"), x="flat")
 
+    def convolutions(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((*IMAGE, 1)),
+            layers.Conv2D(3, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+            layers.Conv2D(4, (2, 3), strides=2, padding="same", activation="swish"),
+            layers.Conv2DTranspose(2, 3, strides=2, activation="tanh"), layers.Conv2D(2, 1, use_bias=False),
+            layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("convolutions"))
+
+    def convolutions_archive(self):
+        """Over one axis and three."""
+        layers = self.layers
+        x = inputs = self.inputs(IMAGE)
+        for layer in (layers.Conv1D(4, 3, padding="causal", dilation_rate=2),
+                      layers.Conv1DTranspose(3, 2, strides=2, padding="same", activation="relu"),
+                      layers.Reshape((2, 2, 2, 3)), layers.Conv3D(2, 2, padding="same", activation="elu"),
+                      layers.Conv3DTranspose(2, (1, 2, 3), output_padding=0), layers.Flatten(),
+                      layers.Dense(CLASSES, activation="softmax")):
+            x = layer(x)
+        return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("convolutions_archive", "keras"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
 
 
-def write_rows(directory):
-    with h5py.File(directory / "rows.h5", "w") as file:
-        for name, values in rows().items():
-            file.create_dataset(name, data=values)
-
-
-def write(name, directory):
-    keras, version = find_keras(name)
-    entries = {}
-    for shape in SHAPES:
-        keras.utils.set_random_seed(len(entries) + 1)
-        entries[shape] = getattr(Shapes(keras, name, directory), shape)()
-        print(f"{name} {version}: {shape}")
-    (directory / f"{name}.json").write_text(json.dumps({"version": version, "files": entries}, indent=1) + "\n")
+def write(name, directory, shapes):
+    keras = find_keras(name)
+    listing = directory / f"{name}.json"
+    content = json.loads(listing.read_text()) if shapes else {"version": keras.__version__, "files": {}}
+    for shape in shapes or SHAPES:
+        keras.utils.set_random_seed(SHAPES.index(shape) + 1)
+        content["files"][shape] = getattr(Shapes(keras, name, directory), shape)()
+        print(f"{name} {keras.__version__}: {shape}")
+    listing.write_text(json.dumps(content, indent=1) + "\n")
 
 
 # --- Keras 1 ---
@@ -307,14 +306,17 @@ def write_old(directory):
 
 # --- What Lockstep makes of them ---
 
-def check(lockstep, directory):
-    names = {"2": "keras2", "3": "keras3"}
+def installed_keras():
     try:
         import keras
-        name = names[keras.__version__[0]]
+        return "keras" + keras.__version__[0]
     except ImportError:
-        name = "keras2"
-    keras, version = find_keras(name)
+        return "keras2"
+
+
+def check(lockstep, directory, name):
+    keras = find_keras(name or installed_keras())
+    version = keras.__version__
     failed = 0
     for listing in sorted(directory.glob("*.json")):
         files = json.loads(listing.read_text())
@@ -326,13 +328,8 @@ def check(lockstep, directory):
             network = entry["predict"] if len(entry["predict"]) > 1 else ["--from", *entry["predict"]]
             with tempfile.TemporaryDirectory() as scratch:
                 final = pathlib.Path(scratch) / "run" / "final.h5"
-                command = [lockstep, "train", "--data", "rows.h5", "--x", entry["x"], "--y", entry["y"], "--run-dir",
-                           final.parent, "--steps-per-epoch", "1", "--verbose", "0", *network, *entry["train"]]
-                subprocess.run(command, check=True, cwd=directory)
-                subprocess.run([lockstep, "predict", final, "--data", "rows.h5", "--x", entry["x"], "--out",
-                                final.parent / "p.h5"], check=True, cwd=directory, stdout=subprocess.DEVNULL)
-                with h5py.File(final.parent / "p.h5") as file:
-                    ours = file["predictions"][:]
+                ours = real_keras.train_and_predict(
+                    lockstep, directory, ["--y", entry["y"], *network, *entry["train"]], entry["x"], final)
                 theirs = keras.models.load_model(final, compile=False).predict(rows()[entry["x"]], verbose=0)
             difference = float(np.abs(ours - theirs).max())
             # Keras 3 reads other functions out of Keras 1's and 2's files as well.
@@ -344,27 +341,5 @@ def check(lockstep, directory):
     return failed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("keras", choices=["keras2", "keras3"])
-    writing.add_argument("directory", type=pathlib.Path)
-    commands.add_parser("write-old").add_argument("directory", type=pathlib.Path)
-    checking = commands.add_parser("check")
-    checking.add_argument("lockstep", type=pathlib.Path)
-    checking.add_argument("directory", type=pathlib.Path)
-    args = parser.parse_args()
-    if args.command == "check":
-        return check(args.lockstep.resolve(), args.directory)
-    args.directory.mkdir(parents=True, exist_ok=True)
-    write_rows(args.directory)
-    if args.command == "write":
-        write(args.keras, args.directory)
-    else:
-        write_old(args.directory)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-old": write_old}, check, SHAPES))

@@ -9,6 +9,8 @@
 
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/batch_normalization.hpp"
+#include "src/layers/convolution.hpp"
+#include "src/layers/convolution_transpose.hpp"
 #include "src/layers/dense.hpp"
 
 namespace lockstep {
@@ -30,6 +32,11 @@ struct Decision {
 
 std::shared_ptr<Layer> dense(std::int64_t units) {
   return std::make_shared<Dense>(units);
+}
+std::shared_ptr<Layer> convolution(std::int64_t filters, std::int64_t size,
+                                   std::int64_t stride = 1) {
+  return std::make_shared<Convolution>(
+      filters, Window::of("", {size, size}, {stride, stride}, {}, Padding::kSame));
 }
 std::shared_ptr<Layer> frozen(std::shared_ptr<Layer> layer) {
   layer->set_trainable(false);
@@ -64,6 +71,46 @@ std::vector<Decision> decisions() {
       {"28 positions of 64 x 64, 32 rows a rank", dense(64), {28, 64}, 32, true, all_rows},
       {"4 positions of 1024 x 16, batch 32", dense(16), {4, 1024}, 32, false, all_rows},
       {"28 positions of 1024 x 1024, batch 4", dense(1024), {28, 1024}, 4, false, owners},
+      // Convolutions have many positions, but for the last ones of a deep network.
+      {"3 x 3, 28 x 28 of 1 to 32, batch 32", convolution(32, 3), {28, 28, 1}, 32, false, all_rows},
+      {"3 x 3, 14 x 14 of 32 to 64, batch 32",
+       convolution(64, 3),
+       {14, 14, 32},
+       32,
+       false,
+       all_rows},
+      {"3 x 3, 14 x 14 of 32 to 64, 32 rows a rank",
+       convolution(64, 3),
+       {14, 14, 32},
+       32,
+       true,
+       all_rows},
+      {"3 x 3, 7 x 7 of 64 to 128, batch 128",
+       convolution(128, 3, 2),
+       {7, 7, 64},
+       128,
+       false,
+       all_rows},
+      {"1 x 1, 7 x 7 of 256 to 64, batch 128",
+       convolution(64, 1),
+       {7, 7, 256},
+       128,
+       false,
+       all_rows},
+      {"transpose 4 x 4, 7 x 7 of 64 to 32, batch 32",
+       std::make_shared<ConvolutionTranspose>(32,
+                                              Window::of("", {4, 4}, {2, 2}, {}, Padding::kSame)),
+       {7, 7, 64},
+       32,
+       false,
+       all_rows},
+      {"3 x 3, 2 x 2 of 512 to 512, batch 32", convolution(512, 3), {2, 2, 512}, 32, false, owners},
+      {"3 x 3, 2 x 2 of 512 to 512, 32 rows a rank",
+       convolution(512, 3),
+       {2, 2, 512},
+       32,
+       true,
+       {kRows, kOwner, kOwner, kRows, kRows}},
       {"batch norm", std::make_shared<BatchNormalization>(), {256}, 32, false, all_rows},
       {"nothing trained",
        std::make_shared<ActivationLayer>(Activation::kTanh),

@@ -154,7 +154,7 @@ INSTANTIATE_TEST_SUITE_P(
               "[layers] column 7: PReLU: shared_axes: expected integers "},
         Wrong{"PReLU(alpha_constraint=x)",
               "[layers] column 7: PReLU: alpha_constraint: expected null, got 'x'"},
-        Wrong{"Flatten(), Conv2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
+        Wrong{"Flatten(), ConvLSTM2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
         Wrong{"Flatten", "[layers] column 8: expected '(' after Flatten, got the end of the text"},
         Wrong{"Dense(64, relu", "[layers] column 15: expected ',' or ')', got the end of the text"},
         Wrong{"Dense(64 relu)", "[layers] column 10: expected ',' or ')', got 'relu'"},

@@ -1,0 +1,136 @@
+#include "src/layers/convolution.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/kernels/gemm.hpp"
+#include "src/kernels/kernels.hpp"
+#include "src/layers/activation_op.hpp"
+#include "src/layers/dense_op.hpp"
+
+namespace lockstep {
+namespace {
+
+/// y = kernel over x + b, and relu behind it.
+class ConvolutionOp final : public Op {
+ public:
+  ConvolutionOp(std::vector<Parameter*> parameters, const ConvolutionShape& shape, bool relu)
+      : parameters_(std::move(parameters)), shape_(shape), relu_(relu) {}
+
+  Needs needs() const override {
+    return {.backward_reads_x = false, .backward_reads_y = relu_, .gradient_reads_y = false};
+  }
+  std::span<Parameter* const> parameters() const override { return parameters_; }
+  void forward(const Pass& pass, const OpValues& values) const override;
+  void backward(const Pass& pass, const OpValues& values) const override;
+  void gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
+                std::size_t parameter, Range elements, float* out) const override;
+
+ private:
+  static constexpr std::size_t kKernel = 0, kBias = 1;
+  const float* kernel() const { return parameters_[kKernel]->value.data(); }
+
+  std::vector<Parameter*> parameters_;
+  ConvolutionShape shape_;
+  bool relu_;
+};
+
+void ConvolutionOp::forward(const Pass&, const OpValues& values) const {
+  ConvolutionEnd end{.relu = relu_};
+  if (parameters_.size() > 1) end.bias = parameters_[kBias]->value.data();
+  convolve(shape_, values.rows(), values.x().data, kernel(), end, values.y().data);
+}
+
+/// dz = dy where relu lets it through, left in dy;  dx = dz by the kernel turned round
+void ConvolutionOp::backward(const Pass&, const OpValues& values) const {
+  const Matrix dz = values.dy();
+  if (relu_) kernels().relu_backward(values.y().data, dz.data, dz.size());
+  const Matrix dx = values.dx();
+  if (!dx.empty()) convolve_input_gradient(shape_, values.rows(), dz.data, kernel(), dx.data);
+}
+
+/// db = column sums of dz over all positions
+void ConvolutionOp::gradient(const Pass&, const OpValues& values, const Subtrees& subtrees,
+                             std::size_t parameter, Range elements, float* out) const {
+  if (parameter == kKernel) {
+    convolve_kernel_gradient(shape_, values.x().data, values.dy().data, subtrees, elements, out);
+  } else {
+    sum_rows(values.dy().with_columns(shape_.output_channels),
+             subtrees.with_positions(ConvolutionShape::product(shape_.output)), elements, out);
+  }
+}
+
+/// Each position is multiplied by one matrix: the chains are those of the products.
+bool is_dense(const ConvolutionShape& shape) {
+  return ConvolutionShape::product(shape.kernel) == 1 &&
+         ConvolutionShape::product(shape.stride) == 1 && shape.groups == 1;
+}
+
+}  // namespace
+
+Convolution::Convolution(std::int64_t filters, Window window, Activation activation,
+                         std::int64_t groups, Options options)
+    : filters_(filters),
+      window_(std::move(window)),
+      activation_(activation),
+      groups_(groups),
+      options_(std::move(options)) {
+  check(filters > 0 && groups > 0 && filters % groups == 0, ExitCode::kBadData,
+        "[convolution] expected a positive number of filters that the number of groups divides, "
+        "got {} filters in {} groups",
+        filters, groups);
+}
+
+std::string Convolution::class_name() const {
+  return fmt::format("Conv{}D", window_.axes());
+}
+
+ConvolutionShape Convolution::shape_over(const Shape& input) const {
+  ConvolutionShape shape = window_over(name(), window_, input);
+  shape.output_channels = filters_;
+  shape.groups = groups_;
+  return shape;
+}
+
+void Convolution::build(const Shape& input) {
+  inputs_ = shape_over(input).input_channels;
+  check(inputs_ % groups_ == 0, ExitCode::kBadData,
+        "[{}] expected a number of input channels that its {} groups divide, got {}", name(),
+        groups_, inputs_);
+  Shape kernel = window_.size;
+  kernel.push_back(inputs_ / groups_);
+  kernel.push_back(filters_);
+  parameters_ = options_.parameters(std::move(kernel), filters_);
+}
+
+std::size_t Convolution::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const ConvolutionShape shape = shape_over(graph.shape(inputs[0]));
+  check(shape.input_channels == inputs_, ExitCode::kBadData,
+        "[{}] expected an input of {} channels, as before, got {}", name(), inputs_,
+        shape.input_channels);
+  std::vector<Parameter*> parameters;
+  for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
+  const bool product = is_dense(shape);
+  const bool relu = activation_ == Activation::kRelu && (options_.use_bias || !product);
+  std::unique_ptr<Op> op =
+      product ? make_dense_op(std::move(parameters), ConvolutionShape::product(shape.output), relu)
+              : std::make_unique<ConvolutionOp>(std::move(parameters), shape, relu);
+  const std::size_t z =
+      graph.add(std::move(op), {inputs[0]}, output_of(shape, window_.axes(), filters_));
+  return relu ? z : activated(graph, z, activation_);
+}
+
+nlohmann::ordered_json Convolution::config() const {
+  nlohmann::ordered_json config = {{"filters", filters_},
+                                   {"kernel_size", window_.size},
+                                   {"strides", window_.strides},
+                                   {"padding", padding_name(window_.padding)},
+                                   {"data_format", "channels_last"},
+                                   {"dilation_rate", window_.dilation},
+                                   {"groups", groups_},
+                                   {"activation", activation_name(activation_)}};
+  options_.write(config);
+  return config;
+}
+
+}  // namespace lockstep
