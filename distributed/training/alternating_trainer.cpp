@@ -41,27 +41,35 @@ void scale(const Scaling& scaling, Matrix values, Range columns) {
       value = value * scaling.scale + scaling.offset;
 }
 
-std::string to_text(const Facts& options, const std::string& program_state) {
-  return Json{{"format", 1}, {"options", options}, {"program", program_state}}.dump();
+std::string to_text(const Facts& options, const Facts& inputs, const std::string& program_state) {
+  return Json{{"format", 1}, {"options", options}, {"inputs", inputs}, {"program", program_state}}
+      .dump();
 }
 
-/// The program's part of a checkpoint's text; CollectiveError (64) if it is of other options.
-std::string from_text(const std::string& text, const Facts& here, const std::string& file) {
-  Facts there;
+/// The program's part of a checkpoint's text; CollectiveError (64) if it is of other options, (65)
+/// of other inputs.
+std::string from_text(const std::string& text, const Facts& options, const Facts& inputs,
+                      const std::string& file) {
+  Facts options_there, inputs_there;
   std::string program_state;
   try {
     const Json json = Json::parse(text);
-    there = json.at("options").get<Facts>();
+    options_there = json.at("options").get<Facts>();
+    inputs_there = json.at("inputs").get<Facts>();
     program_state = json.at("program").get<std::string>();
   } catch (const nlohmann::json::exception& error) {
     check_collectively(false, ExitCode::kBadData,
                        "[{}] expected the state of a loop as AlternatingTrainer writes it, got: {}",
                        file, printable(error.what()));
   }
-  const auto other = differences(there, here);
-  check_collectively(other.empty(), ExitCode::kUsage,
-                     "[{}] expected a checkpoint of the same training, got one of another: {}",
-                     file, fmt::join(other, "; "));
+  const auto compare = [&](const Facts& there, const Facts& here, ExitCode code) {
+    const auto other = differences(there, here);
+    check_collectively(other.empty(), code,
+                       "[{}] expected a checkpoint of the same training, got one of another: {}",
+                       file, fmt::join(other, "; "));
+  };
+  compare(options_there, options, ExitCode::kUsage);
+  compare(inputs_there, inputs, ExitCode::kBadData);
   return program_state;
 }
 
@@ -155,7 +163,7 @@ std::string AlternatingTrainer::resume(const std::filesystem::path& path) {
   LoadedObjectives loaded;
   together(communicator_, [&] { loaded = load_objectives(path, model_, objectives_); });
   const std::string program_state =
-      from_text(loaded.training_state, identity(), printable(path.string()));
+      from_text(loaded.training_state, identity(), options_.inputs, printable(path.string()));
   Sha256 all;
   all.add(std::as_bytes(std::span(loaded.training_state)));
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
@@ -280,8 +288,9 @@ void AlternatingTrainer::save(const std::filesystem::path& path, const std::stri
     fault_point("save", communicator_.rank(), steps(0));
     on_root(communicator_, [&] {
       write_atomically(path, allocating("the image of a checkpoint", [&] {
-                         return objectives_file(model_, objectives_, states,
-                                                to_text(identity(), program_state));
+                         return objectives_file(
+                             model_, objectives_, states,
+                             to_text(identity(), options_.inputs, program_state));
                        }));
     });
   });

@@ -25,6 +25,7 @@ struct AlternatingOptions {
   Numerics numerics = Numerics::kExact;
   std::int64_t bucket_floats = 1 << 20;
   std::int64_t check_replicas_every = 100;  ///< steps of an objective; 0: never
+  Facts inputs = {};                        ///< of the rows: data_facts(), which resume() compares
 };
 
 /// Training of one network for several objectives in turn, for loops of one's own, as of a GAN:
@@ -50,7 +51,8 @@ class AlternatingTrainer {
   /// Sets out from the network's weights, rank 0's. Collective; once, unless resume() is called.
   void start();
   /// Sets out from a file of save(); returns its `program_state`. Throws Error: 66, 77, 65
-  /// (damaged, of another network or other objectives), 64 (of other options). Collective.
+  /// (damaged, of another network or other objectives), 64 (of other options), 65 (of
+  /// other inputs). Collective.
   std::string resume(const std::filesystem::path& path);
 
   struct Batch {
