@@ -24,7 +24,25 @@ std::size_t Graph::reshape(std::size_t value, Shape shape) {
 
 void Graph::finish(std::vector<std::size_t> outputs) {
   outputs_ = std::move(outputs);
+  drop_unread_ops();
   leave_scaling_to_input();
+}
+
+void Graph::drop_unread_ops() {
+  std::vector<bool> read(values_.size(), false);
+  for (const std::size_t output : outputs_) read[storage(output)] = true;
+  for (std::size_t i = steps_.size(); i-- > 0;) {
+    const std::size_t dropped = steps_[i].output;
+    if (read[dropped]) {
+      for (const std::size_t input : steps_[i].inputs) read[storage(input)] = true;
+      continue;
+    }
+    // Nobody asks for its memory.
+    const std::size_t other = storage(steps_[i].inputs.front());
+    for (Value& value : values_)
+      if (value.storage == dropped) value.storage = other;
+    steps_.erase(steps_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 void Graph::leave_scaling_to_input() {

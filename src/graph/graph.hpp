@@ -40,8 +40,8 @@ class Graph {
   /// The value under another shape of as many elements: nothing is computed or copied.
   std::size_t reshape(std::size_t value, Shape shape);
   void set_mask(std::size_t value, std::string layer) { values_[value].mask = std::move(layer); }
-  /// The graph ends in these values. A scaling that alone reads the input is left to whoever fills
-  /// the input in: input_scaling().
+  /// The graph ends in these values: ops that lead to none of them are dropped. A scaling that
+  /// alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
 
   // --- What there is ---
@@ -68,6 +68,7 @@ class Graph {
   std::vector<std::vector<Reader>> readers() const;
 
  private:
+  void drop_unread_ops();
   void leave_scaling_to_input();
 
   std::vector<Value> values_;

@@ -3,52 +3,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "src/kernels/simplified_convolution.hpp"
+#include "src/kernels/tile_cost.hpp"
+
 namespace lockstep {
 namespace {
 
 using Axes = ConvolutionShape::Axes;
-
-/// Nothing but a matrix product along this axis.
-bool is_plain(const ConvolutionShape& shape, std::size_t axis) {
-  return shape.kernel[axis] == 1 && shape.stride[axis] == 1 && shape.before[axis] == 0 &&
-         shape.output[axis] == shape.input[axis];
-}
-
-/// Plain axes i and i + 1 become one, those before them move up, and the first one is trivial.
-void merge_axes(ConvolutionShape& shape, std::size_t i) {
-  for (Axes* axes : {&shape.input, &shape.kernel, &shape.stride, &shape.dilation, &shape.before,
-                     &shape.output}) {
-    const bool extents = axes == &shape.input || axes == &shape.output;
-    if (extents) (*axes)[i + 1] *= (*axes)[i];
-    for (std::size_t j = i; j > 0; --j) (*axes)[j] = (*axes)[j - 1];
-    (*axes)[0] = axes == &shape.before ? 0 : 1;
-  }
-}
-
-std::int64_t parts_of(std::int64_t extent, std::int64_t largest) {
-  return (extent + largest - 1) / largest;
-}
-
-/// About the cycles that a term of the chains takes for a tile of rows x vectors: multiply-adds,
-/// loads and latency, and the loop.
-std::int64_t tile_cost(std::int64_t rows, std::int64_t vectors) {
-  return std::max({rows * vectors, rows + vectors, std::int64_t{8}}) + 1;
-}
-
-/// Of all tiles and panels.
-std::int64_t cost_of(std::int64_t extent, std::int64_t most_rows, std::int64_t all_vectors,
-                     std::int64_t most_vectors) {
-  const std::int64_t tiles = parts_of(extent, most_rows);
-  const std::int64_t panels = parts_of(all_vectors, most_vectors);
-  std::int64_t cost = 0;
-  for (std::int64_t panel = 0; panel < panels; ++panel) {
-    const std::int64_t vectors = share(all_vectors, panel, panels).count();
-    const std::int64_t larger = extent % tiles;
-    cost += larger * tile_cost(extent / tiles + 1, vectors) +
-            (tiles - larger) * tile_cost(extent / tiles, vectors);
-  }
-  return cost;
-}
 
 /// Floats from position to position along each axis.
 Axes strides_of(const Axes& extent, std::int64_t channels) {
@@ -57,26 +18,19 @@ Axes strides_of(const Axes& extent, std::int64_t channels) {
 
 }  // namespace
 
-ConvolutionShape simplified(const ConvolutionShape& shape) {
-  ConvolutionShape simple = shape;
-  for (const std::size_t i : {0u, 1u})
-    if (is_plain(simple, i) && is_plain(simple, i + 1)) merge_axes(simple, i);
-  // A last axis of one position makes room for a longer one.
-  while (
-      is_plain(simple, 2) && simple.input[2] == 1 &&
-      !(is_plain(simple, 1) && simple.input[1] == 1 && is_plain(simple, 0) && simple.input[0] == 1))
-    for (Axes* axes : {&simple.input, &simple.kernel, &simple.stride, &simple.dilation,
-                       &simple.before, &simple.output})
-      *axes = {axes == &simple.before ? 0 : 1, (*axes)[0], (*axes)[1]};
-  return simple;
-}
-
 Range ChainAxis::existing(std::int64_t output) const {
   const std::int64_t at = output * step;
   std::int64_t first = 0, last = taps();
   while (first < last && at + offsets[static_cast<std::size_t>(first)] < 0) ++first;
   while (last > first && at + offsets[static_cast<std::size_t>(last - 1)] >= inputs) --last;
   return {first, last};
+}
+
+void ChainConvolution::take_channels_together(const ConvolutionShape& shape) {
+  by_channels = is_depthwise(shape);
+  if (!by_channels) return;
+  columns = groups;
+  groups = 1;
 }
 
 void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n) {
@@ -102,6 +56,7 @@ void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n
   groups = shape.groups;
   depth = shape.channels_in_group();
   columns = shape.output_channels / shape.groups;
+  take_channels_together(shape);
 }
 
 void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::int64_t n,
@@ -131,6 +86,7 @@ void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::in
   groups = shape.groups;
   depth = shape.output_channels / shape.groups;
   columns = shape.channels_in_group();
+  take_channels_together(shape);
 }
 
 void ChainPlan::make(const ChainConvolution& convolution, const ExactConvolution& variant) {
@@ -197,8 +153,8 @@ void ChainPlan::choose(const ExactConvolution& variant) {
   for (const bool by_samples : {false, true})
     for (std::int64_t most = 1; most <= variant.most_vectors; ++most) {
       const std::int64_t most_rows = variant.most_rows[most - 1];
-      const std::int64_t cost = by_samples ? extent * cost_of(samples, most_rows, vectors, most)
-                                           : samples * cost_of(extent, most_rows, vectors, most);
+      const std::int64_t cost = by_samples ? extent * tiles_cost(samples, most_rows, vectors, most)
+                                           : samples * tiles_cost(extent, most_rows, vectors, most);
       // Neighbours share what they read: samples have to be worth it.
       if (by_samples ? cost + cost / 8 < best : cost < best) {
         best = cost;

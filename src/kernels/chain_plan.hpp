@@ -30,6 +30,8 @@ struct ChainConvolution {
   std::int64_t groups = 1;
   std::int64_t depth = 1;    ///< channels of x in a group
   std::int64_t columns = 1;  ///< channels of y in a group
+  /// Depthwise: column j reads channel j of x alone; groups and depth are 1.
+  bool by_channels = false;
 
   std::int64_t taps() const { return axes[0].taps() * axes[1].taps() * axes[2].taps(); }
   /// Terms of a whole chain.
@@ -39,11 +41,10 @@ struct ChainConvolution {
   /// The inputs at phase + i * stride of each axis; x is dy and y is dx from the phase on.
   void set_input_gradient(const ConvolutionShape& shape, std::int64_t samples,
                           const ConvolutionShape::Axes& phase);
-};
 
-/// The same convolution with its trivial axes in front and those that the kernel does not span
-/// made one.
-ConvolutionShape simplified(const ConvolutionShape& shape);
+ private:
+  void take_channels_together(const ConvolutionShape& shape);
+};
 
 /// A ChainConvolution cut into tiles. What a tile's rows are is chosen by cost: neighbours along
 /// the last axis, or the same position of neighbouring samples. Keeps its memory for the next plan.

@@ -32,10 +32,38 @@ struct ChainTile {
   const char* write_ahead;
 };
 
+/// Consecutive output positions along the last axis, all of which have the same taps.
+struct PositionLine {
+  const float* a;  ///< of x, where the first position's taps begin
+  const float* b;  ///< of dy, at the first position
+  std::int64_t depth;
+  std::uint32_t rows;  ///< of a tile with scattered rows: a bit for each that takes part
+};
+
+/// Sums of a kernel gradient, some rows (tap, channel of x) by some vectors of channels of dy:
+/// chains over all positions of the lines, a(k, i) b(k, j).
+struct GradientTile {
+  const PositionLine* lines;
+  std::int64_t count;
+  std::int64_t a_offset;  ///< of the first row, floats
+  std::int64_t a_stride;  ///< floats from position to position
+  std::int64_t b_stride;
+  const std::int64_t* row_offsets;  ///< of a tile with scattered rows
+  float* sums;                      ///< rows x whole vectors without gaps
+  bool first;                       ///< the chains start from zero, else from `sums`
+  std::int64_t level;               ///< floats between sums of the same tile in the tree's stack
+  int merges;                       ///< sums in front of `sums` that are added at the end
+  float* out;                       ///< where the last sums go; null: to the stack
+  std::int64_t out_stride;
+  int last_lanes;
+  const char* read_ahead;
+};
+
 /// The tiles of exact convolutions, compiled for several instruction sets from one source
 /// (exact_convolution.inc). Every variant gives the same bits.
 struct ExactConvolution {
   using ChainFunction = void (*)(const ChainTile& tile);
+  using GradientFunction = void (*)(const GradientTile& tile);
 
   const char* name;  ///< as in Kernels
   int lanes;
@@ -44,6 +72,12 @@ struct ExactConvolution {
 
   /// `edges`: some segments have rows in front or behind.
   ChainFunction (*chain)(int vectors, int rows, bool edges);
+  /// c(i, j) = the chain of a(i, j, segment) b(segment, j): every channel by itself.
+  ChainFunction (*channel_chain)(int vectors, int rows, bool edges);
+  /// `scattered`: with row_offsets, at most 32 rows.
+  GradientFunction (*gradient)(int vectors, int rows, bool scattered);
+  /// Scattered rows of a(k, i, j) b(k, j): every channel by itself.
+  GradientFunction (*channel_gradient)(int vectors, int rows);
   /// panel(k, j) = b(k, j) or, transposed, b(j, k), k < depth, j < columns, filled up with zeros to
   /// whole vectors.
   void (*pack)(const float* b, std::int64_t b_stride, std::int64_t depth, std::int64_t columns,

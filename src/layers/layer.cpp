@@ -1,8 +1,26 @@
 #include "src/layers/layer.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 #include "src/core/error.hpp"
+#include "src/layers/strided_op.hpp"
 
 namespace lockstep {
+
+namespace {
+
+/// The first axis as the last one, or the last as the first.
+std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
+  const std::size_t axes = graph.shape(value).size();
+  if (axes < 2) return value;
+  std::vector<std::size_t> order(axes);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::rotate(order, to_the_end ? order.begin() + 1 : order.end() - 1);
+  return permuted(graph, value, order);
+}
+
+}  // namespace
 
 std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   check(merges() ? inputs.size() >= 2 : inputs.size() == 1, ExitCode::kBadData,
@@ -15,13 +33,17 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
         "[{}] expected an input without a mask, got the one of {}, by which Keras computes "
         "something else here: put a layer in between that ends it ({})",
         name_, mask, kLayersThatEndMasks);
+  std::vector<std::size_t> values(inputs.begin(), inputs.end());
+  for (std::size_t& value : values)
+    if (channels_first_) value = with_axis_moved(graph, value, true);
   if (uses_ == 0) {
-    build(graph.shape(inputs.front()));
+    build(graph.shape(values.front()));
     for (Parameter& parameter : parameters_)
       if (parameter.role == ParameterRole::kTrained && !trainable_)
         parameter.role = ParameterRole::kFrozen;
   }
-  const std::size_t output = lower(graph, inputs);
+  std::size_t output = lower(graph, values);
+  if (channels_first_) output = with_axis_moved(graph, output, false);
   if (!mask.empty() && on_mask() == OnMask::kCarries) graph.set_mask(output, mask);
   ++uses_;
   return output;

@@ -41,8 +41,13 @@ class Layer {
 
   /// Keras 3 takes no `trainable` and no `batch_input_shape` in this class's config.
   virtual bool is_never_trainable() const { return false; }
-  /// Keras 2's config without name, trainable and dtype, in Keras's order of keys.
+  /// Keras 2's config without name, trainable and dtype, in Keras's order of keys; channels_last.
   virtual nlohmann::ordered_json config() const = 0;
+
+  /// Keras's data_format is channels_first: the layer gets and gives (channels, positions ...).
+  /// Before its first use.
+  void set_channels_first(bool channels_first) { channels_first_ = channels_first; }
+  bool channels_first() const { return channels_first_; }
 
   /// The activation that ends this layer.
   virtual Activation final_activation() const { return Activation::kLinear; }
@@ -62,6 +67,7 @@ class Layer {
 
  protected:
   /// Creates the parameters that the first input's shape asks for: called at the first use.
+  /// Channels are the last axis, here and in lower().
   virtual void build(const Shape& /*input*/) {}
   /// Adds the ops of one use; parameters() exist.
   virtual std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) = 0;
@@ -76,6 +82,7 @@ class Layer {
  private:
   std::string name_;
   bool trainable_ = true;
+  bool channels_first_ = false;
   std::int64_t index_ = 0;
   std::int64_t uses_ = 0;
 };

@@ -51,7 +51,6 @@ std::vector<std::string> convolution_transpose_arguments(std::size_t axes) {
 std::unique_ptr<Layer> make_convolution_over(std::size_t axes, KerasConfig& config) {
   const std::int64_t filters = config.integer("filters", 1, kMost);
   Window window = read_kernel_window(config, axes, axes == 1);
-  config.expect("data_format", "channels_last");
   std::int64_t groups = config.integer("groups", 1, 1, kMost);
   if (filters % groups != 0) {
     config.object_to("groups", fmt::format("a divisor of the {} filters", filters),
@@ -67,7 +66,6 @@ std::unique_ptr<Layer> make_convolution_transpose_over(std::size_t axes, KerasCo
   const std::int64_t filters = config.integer("filters", 1, kMost);
   Window window = read_kernel_window(config, axes, false);
   Shape output_padding = read_output_padding(config, window);
-  config.expect("data_format", "channels_last");
   config.expect("groups", 1);
   const Activation activation = read_activation(config);
   return std::make_unique<ConvolutionTranspose>(filters, std::move(window), activation,

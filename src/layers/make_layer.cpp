@@ -9,6 +9,7 @@
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/make_convolution.hpp"
+#include "src/layers/make_depthwise.hpp"
 #include "src/layers/make_merging.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/make_normalization.hpp"
@@ -90,8 +91,7 @@ std::unique_ptr<Layer> make_prelu(KerasConfig& config) {
   return std::make_unique<PRelu>(std::move(options));
 }
 
-std::unique_ptr<Layer> make_flatten(KerasConfig& config) {
-  config.expect("data_format", "channels_last");
+std::unique_ptr<Layer> make_flatten(KerasConfig&) {
   return std::make_unique<Flatten>();
 }
 
@@ -171,6 +171,8 @@ const std::vector<Known>& known_layers() {
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
       {{"SpatialDropout3D", {"rate", "data_format", "seed"}}, make_spatial_dropout<3>},
+      {{"DepthwiseConv1D", depthwise_arguments()}, make_depthwise<1>},
+      {{"DepthwiseConv2D", depthwise_arguments()}, make_depthwise<2>},
       {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
        make_pooling<Pool::kMax, 1>},
       {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},
@@ -225,6 +227,21 @@ const std::vector<Known>& known_layers() {
   return layers;
 }
 
+/// Sets the layer's channels_first, unless its class has made something of the key itself.
+void read_data_format(KerasConfig& config, const LayerSignature& signature, Layer& layer) {
+  const bool has_key = std::ranges::count(signature.arguments, "data_format") > 0;
+  if (!has_key || signature.class_name.starts_with("SpatialDropout")) return;
+  if (config.word("data_format", "channels_last", {"channels_last", "channels_first"}) !=
+      "channels_first")
+    return;
+  const Activation activation = layer.final_activation();
+  if (activation == Activation::kSoftmax || activation == Activation::kLogSoftmax)
+    config.object_to("activation",
+                     "none that goes over the last axis, together with channels_first",
+                     fmt::format("'{}'", activation_name(activation)));
+  layer.set_channels_first(true);
+}
+
 }  // namespace
 
 const std::vector<LayerSignature>& layer_signatures() {
@@ -253,6 +270,7 @@ std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& co
         "class_name", fmt::format("one of {}", fmt::join(layer_class_names(), ", ")),
         "'" + printable(class_name, 80) + "'" + did_you_mean(class_name, layer_class_names()));
   std::unique_ptr<Layer> layer = known->make(config);
+  read_data_format(config, known->signature, *layer);
   const std::string name = config.name("name", "");
   const bool trainable = config.boolean("trainable", true);
   config.expect_float();

@@ -72,18 +72,15 @@ Margins read_margins(KerasConfig& config, const char* key, std::size_t axes,
 }  // namespace
 
 std::unique_ptr<Layer> make_zero_padding_over(std::size_t axes, KerasConfig& config) {
-  config.expect("data_format", "channels_last");
   return std::make_unique<ZeroPadding>(read_margins(config, "padding", axes, 1));
 }
 
 std::unique_ptr<Layer> make_cropping_over(std::size_t axes, KerasConfig& config) {
-  if (axes > 1) config.expect("data_format", "channels_last");
   return std::make_unique<Cropping>(read_margins(config, "cropping", axes, axes == 2 ? 0 : 1));
 }
 
 std::unique_ptr<Layer> make_up_sampling_over(std::size_t axes, KerasConfig& config) {
   const Shape size = read_extents(config, "size", axes, 2);
-  if (axes > 1) config.expect("data_format", "channels_last");
   auto interpolation = Interpolation::kNearest;
   if (axes == 2) {
     const std::string word = lower_case(config.text("interpolation", "nearest"));

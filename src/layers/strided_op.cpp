@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
+#include <optional>
 
 #include "src/core/error.hpp"
 #include "src/kernels/kernels.hpp"
@@ -13,7 +13,11 @@ namespace {
 /// y = x as the runs say; dx: the sums over an element's copies, ascending.
 class StridedOp final : public Op {
  public:
-  explicit StridedOp(StridedRuns runs) : runs_(std::move(runs)) {}
+  /// `order`: of a permutation's axes, empty for others.
+  StridedOp(StridedRuns runs, std::vector<std::size_t> order)
+      : runs_(std::move(runs)), order_(std::move(order)) {}
+
+  const std::vector<std::size_t>& order() const { return order_; }
 
   Needs needs() const override { return {.backward_reads_x = false, .backward_reads_y = false}; }
   void forward(const Pass& pass, const OpValues& values) const override;
@@ -21,6 +25,7 @@ class StridedOp final : public Op {
 
  private:
   StridedRuns runs_;
+  std::vector<std::size_t> order_;
 };
 
 void StridedOp::forward(const Pass&, const OpValues& values) const {
@@ -65,11 +70,34 @@ void StridedOp::backward(const Pass&, const OpValues& values) const {
 }
 
 std::size_t add_strided(Graph& graph, std::size_t value, const Shape& shape,
-                        const std::vector<std::int64_t>& strides) {
+                        const std::vector<std::int64_t>& strides,
+                        const std::vector<std::size_t>& order = {}) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // a start may be each
   check(element_count(shape) <= kMost, ExitCode::kBadData,
         "expected at most {} elements a sample, got {}", kMost, to_string_batched(shape));
-  return graph.add(std::make_unique<StridedOp>(strided_runs(shape, strides)), {value}, shape);
+  return graph.add(std::make_unique<StridedOp>(strided_runs(shape, strides), order), {value},
+                   shape);
+}
+
+/// Axes of extent 1 may stand anywhere: only the others count.
+bool keeps_order(const std::vector<std::size_t>& order, const Shape& shape) {
+  std::vector<std::size_t> others;
+  for (const std::size_t axis : order)
+    if (shape[axis] != 1) others.push_back(axis);
+  return std::ranges::is_sorted(others);
+}
+
+/// The value of which this one is a permutation that `order` takes back, if it is one.
+std::optional<std::size_t> taken_back(const Graph& graph, std::size_t value,
+                                      const std::vector<std::size_t>& order) {
+  const auto step = std::ranges::find(graph.steps(), value, &Graph::Step::output);
+  if (step == graph.steps().end()) return {};
+  const auto* const permutation = dynamic_cast<const StridedOp*>(step->op.get());
+  if (!permutation || permutation->order().size() != order.size()) return {};
+  if (!graph.mask(step->inputs[0]).empty()) return {};  // which a permutation ends
+  for (std::size_t k = 0; k < order.size(); ++k)
+    if (permutation->order()[order[k]] != k) return {};
+  return step->inputs[0];
 }
 
 }  // namespace
@@ -117,6 +145,7 @@ std::size_t broadcast_to(Graph& graph, std::size_t value, const Shape& shape) {
 }
 
 std::size_t permuted(Graph& graph, std::size_t value, const std::vector<std::size_t>& order) {
+  if (const auto before = taken_back(graph, value, order)) return *before;
   const Shape from = graph.shape(value);
   const std::vector<std::int64_t> from_strides = row_major_strides(from);
   Shape shape;
@@ -125,8 +154,8 @@ std::size_t permuted(Graph& graph, std::size_t value, const std::vector<std::siz
     shape.push_back(from[axis]);
     strides.push_back(from_strides[axis]);
   }
-  if (std::ranges::is_sorted(order)) return graph.reshape(value, shape);
-  return add_strided(graph, value, shape, strides);
+  if (keeps_order(order, from)) return graph.reshape(value, shape);
+  return add_strided(graph, value, shape, strides, order);
 }
 
 }  // namespace lockstep

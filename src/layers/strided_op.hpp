@@ -27,6 +27,7 @@ std::vector<std::int64_t> row_major_strides(const Shape& shape);
 std::size_t broadcast_to(Graph& graph, std::size_t value, const Shape& shape);
 
 /// The value with its axes in another order: axis k of the result is axis order[k], counted from 0.
+/// Where that takes back another permutation, its input.
 std::size_t permuted(Graph& graph, std::size_t value, const std::vector<std::size_t>& order);
 
 }  // namespace lockstep

@@ -35,6 +35,7 @@ ordered_json layer_to_json(const Layer& layer, const Shape* input) {
   if (input && !layer.is_never_trainable()) config["batch_input_shape"] = batched(*input);
   const ordered_json own = layer.config();
   for (const auto& [key, value] : own.items()) config[key] = value;
+  if (layer.channels_first()) config["data_format"] = "channels_first";
   return {{"class_name", layer.class_name()}, {"config", std::move(config)}};
 }
 

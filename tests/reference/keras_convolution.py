@@ -27,11 +27,27 @@ def cases_of(class_name, *which):
     return cases
 
 
+def channels_first():
+    """Of any class that knows it. Keras 3 on TensorFlow adds the bias to the last axis if that is as long."""
+    def both(class_name, shape, config, **more):
+        return cases_of(class_name, ("channels_first", shape, {**config, "data_format": "channels_first"}, more))()
+    yield from both("Conv1D", (2, 7), window(3, 2, padding="same", strides=2))
+    yield from both("Conv2D", (4, 2, 3), window(2, 2, padding="same", groups=2, activation="relu"))
+    yield from both("Conv3D", (1, 2, 2, 2), window(2, 2), rows=1)
+    yield from both("Conv2DTranspose", (2, 1, 3), window(3, 2, strides=2, activation="tanh"), rows=1)
+    for class_name, shape, config in (("Flatten", (3, 2, 2), {}), ("ZeroPadding2D", (2, 1, 3), {"padding": 1}),
+                                      ("AveragePooling2D", (2, 2, 4), {"pool_size": 2}),
+                                      ("GlobalAveragePooling2D", (3, 2, 2), {"keepdims": True}),
+                                      ("GlobalAveragePooling1D", (3, 2), {})):
+        yield from both(class_name, shape, config, adam=False)
+
+
 def window(filters, kernel_size, **config):
     return {"filters": filters, "kernel_size": kernel_size, **config}
 
 
 CASES = {
+    "ChannelsFirst": channels_first,
     "Conv1D": cases_of(
         "Conv1D",
         ("plain", (7, 3), window(2, 3, activation="relu"), {"whole": True}),

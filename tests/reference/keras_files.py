@@ -228,6 +228,18 @@ class Shapes:
             x = layer(x)
         return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("convolutions_archive", "keras"))
 
+    def channels_first(self):
+        """One Flatten in Keras's order of memory, one in that of channels_last."""
+        layers, first = self.layers, {"data_format": "channels_first"}
+        inputs = self.inputs(IMAGE)
+        image = layers.Reshape((2, 4, 2))(inputs)
+        image = layers.Conv2D(3, 2, padding="same", activation="relu", **first)(image)
+        image = layers.Conv2D(5, 1, activation="tanh", **first)(image)
+        image = layers.AveragePooling2D((2, 1), **first)(image)
+        flat = layers.concatenate([layers.Flatten()(image), layers.Flatten(**first)(image)])
+        model = self.keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(flat))
+        return self.entry(self.fit(model), self.file("channels_first"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]

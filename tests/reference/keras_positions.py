@@ -86,7 +86,27 @@ def adaptive_pooling(kind, dimensions, *sizes):
     return cases
 
 
+def depthwise(dimensions):
+    def cases():
+        class_name, shape = f"DepthwiseConv{dimensions}D", {1: (6, 2), 2: (4, 3, 2)}[dimensions]
+
+        def one(name, config, **more):
+            for keras in (2, 3):
+                yield case(name, keras, class_name, {"kernel_size": 3, **config}, shape, **more)
+        yield from one("default", {}, rows=2, whole=True)
+        yield from one("same", {"padding": "same", "activation": "relu"}, rows=1)
+        yield from one("strides", {"padding": "same", "strides": 2, "depth_multiplier": 3}, rows=1)
+        yield from one("dilation", {"padding": "same", "dilation_rate": 2, "use_bias": False}, rows=1)
+        yield from one("multiplier", {"depth_multiplier": 2, "activation": "tanh"}, rows=1)
+        if dimensions == 2:
+            yield from one("by_axes", {"kernel_size": [2, 1], "strides": [1, 2]}, rows=1)
+            yield from one("larger_than_input", {"kernel_size": [5, 1], "padding": "same"}, rows=1)
+    return cases
+
+
 CASES = {
+    "DepthwiseConv1D": depthwise(1),
+    "DepthwiseConv2D": depthwise(2),
     "ZeroPadding1D": zero_padding(1, 2, [0, 3]),
     "ZeroPadding2D": zero_padding(2, [1, 2], [[0, 2], [3, 0]]),
     "ZeroPadding3D": zero_padding(3, [[0, 1], [1, 0], [0, 0]]),

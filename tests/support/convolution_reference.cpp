@@ -109,7 +109,8 @@ void reference_convolve_kernel_gradient(const ConvolutionShape& shape, const flo
         }
         stack.push_back(sum);
       }
-      out[static_cast<std::int64_t>(i) * subtrees.stride + element - elements.first] = stack.back();
+      out[static_cast<std::int64_t>(i) * subtrees.stride + element - elements.first] =
+          stack.empty() ? 0.0f : stack.back();
     }
 }
 

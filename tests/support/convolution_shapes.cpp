@@ -78,6 +78,8 @@ ConvolutionShape random_convolution(std::uint32_t number) {
   const std::vector<std::int64_t> channels = {1, 2, 3, 3, 8, 16, 17, 32, 65};
   shape.input_channels = shape.groups * one_of(many ? channels : few_channels);
   shape.output_channels = shape.groups * one_of(many ? channels : few_channels);
+  if (below(6) == 0)  // depthwise
+    shape.groups = shape.input_channels = shape.output_channels = one_of({2, 3, 16, 17, 33, 70});
   return shape;
 }
 

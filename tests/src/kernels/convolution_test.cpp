@@ -13,6 +13,7 @@
 #include "src/core/parallel.hpp"
 #include "src/core/random.hpp"
 #include "src/kernels/exact_chains.hpp"
+#include "src/kernels/exact_kernel_gradient.hpp"
 #include "tests/support/convolution_reference.hpp"
 #include "tests/support/convolution_shapes.hpp"
 
@@ -100,46 +101,113 @@ class Convolutions : public ::testing::Test {
   }
 };
 
+/// Of all variants: the tree over the definition's grains, all elements and some.
+void expect_kernel_gradient(const ConvolutionShape& shape,
+                            const std::vector<std::int64_t>& subtree_samples, std::int64_t grain,
+                            bool infinite = false) {
+  std::vector<Range> ranges;
+  std::int64_t samples = 1;
+  for (const std::int64_t count : subtree_samples) ranges.push_back({samples, samples += count});
+  Floats x = random_floats(samples * shape.input_floats(), 1);
+  const Floats dy = random_floats(samples * shape.output_floats(), 3);
+  if (infinite) x[x.size() / 2] = std::numeric_limits<float>::infinity();
+  const std::int64_t all = shape.kernel_floats();
+  for (const Range elements :
+       {Range{0, all}, Range{all / 3, all - all / 4}, Range{all / 2, all / 2 + 1}}) {
+    const std::int64_t stride = elements.count() + 5;
+    const Subtrees subtrees{.samples = ranges, .grain = grain, .stride = stride};
+    Target expected(std::ssize(ranges) * stride);
+    reference_convolve_kernel_gradient(shape, x.data(), dy.data(), subtrees, elements,
+                                       expected.data());
+    for (const ExactConvolution* variant : variants()) {
+      Target gradient(std::ssize(ranges) * stride);
+      exact_convolve_kernel_gradient(*variant, shape, x.data(), dy.data(), subtrees, elements,
+                                     gradient.data());
+      ASSERT_EQ(bits(gradient.values), bits(expected.values))
+          << variant->name << ", subtrees of " << ::testing::PrintToString(subtree_samples)
+          << " samples, grain " << grain << ", elements " << elements.first << " to "
+          << elements.last << ", kernel gradient, " << text(shape);
+    }
+  }
+}
+
 TEST_F(Convolutions, AreChainsForRandomShapes) {
   for (std::uint32_t number = 0; number < 150; ++number)
     expect_definition(random_convolution(number), 1 + number % 4);
 }
 
+TEST_F(Convolutions, HaveKernelGradientsThatAreTreesOfGrains) {
+  const std::vector<std::vector<std::int64_t>> subtrees = {{1}, {4, 3}, {2, 0, 1}, {7}};
+  for (std::uint32_t number = 0; number < 120; ++number)
+    expect_kernel_gradient(random_convolution(number), subtrees[number % 4], 1 + number % 3);
+}
+
 TEST_F(Convolutions, LeaveOutWhatPaddingWouldMake) {
   for (std::uint32_t number = 200; number < 240; ++number)
     expect_definition(random_convolution(number), 2, true);
+  for (std::uint32_t number = 200; number < 240; ++number)
+    expect_kernel_gradient(random_convolution(number), {2}, 1, true);
+}
+
+/// Shapes of networks, and samples.
+std::vector<std::pair<ConvolutionShape, std::int64_t>> network_shapes() {
+  using enum Padding;
+  return {
+      {image_convolution(28, 28, 1, 3, 32, kValid), 1},
+      {image_convolution(28, 28, 1, 3, 32, kSame), 1},
+      {image_convolution(16, 15, 3, 7, 64, kSame, 2), 1},
+      {image_convolution(13, 13, 32, 3, 64, kValid), 1},
+      {image_convolution(14, 14, 64, 3, 64, kSame), 1},
+      {image_convolution(14, 14, 32, 3, 64, kSame, 2), 1},
+      {image_convolution(7, 7, 33, 3, 100, kSame, 2), 2},
+      {image_convolution(7, 7, 64, 3, 64, kSame), 1},
+      {image_convolution(3, 3, 64, 3, 64, kSame), 9},
+      {image_convolution(7, 7, 64, 1, 256, kValid), 1},
+      {image_convolution(8, 8, 64, 1, 128, kValid, 2), 2},
+      {image_convolution(16, 16, 32, 3, 1, kSame), 1},
+      {image_convolution(14, 14, 1, 5, 32, kSame, 2), 2},
+      {image_convolution(9, 40, 16, 5, 24, kSame, 1, 2), 1},
+      {image_convolution(14, 14, 64, 3, 64, kSame, 1, 1, 64), 2},
+      {image_convolution(6, 6, 64, 3, 128, kSame, 1, 1, 16), 1},
+  };
 }
 
 TEST_F(Convolutions, AreChainsForTheShapesOfNetworks) {
-  using enum Padding;
-  expect_definition(image_convolution(28, 28, 1, 3, 32, kValid), 1);
-  expect_definition(image_convolution(28, 28, 1, 3, 32, kSame), 1);
-  expect_definition(image_convolution(16, 15, 3, 7, 64, kSame, 2), 1);
-  expect_definition(image_convolution(13, 13, 32, 3, 64, kValid), 1);
-  expect_definition(image_convolution(14, 14, 64, 3, 64, kSame), 1);
-  expect_definition(image_convolution(14, 14, 32, 3, 64, kSame, 2), 1);
-  expect_definition(image_convolution(7, 7, 33, 3, 100, kSame, 2), 2);
-  expect_definition(image_convolution(7, 7, 64, 3, 64, kSame), 1);
-  expect_definition(image_convolution(3, 3, 64, 3, 64, kSame), 9);
-  expect_definition(image_convolution(7, 7, 64, 1, 256, kValid), 1);
-  expect_definition(image_convolution(8, 8, 64, 1, 128, kValid, 2), 2);
-  expect_definition(image_convolution(16, 16, 32, 3, 1, kSame), 1);
-  expect_definition(image_convolution(14, 14, 1, 5, 32, kSame, 2), 2);
-  expect_definition(image_convolution(9, 40, 16, 5, 24, kSame, 1, 2), 1);
-  expect_definition(image_convolution(14, 14, 64, 3, 64, kSame, 1, 1, 64), 2);
-  expect_definition(image_convolution(6, 6, 64, 3, 128, kSame, 1, 1, 16), 1);
+  for (const auto& [shape, samples] : network_shapes()) expect_definition(shape, samples);
+}
+
+TEST_F(Convolutions, HaveKernelGradientsForTheShapesOfNetworks) {
+  for (const auto& [shape, samples] : network_shapes()) expect_kernel_gradient(shape, {samples}, 1);
+}
+
+TEST_F(Convolutions, HaveKernelGradientsInManyBlocks) {
+  ConvolutionShape sequence;  // lines longer than a block of positions
+  sequence.input = {1, 1, 3001};
+  sequence.kernel = {1, 1, 3};
+  sequence.input_channels = 16;
+  sequence.output_channels = 17;
+  set_padding(sequence, 2, Padding::kSame);
+  expect_kernel_gradient(sequence, {2, 1}, 1);
+  sequence.input_channels = 2;
+  sequence.output_channels = 40;
+  expect_kernel_gradient(sequence, {2}, 1);
+  // More sums than are kept at a time.
+  expect_kernel_gradient(image_convolution(4, 4, 128, 3, 65, Padding::kSame), {5}, 2);
+  expect_kernel_gradient(image_convolution(20, 20, 16, 3, 32, Padding::kSame), {11, 6}, 2);
 }
 
 TEST_F(Convolutions, AreTheSameOnThreads) {
   const ConvolutionShape shape = image_convolution(20, 20, 16, 3, 32, Padding::kSame);
   set_threads(3);
   expect_definition(shape, 2);
+  expect_kernel_gradient(shape, {4, 3}, 2);
 }
 
 TEST_F(Convolutions, OfNothingDoNothing) {
   ConvolutionShape shape = image_convolution(3, 3, 2, 5, 4, Padding::kValid);
   ASSERT_EQ(shape.output_floats(), 0);
   expect_definition(shape, 2);  // dx is +0
+  expect_kernel_gradient(shape, {2}, 1);
   expect_definition(image_convolution(3, 3, 2, 2, 4, Padding::kValid), 0);
 }
 

@@ -77,8 +77,8 @@ TEST(ZeroPadding, RefusesWhatItLacksByName) {
         << wrong;
   EXPECT_THAT(test::refusal_of("ZeroPadding1D", {{"padding", ordered_json::parse("[[1, 1]]")}}),
               HasSubstr("padding: expected an integer of at least 0, or a list of two, got"));
-  EXPECT_THAT(test::refusal_of("ZeroPadding2D", {{"data_format", "channels_first"}}),
-              HasSubstr("data_format: expected 'channels_last', got 'channels_first'"));
+  EXPECT_THAT(test::refusal_of("ZeroPadding2D", {{"data_format", "channels"}}),
+              HasSubstr("data_format: expected channels_last or channels_first, got 'channels'"));
   EXPECT_THAT(test::refusal_of("ZeroPadding2D", kNone, {4, 3}),
               HasSubstr("[layer] expected an input of 4 axes (batch, 2 of positions, channels), "
                         "got (None, 4, 3)"));
