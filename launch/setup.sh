@@ -7,7 +7,7 @@ set -euo pipefail
 build_packages=(
   git cmake ninja-build g++ pkg-config openmpi-bin libopenmpi-dev libhdf5-dev
   libboost-program-options-dev libopenblas-dev nlohmann-json3-dev libfmt-dev librandom123-dev
-  libxxhash-dev libssl-dev zlib1g-dev libzip-dev
+  libxxhash-dev libssl-dev zlib1g-dev libpng-dev libzip-dev
 )
 data_packages=(dataset-fashion-mnist)
 test_packages=(
@@ -102,6 +102,7 @@ list_missing() {
   need "(xxHash)" libxxhash-dev xxhash xxhash pkg-config --exists libxxhash
   need OpenSSL libssl-dev openssl openssl has_header openssl/evp.h openssl
   need ZLIB zlib1g-dev zlib zlib has_header zlib.h zlib
+  need PNG libpng-dev libpng libpng has_header png.h libpng
   need "(libzip)" libzip-dev libzip libzip pkg-config --exists libzip
   [ "${1:-}" = tests ] || return 0
   need GTest "libgtest-dev libgmock-dev" googletest googletest has_header gmock/gmock.h gmock

@@ -19,18 +19,19 @@ struct Tensor {
 };
 
 /// The weights, and the optimizer's slots of each.
-std::vector<Tensor> tensors_of(const Network& model,
+std::vector<Tensor> tensors_of(const Network& model, const Objective* objective,
                                std::span<const std::span<const float>> slots) {
-  const std::vector<std::string> slot_names = model.optimizer().slot_names();
+  std::vector<std::string> slot_names;
+  if (objective) slot_names = objective->optimizer().slot_names();
   std::vector<Tensor> tensors;
   for (const auto& layer : model.layers()) {
     for (const Parameter& parameter : layer->parameters()) {
       const std::string name = layer->name() + "/" + parameter.name;
       tensors.push_back({name, parameter.value});
-      if (!parameter.trained()) continue;
+      if (!objective || !objective->aim().trains(parameter)) continue;
       for (std::size_t i = 0; i < slots.size(); ++i)
         tensors.push_back(
-            {fmt::format("{} ({} {})", name, model.optimizer().class_name(), slot_names[i]),
+            {fmt::format("{} ({} {})", name, objective->optimizer().class_name(), slot_names[i]),
              slots[i].subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size())});
     }
   }
@@ -68,12 +69,8 @@ std::vector<std::size_t> minority(const std::vector<Hash>& hashes) {
   return others;
 }
 
-}  // namespace
-
-void check_replicas(const Network& model, std::span<const std::span<const float>> slots,
-                    const Communicator& communicator, const std::string& when) {
-  const std::vector<Tensor> tensors = tensors_of(model, slots);
-
+void compare(const std::vector<Tensor>& tensors, const Communicator& communicator,
+             const std::string& when) {
   std::string not_finite;
   for (const Tensor& tensor : tensors)
     if (not_finite.empty() && !all_finite(tensor.values)) not_finite = tensor.name;
@@ -99,6 +96,19 @@ void check_replicas(const Network& model, std::span<const std::span<const float>
                        "on rank {}",
                        when, tensors[i].name, fmt::join(differing, ", "));
   }
+}
+
+}  // namespace
+
+void check_replicas(const Network& model, const Objective& objective,
+                    std::span<const std::span<const float>> slots, const Communicator& communicator,
+                    const std::string& when) {
+  compare(tensors_of(model, &objective, slots), communicator, when);
+}
+
+void check_replicas(const Network& model, const Communicator& communicator,
+                    const std::string& when) {
+  compare(tensors_of(model, nullptr, {}), communicator, when);
 }
 
 }  // namespace lockstep

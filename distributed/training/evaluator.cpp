@@ -24,7 +24,7 @@ void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& ta
   const Targets wanted = targets.gather(data.y, rows);
   const Matrix output = model.forward(workspace, {0, count}, {}, /*until_logits=*/true)
                             .with_columns(model.output_columns());
-  loss_sums_of(model, output, wanted, {}, 1.0f, sums);
+  loss_sums_of(model.objective(), output, wanted, {}, 1.0f, sums);
 }
 
 /// The part of `blocks` that this rank works on.
@@ -35,7 +35,7 @@ Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root
 
 Evaluation evaluate_blocks(const Network& model, const Communicator& communicator,
                            const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
-  const std::size_t width = loss_sum_count(model);
+  const std::size_t width = loss_sum_count(model.objective());
   block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
   Workspace workspace = model.inference_workspace(block_rows);
   TargetLoader targets(model.loss().target_kind(), block_rows, model.output_positions(),

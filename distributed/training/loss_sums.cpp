@@ -4,21 +4,21 @@
 
 namespace lockstep {
 
-std::size_t loss_sum_count(const Network& model) {
-  return 1 + model.metrics().size();
+std::size_t loss_sum_count(const Objective& objective) {
+  return 1 + objective.metrics().size();
 }
 
-void loss_sums_of(const Network& model, Matrix outputs, const Targets& targets, Matrix gradient,
-                  float scale, std::span<double> sums) {
-  sums[0] = model.loss().compute(outputs, targets, gradient, scale, model.loss_is_fused());
-  for (std::size_t i = 0; i < model.metrics().size(); ++i)
-    sums[i + 1] = model.metrics()[i]->sum(outputs, targets);
+void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
+                  Matrix gradient, float scale, std::span<double> sums) {
+  sums[0] = objective.loss().compute(outputs, targets, gradient, scale, objective.loss_is_fused());
+  for (std::size_t i = 0; i < objective.metrics().size(); ++i)
+    sums[i + 1] = objective.metrics()[i]->sum(outputs, targets);
 }
 
 void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, const Block& block,
                       float scale) {
-  const std::int64_t positions = model_->output_positions();
-  const std::int64_t columns = model_->output_columns();
+  const std::int64_t positions = objective_->output_positions();
+  const std::int64_t columns = objective_->output_columns();
   const Workspace& workspace = optimizer.workspace();
   const Range of_block{workspace.first_row() + block.rows.first,
                        workspace.first_row() + block.rows.last};
@@ -32,7 +32,7 @@ void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, c
     for (std::int64_t row = rows.first; row < rows.last; row += subtrees.grain) {
       const std::int64_t in_block = (row - block.rows.first) * positions;
       const std::int64_t count = std::min(subtrees.grain, rows.last - row) * positions;
-      loss_sums_of(*model_, outputs.rows_from(in_block, count),
+      loss_sums_of(*objective_, outputs.rows_from(in_block, count),
                    targets.slice(row * positions, count), gradient.rows_from(in_block, count),
                    scale, tree_.leaf());
       tree_.push();

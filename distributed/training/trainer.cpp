@@ -173,12 +173,12 @@ void Trainer::prepare(const ArrayDataset& train) {
   if (const std::int64_t rest = train.rows() % full.rows(); rest > 0)
     plans_.emplace_back(rest, full.grain(), communicator_.size());
 
-  loss_sums_.emplace(model_);
+  loss_sums_.emplace(model_.objective());
   why_allreduce_.clear();
   distributed_optimizer_ =
       make_distributed_optimizer(options_.sync, model_, communicator_,
                                  {.bucket_floats = options_.bucket_floats,
-                                  .loss_sums = loss_sum_count(model_),
+                                  .loss_sums = loss_sum_count(model_.objective()),
                                   .block_grains = options_.block_grains,
                                   .profile = options_.profile ? &profile_ : nullptr},
                                  plans_, why_allreduce_);

@@ -69,7 +69,7 @@ void Trainer::set_out() {
     if (options_.initialize) model_.initialize(options_.seed);
   }
   communicator_.broadcast(model_.arena().values());
-  check_replicas(model_, {}, communicator_, "before the first step");
+  check_replicas(model_, communicator_, "before the first step");
   distributed_optimizer_->set_up();
 }
 

@@ -22,16 +22,18 @@ AllreduceLayout plan_allreduce_layout(const Network& model, int rank,
     other_subtrees = std::max(other_subtrees, all - own);
   }
   const Graph& graph = model.graph();
+  const Objective& objective = objective_of(model, options);
   const std::int64_t grain = plans.front().grain();
-  const std::int64_t trained = model.arena().trainable_size();
-  layout.gradients = plan_gradients(graph, GradientWay::kRows);
-  layout.buckets = plan_buckets(layout.gradients, trained, options.bucket_floats);
+  layout.gradients = plan_gradients(graph, GradientWay::kRows, objective.aim());
+  layout.buckets = plan_buckets(layout.gradients, options.bucket_floats);
   layout.block_grains = block_grains(model, options, grain, layout.most_grains);
   layout.workspace = {.training = true,
-                      .ops = model.training_ops(),
+                      .ops = objective.ops(),
+                      .aim = objective.aim(),
                       .way = std::vector(graph.ops(), GradientWay::kRows),
                       .rows = {0, rows, block_rows(layout.block_grains, grain, rows)}};
-  layout.gradient_floats = static_cast<std::int64_t>(own_subtrees) * trained;
+  layout.gradient_floats =
+      static_cast<std::int64_t>(own_subtrees) * layout.gradients.partial_floats;
   for (const Bucket& bucket : layout.buckets) {
     layout.received_at.push_back(layout.received_floats);
     layout.received_floats += static_cast<std::int64_t>(other_subtrees) *

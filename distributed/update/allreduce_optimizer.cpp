@@ -23,7 +23,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
       layout_(plan_allreduce_layout(model, communicator.rank(), options, plans)),
       buckets_(layout_.buckets),
       workspace_(model.graph(), layout_.workspace),
-      stride_(model.arena().trainable_size()),
+      stride_(layout_.gradients.partial_floats),
       gradients_(layout_.gradient_floats),
       received_(layout_.received_floats),
       loss_sums_(communicator, kLossSumsTag, layout_.all_subtrees * options.loss_sums, traffic_),
@@ -40,7 +40,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
                       TreeSum(plan.grains(), plan.all_subtrees())});
   }
   for (std::size_t i = 0; i < buckets_.size(); ++i) messages_of_.emplace_back(communicator);
-  for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
+  for (std::size_t i = 0; i < objective_.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
   plan_passes(workspace_, layout_.gradients, layout_.block_grains, layout_.most_grains);
 }
@@ -50,15 +50,17 @@ Range AllreduceOptimizer::shard(std::size_t bucket, int rank) const {
 }
 
 std::span<float> AllreduceOptimizer::partial_of(std::size_t subtree, Range floats) {
-  return part_of(gradients_.span(), static_cast<std::int64_t>(subtree) * stride_ + floats.first,
-                 floats.count());
+  return part_of(
+      gradients_.span(),
+      static_cast<std::int64_t>(subtree) * stride_ + floats.first - layout_.gradients.first_float,
+      floats.count());
 }
 
 void AllreduceOptimizer::begin_step(std::size_t plan) {
   step_ = &steps_[plan];
   loss_sums_.begin_step(*step_->plan, step_->sum);
   batch_sums_.begin_step(*step_->plan, step_->sum);
-  model_.optimizer().begin_step();
+  objective_.optimizer().begin_step();
   started_ = 0;
 }
 
@@ -141,20 +143,20 @@ void AllreduceOptimizer::add_up(std::size_t bucket) {
 
 void AllreduceOptimizer::update(Range floats) {
   const InPhase phase(options_.profile, Phase::kUpdate);
-  fault_point("gradient", communicator_.rank(), model_.optimizer().iterations(),
+  fault_point("gradient", communicator_.rank(), objective_.optimizer().iterations(),
               partial_of(0, floats));
   model_.add_regularization_gradient(floats, partial_of(0, floats).data());
   UpdateSpan span{
       part_of(model_.arena().values(), floats.first, floats.count()), partial_of(0, floats), {}};
   for (std::size_t i = 0; i < slots_.size(); ++i)
     span.slots[i] = part_of(slots_[i].span(), floats.first, floats.count());
-  model_.optimizer().update(span);
+  objective_.optimizer().update(span);
 }
 
 void AllreduceOptimizer::check_replicas(const std::string& when) const {
   std::vector<std::span<const float>> slots;
   for (const FloatBuffer& slot : slots_) slots.push_back(slot.span());
-  lockstep::check_replicas(model_, slots, communicator_, when);
+  lockstep::check_replicas(model_, objective_, slots, communicator_, when);
 }
 
 OptimizerSlots AllreduceOptimizer::gather_slots() const {
@@ -166,7 +168,7 @@ OptimizerSlots AllreduceOptimizer::gather_slots() const {
 }
 
 void AllreduceOptimizer::restore_slots(const OptimizerSlots& slots) {
-  check_slots(model_, slots);
+  check_slots(model_, objective_, slots);
   for (std::size_t i = 0; i < slots.size(); ++i)
     std::ranges::copy(slots[i], slots_[i].span().begin());
 }

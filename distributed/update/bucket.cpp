@@ -1,29 +1,26 @@
 #include "distributed/update/bucket.hpp"
 
 #include <algorithm>
-#include <limits>
 
+#include "src/core/float_buffer.hpp"
 #include "src/core/range.hpp"
 
 namespace lockstep {
 
-std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t trained_floats,
-                                 std::int64_t bucket_floats) {
+std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t bucket_floats) {
   std::vector<Bucket> buckets;
-  constexpr std::size_t kNoOp = std::numeric_limits<std::size_t>::max();
-  Bucket current{{trained_floats, trained_floats}, kNoOp};
   for (auto trained = gradients.parameters.rbegin(); trained != gradients.parameters.rend();
        ++trained) {
     const std::int64_t first = trained->parameter->offset;
-    if (current.floats.count() > 0 && current.floats.last - first > bucket_floats) {
-      buckets.push_back(current);
-      current = {{current.floats.first, current.floats.first}, kNoOp};
-    }
-    current.floats.first = first;
-    current.last_op = std::min(current.last_op, trained->uses.front().op);
+    const std::int64_t last = first + FloatBuffer::padded(element_count(trained->parameter->shape));
+    if (buckets.empty() || buckets.back().floats.first != last ||
+        buckets.back().floats.last - first > bucket_floats)
+      buckets.push_back({{last, last}, trained->uses.front().op});
+    Bucket& bucket = buckets.back();
+    bucket.floats.first = first;
+    bucket.last_op = std::min(bucket.last_op, trained->uses.front().op);
   }
-  if (current.last_op == kNoOp) current.last_op = 0;
-  buckets.push_back(current);
+  if (buckets.empty()) buckets.push_back({});
   return buckets;
 }
 

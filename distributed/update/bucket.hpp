@@ -18,10 +18,10 @@ struct Bucket {
 };
 
 /// Cuts the gradients, from their end (backward ends with the first op), into buckets of at most
-/// `bucket_floats`, whole parameters each. Every float is in exactly one bucket; the last bucket
-/// begins at 0. At least one bucket, which is empty if nothing is trained. A pure function.
-std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t trained_floats,
-                                 std::int64_t bucket_floats);
+/// `bucket_floats`, whole parameters each, with the gaps behind them. Every float of a parameter
+/// that is trained is in exactly one bucket, no float of another is in any. At least one bucket,
+/// which is empty if nothing is trained. A pure function.
+std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t bucket_floats);
 
 /// The part of a range of floats that part `part` of `parts` owns: whole blocks of 256 floats, as
 /// evenly as they go. May be empty.

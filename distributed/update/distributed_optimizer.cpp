@@ -11,24 +11,30 @@
 
 namespace lockstep {
 
-std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
-    DistributedOptimizer::Strategy wanted, Network& model, const Communicator& communicator,
-    const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
-    std::string& why_not) {
-  if (wanted == DistributedOptimizer::Strategy::kSharded) {
-    Communicator host = communicator.on_this_host();
-    // It allocates before, between and after it meets other ranks: what one rank lacks is told to
-    // the waiting ones by never_alone(), not by an agreement that they never reach.
-    auto sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
-      return std::make_unique<ShardedOptimizer>(model, communicator, std::move(host), options,
-                                                plans);
-    });
-    const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
-    if (shared) return sharded;
-    why_not =
-        "the ranks of a host could not share memory (is /dev/shm large enough? what do ulimit -v "
-        "and -f say?)";
-  }
+namespace {
+
+using Strategy = DistributedOptimizer::Strategy;
+using Options = DistributedOptimizer::Options;
+
+/// Null where ranks of a host cannot share memory.
+std::unique_ptr<DistributedOptimizer> make_sharded(Network& model, const Communicator& communicator,
+                                                   const Options& options,
+                                                   std::span<const StepPlan> plans) {
+  Communicator host = communicator.on_this_host();
+  // It allocates before, between and after it meets other ranks: what one rank lacks is told to
+  // the waiting ones by never_alone(), not by an agreement that they never reach.
+  auto sharded = allocating("workspace, gradients and optimizer state of --sync sharded", [&] {
+    return std::make_unique<ShardedOptimizer>(model, communicator, std::move(host), options, plans);
+  });
+  const bool shared = communicator.all_min(sharded->shares_memory() ? 1 : 0) == 1;
+  if (!shared) sharded.reset();
+  return sharded;
+}
+
+std::unique_ptr<DistributedOptimizer> make_allreduce(Network& model,
+                                                     const Communicator& communicator,
+                                                     const Options& options,
+                                                     std::span<const StepPlan> plans) {
   std::unique_ptr<AllreduceOptimizer> plain;
   together(communicator, [&] {
     plain = allocating("workspace, gradients and optimizer state of --sync allreduce", [&] {
@@ -38,11 +44,59 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
   return plain;
 }
 
+constexpr const char* kCannotShare =
+    "the ranks of a host could not share memory (is /dev/shm large enough? what do ulimit -v "
+    "and -f say?)";
+
+}  // namespace
+
+std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(Strategy wanted, Network& model,
+                                                                 const Communicator& communicator,
+                                                                 const Options& options,
+                                                                 std::span<const StepPlan> plans,
+                                                                 std::string& why_not) {
+  if (wanted == Strategy::kSharded) {
+    if (auto sharded = make_sharded(model, communicator, options, plans)) return sharded;
+    why_not = kCannotShare;
+  }
+  return make_allreduce(model, communicator, options, plans);
+}
+
+std::vector<std::unique_ptr<DistributedOptimizer>> make_distributed_optimizers(
+    Strategy wanted, Network& model, std::span<Objective* const> objectives,
+    const Communicator& communicator, const Options& options, std::span<const StepPlan> plans,
+    std::string& why_not) {
+  std::vector<std::unique_ptr<DistributedOptimizer>> optimizers;
+  const auto make_all = [&](const auto& make) {
+    for (Objective* objective : objectives) {
+      Options its = options;
+      its.objective = objective;
+      its.loss_sums = 1 + objective->metrics().size();
+      its.borrows_parameters = !optimizers.empty();
+      auto optimizer = make(model, communicator, its, plans);
+      if (!optimizer) return false;
+      optimizers.push_back(std::move(optimizer));
+    }
+    return true;
+  };
+  if (wanted == Strategy::kSharded) {
+    if (make_all(make_sharded)) return optimizers;
+    why_not = kCannotShare;
+    while (!optimizers.empty()) optimizers.pop_back();
+  }
+  make_all(make_allreduce);
+  return optimizers;
+}
+
+const Objective& objective_of(const Network& model, const Options& options) {
+  return options.objective ? *options.objective : model.objective();
+}
+
 std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
                           std::int64_t grain_rows, std::int64_t most_grains) {
   if (options.block_grains) return *options.block_grains;
-  return choose_block_grains(model.graph(), model.training_ops(), grain_rows, most_grains,
-                             second_level_cache_bytes());
+  return choose_block_grains(model.graph(), objective_of(model, options).ops(), grain_rows,
+                             most_grains, second_level_cache_bytes());
 }
 
 std::int64_t block_rows(std::int64_t block_grains, std::int64_t grain_rows, std::int64_t own_rows) {
@@ -72,8 +126,8 @@ void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlo
   passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
 }
 
-void check_slots(const Network& model, const OptimizerSlots& slots) {
-  const std::size_t count = model.optimizer().slot_names().size();
+void check_slots(const Network& model, const Objective& objective, const OptimizerSlots& slots) {
+  const std::size_t count = objective.optimizer().slot_names().size();
   const auto floats = static_cast<std::size_t>(model.arena().trainable_size());
   check(slots.size() == count, ExitCode::kBadData,
         "[optimizer] expected {} optimizer slots, got {}", count, slots.size());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "distributed/ranks/communicator.hpp"
 #include "distributed/update/requests.hpp"
@@ -39,6 +40,9 @@ namespace lockstep {
 ///  7. Sharded: it runs Adam on the weight and publishes the result, in memory that ranks share or
 ///     by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
 ///
+/// A network may have several objectives, each with an optimizer of this kind, whose steps are
+/// taken in turn: make_distributed_optimizers().
+///
 /// One step, collective: begin_step(), fill in own_input() and other_inputs(), run(), finish().
 class DistributedOptimizer {
  public:
@@ -52,6 +56,10 @@ class DistributedOptimizer {
     /// Grains that go through the network together, a power of two; 0: all; not set: as the cache
     /// likes it.
     std::optional<std::int64_t> block_grains = {};
+    /// Whose optimizer and slots these are; outlives the optimizer. Null: the model's own.
+    Objective* objective = nullptr;
+    /// Another optimizer of the model, which outlives this one, has the parameters in its memory.
+    bool borrows_parameters = false;
     /// Told of all phases but kData and kOther; outlives the optimizer.
     StepProfile* profile = nullptr;
   };
@@ -105,7 +113,10 @@ class DistributedOptimizer {
   const Traffic& traffic() const { return traffic_; }
 
  protected:
-  DistributedOptimizer(Network& model, const Options& options) : model_(model), options_(options) {}
+  DistributedOptimizer(Network& model, const Options& options)
+      : model_(model),
+        objective_(options.objective ? *options.objective : model.objective()),
+        options_(options) {}
   /// When workspace and gradients are planned: `most_grains` of a host.
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
                    std::int64_t block_grains, std::int64_t most_grains);
@@ -117,6 +128,7 @@ class DistributedOptimizer {
   virtual void op_done(std::size_t op) = 0;
 
   Network& model_;
+  Objective& objective_;
   Options options_;
   Requests raised_ = 0;    ///< by this rank
   Requests requests_ = 0;  ///< by any rank, when the loss sums are known
@@ -136,7 +148,19 @@ std::unique_ptr<DistributedOptimizer> make_distributed_optimizer(
     const DistributedOptimizer::Options& options, std::span<const StepPlan> plans,
     std::string& why_not);
 
-/// That these are as many slots of as many floats as the model's optimizer has; else Error (65).
-void check_slots(const Network& model, const OptimizerSlots& slots);
+/// One for each of several objectives of the network, all of one strategy, with their own loss
+/// sums. They are set up in their order, and destroyed, or hand back, in the opposite one.
+/// Collective.
+std::vector<std::unique_ptr<DistributedOptimizer>> make_distributed_optimizers(
+    DistributedOptimizer::Strategy wanted, Network& model, std::span<Objective* const> objectives,
+    const Communicator& communicator, const DistributedOptimizer::Options& options,
+    std::span<const StepPlan> plans, std::string& why_not);
+
+/// What an optimizer with these options trains.
+const Objective& objective_of(const Network& model, const DistributedOptimizer::Options& options);
+
+/// That these are as many slots of as many floats as the objective's optimizer has; else Error
+/// (65).
+void check_slots(const Network& model, const Objective& objective, const OptimizerSlots& slots);
 
 }  // namespace lockstep

@@ -3,11 +3,12 @@
 namespace lockstep {
 namespace {
 
-GradientWay way_of(const Graph& graph, const Graph::Step& step, int ranks, std::int64_t rows) {
+GradientWay way_of(const Graph& graph, const Graph::Step& step, int ranks, std::int64_t rows,
+                   const Aim& aim) {
   if (ranks == 1) return GradientWay::kRows;
   std::int64_t parameters = 0;
   for (const Parameter* parameter : step.op->parameters())
-    if (parameter->trained()) parameters += element_count(parameter->shape);
+    if (aim.trains(*parameter)) parameters += element_count(parameter->shape);
   if (parameters == 0) return GradientWay::kRows;
   const std::int64_t inputs = element_count(graph.shape(step.inputs[0]));
   const std::int64_t outputs = element_count(graph.shape(step.output));
@@ -21,10 +22,10 @@ GradientWay way_of(const Graph& graph, const Graph::Step& step, int ranks, std::
 }  // namespace
 
 std::vector<GradientWay> choose_gradient_ways(const Graph& graph, int host_ranks,
-                                              std::int64_t host_rows) {
+                                              std::int64_t host_rows, const Aim& aim) {
   std::vector<GradientWay> ways;
   for (const Graph::Step& step : graph.steps())
-    ways.push_back(way_of(graph, step, host_ranks, host_rows));
+    ways.push_back(way_of(graph, step, host_ranks, host_rows, aim));
   return ways;
 }
 

@@ -13,6 +13,6 @@ namespace lockstep {
 /// writes all of the op's gradients, and their owners read them. A rank that is alone reads
 /// nothing. These are wishes: plan_gradients() turns some into kRows. A pure function.
 std::vector<GradientWay> choose_gradient_ways(const Graph& graph, int host_ranks,
-                                              std::int64_t host_rows);
+                                              std::int64_t host_rows, const Aim& aim = {});
 
 }  // namespace lockstep

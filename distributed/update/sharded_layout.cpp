@@ -46,13 +46,15 @@ void plan_shards(const HostMap& map, int rank, const Extents& most, ShardedLayou
       if (map.owner(host, index) != rank) continue;
       const Range floats = map.shard(bucket, index);
       const Range own = map.piece(bucket, index, host);
-      shards.push_back({index, floats, own, alone ? floats.first : layout.partial_floats, slots,
-                        layout.received_floats});
+      const std::int64_t at =
+          alone ? floats.first - layout.gradients.first_float : layout.partial_floats;
+      shards.push_back({index, floats, own, at, slots, layout.received_floats});
       layout.partial_floats += floats.count();
       slots += own.count();
       layout.received_floats += own.count() * static_cast<std::int64_t>(most.received);
     }
   }
+  if (alone) layout.partial_floats = layout.gradients.partial_floats;
   layout.gradient_floats = layout.partial_floats * static_cast<std::int64_t>(most.host_subtrees);
 }
 
@@ -79,21 +81,22 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
                                   const DistributedOptimizer::Options& options,
                                   std::span<const StepPlan> plans) {
   const Graph& graph = model.graph();
+  const Objective& objective = objective_of(model, options);
   const auto host_ranks = static_cast<int>(map.ranks_of(map.host_of(rank)).size());
   ShardedLayout layout;
   for (const StepPlan& plan : plans) layout.steps.push_back(plan_sharded_step(plan, map, rank));
   const Extents most(layout.steps);
-  layout.ways = choose_gradient_ways(graph, host_ranks, most.host_rows);
-  layout.gradients = plan_gradients(graph, layout.ways);
-  layout.buckets =
-      plan_buckets(layout.gradients, model.arena().trainable_size(), options.bucket_floats);
+  layout.ways = choose_gradient_ways(graph, host_ranks, most.host_rows, objective.aim());
+  layout.gradients = plan_gradients(graph, layout.ways, objective.aim());
+  layout.buckets = plan_buckets(layout.gradients, options.bucket_floats);
   plan_shards(map, rank, most, layout);
 
   const std::int64_t grain = plans.front().grain();
   layout.block_grains = block_grains(model, options, grain, most.own_grains);
   layout.most_grains = most.host_grains;
   layout.workspace = {.training = true,
-                      .ops = model.training_ops(),
+                      .ops = objective.ops(),
+                      .aim = objective.aim(),
                       .way = layout.ways,
                       .rows = {most.host_rows, most.own_rows,
                                block_rows(layout.block_grains, grain, most.own_rows)},
@@ -107,7 +110,7 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
       .loss_sums = most.all_subtrees * options.loss_sums,
       .requests = static_cast<std::size_t>(map.hosts()),
       .batch_sums = 2 * most.all_subtrees * graph.most_batch_sums(),
-      .parameters = model.arena().size(),
+      .parameters = options.borrows_parameters ? 0 : model.arena().size(),
       .partials = static_cast<std::int64_t>(partials) * layout.gradients.partial_floats,
       .workspace = Workspace::host_floats(graph, layout.workspace)};
   return layout;

@@ -28,7 +28,7 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
       window_(host_, layout_.window),
       backoff_(Backoff::spins_for(host_.size())),
       addends_(layout_.most_addends),
-      slots_(model, communicator, map_, buckets_),
+      slots_(model, objective_, communicator, map_, buckets_),
       loss_sums_(communicator, map_, kLossSumsTag, traffic_),
       loss_totals_(options.loss_sums) {
   if (!shares_memory()) return;
@@ -52,7 +52,8 @@ std::span<float> ShardedOptimizer::gradients_of(const Shard& shard, std::size_t 
 }
 
 void ShardedOptimizer::set_up() {
-  window_.set_up(host_, model_.arena().values());
+  window_.set_up(host_, options_.borrows_parameters ? std::span<float>() : model_.arena().values());
+  if (options_.borrows_parameters) return;
   model_.arena().use_values(window_.parameters());
   set_up_ = true;
 }
@@ -70,7 +71,7 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   progress_.reset();  // of a step that an exception ended
   computing_ = false;
   flags_->begin_step();
-  model_.optimizer().begin_step();
+  objective_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
   loss_sums_.begin(*step_, window_.loss_sums(), options_.loss_sums, window_.requests());
@@ -253,7 +254,7 @@ void ShardedOptimizer::update(std::size_t bucket) {
     UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
     for (std::size_t i = 0; i < slots_.count(); ++i)
       span.slots[i] = slots_.of(i, shard.slots_at, floats.count());
-    model_.optimizer().update(span);
+    objective_.optimizer().update(span);
   }
 }
 
@@ -277,7 +278,7 @@ void ShardedOptimizer::send_back(std::size_t bucket) {
 }
 
 void ShardedOptimizer::check_replicas(const std::string& when) const {
-  lockstep::check_replicas(model_, {}, communicator_, when);
+  lockstep::check_replicas(model_, communicator_, when);
   const std::int64_t rank = communicator_.all_min(slots_.finite() ? communicator_.size() : self_);
   check_collectively(rank == communicator_.size(), ExitCode::kNumerical,
                      "[replicas] {}: expected finite optimizer state, got NaN or Inf on rank {}",

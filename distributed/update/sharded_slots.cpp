@@ -16,11 +16,16 @@ std::int64_t total(std::span<const Range> pieces) {
 
 }  // namespace
 
-ShardedSlots::ShardedSlots(const Network& model, const Communicator& communicator,
-                           const HostMap& map, std::span<const Bucket> buckets)
-    : model_(model), communicator_(communicator), map_(map), buckets_(buckets) {
+ShardedSlots::ShardedSlots(const Network& model, const Objective& objective,
+                           const Communicator& communicator, const HostMap& map,
+                           std::span<const Bucket> buckets)
+    : model_(model),
+      objective_(objective),
+      communicator_(communicator),
+      map_(map),
+      buckets_(buckets) {
   const std::int64_t floats = total(owned_by(communicator.rank()));
-  for (std::size_t i = 0; i < model.optimizer().slot_names().size(); ++i)
+  for (std::size_t i = 0; i < objective.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(floats);
 }
 
@@ -75,7 +80,7 @@ OptimizerSlots ShardedSlots::gather() const {
 }
 
 void ShardedSlots::restore(const OptimizerSlots& slots) {
-  check_slots(model_, slots);
+  check_slots(model_, objective_, slots);
   const std::vector<Range> owned = owned_by(communicator_.rank());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     float* next = slots_[i].span().data();

@@ -15,8 +15,8 @@ namespace lockstep {
 class ShardedSlots {
  public:
   /// The references must outlive this object.
-  ShardedSlots(const Network& model, const Communicator& communicator, const HostMap& map,
-               std::span<const Bucket> buckets);
+  ShardedSlots(const Network& model, const Objective& objective, const Communicator& communicator,
+               const HostMap& map, std::span<const Bucket> buckets);
 
   std::size_t count() const { return slots_.size(); }
   /// Of slot i, floats of this rank's pieces, counted from the first of them.
@@ -36,6 +36,7 @@ class ShardedSlots {
   std::vector<Range> owned_by(int rank) const;
 
   const Network& model_;
+  const Objective& objective_;
   const Communicator& communicator_;
   const HostMap& map_;
   std::span<const Bucket> buckets_;

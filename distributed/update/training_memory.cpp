@@ -29,7 +29,7 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
   std::vector<int> host_of;
   for (int rank = 0; rank < plans.front().ranks(); ++rank) host_of.push_back(rank / host_ranks);
   const HostMap map(host_of);
-  const auto slots = static_cast<std::int64_t>(model.optimizer().slot_names().size());
+  const auto slots = static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
   TrainingMemory memory;
   for (const int rank : map.ranks_of(0)) {
     const ShardedLayout layout = plan_sharded_layout(model, map, rank, options, plans);
@@ -52,7 +52,7 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
 
 TrainingMemory of_allreduce(const Network& model, const DistributedOptimizer::Options& options,
                             int host_ranks, std::span<const StepPlan> plans) {
-  const auto slots = static_cast<std::int64_t>(model.optimizer().slot_names().size());
+  const auto slots = static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
   TrainingMemory memory;
   for (int rank = 0; rank < host_ranks; ++rank) {
     const AllreduceLayout layout = plan_allreduce_layout(model, rank, options, plans);

@@ -3,6 +3,7 @@
 #include "io/files/atomic_file.hpp"
 #include "io/hdf5/hdf5.hpp"
 #include "io/keras/keras_file.hpp"
+#include "io/keras/keras_network.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
@@ -77,21 +78,25 @@ void write_optimizer(hdf5::Writer& writer, const Network& model, const Optimizer
 
 }  // namespace
 
-std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
-                                   const std::string& training_state,
-                                   const std::string& table_mapping,
-                                   const std::vector<std::string>& classes) {
+void write_network(hdf5::Writer& writer, const Network& model) {
   check(model.built(), ExitCode::kUsage,
         "[{}] expected a built model to save, got one without an input shape", model.name());
-  check(slots == nullptr || model.compiled(), ExitCode::kUsage,
-        "[{}] expected a compiled model to save with its optimizer's state", model.name());
-  hdf5::Writer writer = hdf5::Writer::in_memory();
   write_origin(writer, "/", model);
   writer.write_string("/", "model_config", model_to_json(model).dump());
   if (model.compiled()) {
     writer.write_string("/", "training_config", training_config_to_json(model).dump());
   }
   write_weights(writer, model);
+}
+
+std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
+                                   const std::string& training_state,
+                                   const std::string& table_mapping,
+                                   const std::vector<std::string>& classes) {
+  check(slots == nullptr || model.compiled(), ExitCode::kUsage,
+        "[{}] expected a compiled model to save with its optimizer's state", model.name());
+  hdf5::Writer writer = hdf5::Writer::in_memory();
+  write_network(writer, model);
   if (slots != nullptr) write_optimizer(writer, model, *slots);
   if (!training_state.empty() || !table_mapping.empty() || !classes.empty())
     writer.create_group("/lockstep");

@@ -7,13 +7,15 @@ namespace lockstep {
 namespace {
 
 /// Every trained parameter with its uses, in the order of the arena.
-std::vector<TrainedParameter> trained_parameters(const Graph& graph) {
+std::vector<TrainedParameter> trained_parameters(const Graph& graph, const Aim& aim) {
+  const std::vector<bool> runs = aim.runs(graph);
   std::map<std::int64_t, TrainedParameter> found;
   for (std::size_t op = 0; op < graph.ops(); ++op) {
+    if (!runs[op]) continue;
     const auto parameters = graph.steps()[op].op->parameters();
     for (std::size_t number = 0; number < parameters.size(); ++number) {
       const Parameter& parameter = *parameters[number];
-      if (!parameter.trained()) continue;
+      if (!aim.trains(parameter)) continue;
       auto& entry = found.try_emplace(parameter.offset).first->second;
       entry.parameter = &parameter;
       entry.uses.push_back({op, number});
@@ -30,9 +32,10 @@ bool GradientPlan::any(GradientWay way) const {
   return std::ranges::any_of(parameters, [&](const auto& p) { return p.way == way; });
 }
 
-GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op) {
+GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op,
+                            const Aim& aim) {
   GradientPlan plan;
-  plan.parameters = trained_parameters(graph);
+  plan.parameters = trained_parameters(graph, aim);
   for (TrainedParameter& parameter : plan.parameters) {
     const bool by_rows = std::ranges::any_of(parameter.uses, [&](const auto& use) {
       return way_of_op[use.op] == GradientWay::kRows ||
@@ -41,17 +44,20 @@ GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& 
     parameter.way = by_rows ? GradientWay::kRows : GradientWay::kOwner;
   }
   const bool as_the_arena = !plan.any(GradientWay::kOwner);
+  if (as_the_arena && !plan.parameters.empty())
+    plan.first_float = plan.parameters.front().parameter->offset;
   for (TrainedParameter& parameter : plan.parameters) {
     if (parameter.way == GradientWay::kOwner) continue;
-    parameter.partial_at = as_the_arena ? parameter.parameter->offset : plan.partial_floats;
+    parameter.partial_at =
+        as_the_arena ? parameter.parameter->offset - plan.first_float : plan.partial_floats;
     plan.partial_floats =
         parameter.partial_at + FloatBuffer::padded(element_count(parameter.parameter->shape));
   }
   return plan;
 }
 
-GradientPlan plan_gradients(const Graph& graph, GradientWay wanted) {
-  return plan_gradients(graph, std::vector<GradientWay>(graph.ops(), wanted));
+GradientPlan plan_gradients(const Graph& graph, GradientWay wanted, const Aim& aim) {
+  return plan_gradients(graph, std::vector<GradientWay>(graph.ops(), wanted), aim);
 }
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "src/graph/aim.hpp"
 #include "src/graph/graph.hpp"
 
 namespace lockstep {
@@ -32,15 +33,18 @@ struct TrainedParameter {
 struct GradientPlan {
   std::vector<TrainedParameter> parameters;  ///< in the order of the arena
   std::int64_t partial_floats = 0;           ///< of the parameters of kRows
+  std::int64_t first_float = 0;  ///< of the arena, if all go by rows: where a partial begins
 
   bool any(GradientWay way) const;
 };
 
 /// `way_of_op`: a parameter of several ops goes by rows if one of them does, or if one has sums
 /// over the batch before backward, which owners do not know. If all do, a partial is laid out as
-/// the arena's trained floats are. A pure function.
-GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op);
+/// the arena's floats are, from the first parameter on. Uses that have no part in the aim's output
+/// do not count. A pure function.
+GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op,
+                            const Aim& aim = {});
 /// All of one way.
-GradientPlan plan_gradients(const Graph& graph, GradientWay wanted);
+GradientPlan plan_gradients(const Graph& graph, GradientWay wanted, const Aim& aim = {});
 
 }  // namespace lockstep

@@ -67,17 +67,6 @@ std::size_t Graph::most_batch_sums() const {
   return most;
 }
 
-std::vector<bool> Graph::needs_gradient() const {
-  std::vector<bool> needs(values_.size(), false);
-  for (const Step& step : steps_) {
-    const auto trained = [](const Parameter* parameter) { return parameter->trained(); };
-    needs[step.output] =
-        std::ranges::any_of(step.op->parameters(), trained) ||
-        std::ranges::any_of(step.inputs, [&](std::size_t v) { return needs[storage(v)]; });
-  }
-  return needs;
-}
-
 std::vector<std::vector<Graph::Reader>> Graph::readers() const {
   std::vector<std::vector<Reader>> readers(values_.size());
   for (std::size_t op = 0; op < steps_.size(); ++op)

@@ -60,8 +60,6 @@ class Graph {
 
   /// Doubles of the largest sum over the batch.
   std::size_t most_batch_sums() const;
-  /// By storage: whether training needs the gradient by it.
-  std::vector<bool> needs_gradient() const;
   /// By storage: the ops that read it, ascending, each once for every time it stands there.
   struct Reader {
     std::size_t op;

@@ -25,6 +25,7 @@ void run_forward(const Graph& graph, const Workspace& workspace, const Rows& row
                  Range ops) {
   for (std::int64_t i = ops.first; i < ops.last; ++i) {
     const auto op = static_cast<std::size_t>(i);
+    if (!workspace.runs(op)) continue;
     const Graph::Step& step = graph.steps()[op];
     step.op->forward(pass_of(step, pass), {workspace.op(op), rows});
   }

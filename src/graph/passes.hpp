@@ -11,7 +11,7 @@
 
 namespace lockstep {
 
-/// Some ops, in ascending order, over some rows of a block.
+/// Those of some ops that run, in ascending order, over some rows of a block.
 void run_forward(const Graph& graph, const Workspace& workspace, const Rows& rows, const Pass& pass,
                  Range ops);
 /// Op i, where backward has anything to do with it; then the sums of the gradients by its inputs.

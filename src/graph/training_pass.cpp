@@ -42,7 +42,7 @@ TrainingPass::TrainingPass(const Graph& graph, const Workspace& workspace,
       gradients_(gradients),
       block_grains_(block_grains),
       ops_(workspace.use().ops),
-      phases_(graph, true, ops_),
+      phases_(graph, workspace.use()),
       by_rows_(graph, workspace, gradients, GradientWay::kRows, most_grains),
       by_owner_(graph, workspace, gradients, GradientWay::kOwner, most_grains),
       due_(graph.ops()) {
@@ -104,7 +104,7 @@ void TrainingPass::run_phase(int phase, const Block& block, bool last, const Los
   if (phase < cuts) return;
   if (phase == cuts) {
     observe(Activity::kLoss);
-    if (ops_ < graph_.ops())
+    if (workspace_.loss_takes_over())
       copy_values(OpValues(workspace_.op(ops_), rows).x(), workspace_.output(rows.range));
     loss(block);
   }

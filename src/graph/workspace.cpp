@@ -63,6 +63,8 @@ Workspace::Workspace(const Graph& graph, const WorkspaceUse& use, std::span<floa
       sum.into = place(into);
       for (const int addend : from) sum.from.push_back(place(addend));
     }
+  runs_ = use.aim.runs(graph);
+  loss_takes_over_ = use.ops < ops_with_loss(graph, use);
   backward_ = plan.backward;
   backward_.resize(graph.ops(), false);
   output_ = place(plan.output);

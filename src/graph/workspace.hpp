@@ -33,7 +33,7 @@ class Workspace {
   Matrix input(Range rows, std::size_t which = 0) const {
     return matrix(places_of_inputs_[which], rows);
   }
-  /// The output of the graph; if its last op is left to the loss, that works here.
+  /// The output of the graph, or of the aim; if its last op is left to the loss, that works here.
   Matrix output(Range rows) const { return matrix(output_, rows); }
   /// Where the ops in use end.
   Matrix last_value(Range rows) const { return matrix(last_value_, rows); }
@@ -51,6 +51,10 @@ class Workspace {
   };
   const std::vector<Sum>& sums_after(std::size_t op) const { return sums_[op]; }
   bool has_backward(std::size_t op) const { return backward_[op]; }
+  /// Whether forward has to do with op i.
+  bool runs(std::size_t op) const { return runs_[op]; }
+  /// Whether the loss works in output(), where an op would have.
+  bool loss_takes_over() const { return loss_takes_over_; }
   const WorkspaceUse& use() const { return use_; }
   /// Of `rows` that are a block, or all.
   Matrix matrix(const BufferPlace& place, Range range) const {
@@ -65,7 +69,8 @@ class Workspace {
   std::vector<double> batch_sums_;
   std::vector<OpPlaces> ops_;
   std::vector<std::vector<Sum>> sums_;
-  std::vector<bool> backward_;
+  std::vector<bool> runs_, backward_;
+  bool loss_takes_over_ = false;
   std::vector<BufferPlace> places_of_inputs_;
   BufferPlace output_, last_value_, output_gradient_;
 };

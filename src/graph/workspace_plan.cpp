@@ -35,9 +35,10 @@ class Lives {
       : graph_(graph),
         use_(use),
         plan_(plan),
-        phases_(graph, use.training, use.ops),
+        phases_(graph, use),
         readers_(graph.readers()),
-        needs_gradient_(graph.needs_gradient()),
+        runs_(use.aim.runs(graph)),
+        needs_gradient_(use.aim.needs_gradient(graph)),
         of_value_(graph.values(), kNone),
         of_gradient_(graph.values(), kNone) {
     for (std::size_t op = 0; op < graph.ops(); ++op) needs_.push_back(step(op).op->needs());
@@ -80,14 +81,14 @@ class Lives {
       plan_.inputs.push_back(value(v));
       use(value(v), -1, -1);
     }
-    plan_.output = value(graph_.output());
+    plan_.output = value(use_.aim.output(graph_));
     plan_.ops.resize(graph_.ops());
     for (std::size_t op = 0; op < graph_.ops(); ++op) {
       for (const std::size_t v : step(op).inputs) plan_.ops[op].x.push_back(value(v));
       plan_.ops[op].y = value(step(op).output);
       plan_.ops[op].dx.assign(step(op).inputs.size(), kNone);
     }
-    plan_.last_value = use_.ops == graph_.ops() ? plan_.output : plan_.ops[use_.ops].x[0];
+    plan_.last_value = value(last_value());
   }
 
   /// One buffer for each reader of a value that needs a gradient; the first reader's is the sum.
@@ -100,7 +101,7 @@ class Lives {
       std::vector<int> slots;
       std::size_t first_reader = 0;
       for (const auto& [op, input] : readers_[v]) {
-        if (op >= use_.ops) continue;
+        if (op >= use_.ops || !runs_[op]) continue;
         plan_.ops[op].dx[input] = make(columns);
         if (slots.empty()) first_reader = op;
         slots.push_back(plan_.ops[op].dx[input]);
@@ -123,11 +124,14 @@ class Lives {
   }
 
   std::size_t last_value() const {
-    return use_.ops == graph_.ops() ? graph_.output() : step(use_.ops).inputs[0];
+    return loss_takes_over() ? step(use_.ops).inputs[0] : use_.aim.output(graph_);
   }
+
+  bool loss_takes_over() const { return use_.ops < ops_with_loss(graph_, use_); }
 
   void use_in_forward() {
     for (std::size_t op = 0; op < use_.ops; ++op) {
+      if (!runs_[op]) continue;
       auto& buffers = plan_.ops[op];
       const int time = forward_time(op);
       for (const int x : buffers.x) use(x, time, phases_.forward(op));
@@ -143,7 +147,7 @@ class Lives {
     for (const int result : {plan_.last_value, plan_.output})
       use(result, loss_time(), phases_.loss());
     use(plan_.output_gradient, loss_time(), phases_.loss());
-    for (std::size_t op = use_.ops; op < graph_.ops(); ++op) {
+    for (std::size_t op = use_.ops; op < ops_with_loss(graph_, use_); ++op) {
       for (const int x : plan_.ops[op].x) use(x, loss_time(), phases_.loss());
       use(plan_.ops[op].y, loss_time(), phases_.loss());
     }
@@ -166,7 +170,7 @@ class Lives {
         for (const int x : buffers.x) use(x, time, phase - 1);
       }
     }
-    const GradientPlan gradients = plan_gradients(graph_, use_.way);
+    const GradientPlan gradients = plan_gradients(graph_, use_.way, use_.aim);
     for (const TrainedParameter& parameter : gradients.parameters)
       for (const auto& [op, number] : parameter.uses)
         if (op < use_.ops) use_for_gradient(op, parameter);
@@ -195,7 +199,7 @@ class Lives {
     std::vector<bool> is_input(lives_.size(), false);
     for (const int input : plan_.inputs) is_input[at(input)] = true;
     for (std::size_t op = 0; op < use_.ops; ++op) {
-      if (!needs_[op].forward_in_place) continue;
+      if (!needs_[op].forward_in_place || !runs_[op]) continue;
       const auto& buffers = plan_.ops[op];
       if (!is_input[at(buffers.x[0])] &&
           lives_[at(root(buffers.x[0]))].last_time == forward_time(op))
@@ -208,7 +212,7 @@ class Lives {
         merge(buffers.dy, buffers.dx[0]);
     }
     // The loss goes on where the network's last activation would have worked.
-    if (use_.ops < graph_.ops() && needs_[use_.ops].forward_in_place &&
+    if (loss_takes_over() && needs_[use_.ops].forward_in_place &&
         lives_[at(root(plan_.last_value))].last_time == loss_time() &&
         !is_input[at(root(plan_.last_value))])
       merge(plan_.last_value, plan_.output);
@@ -231,6 +235,7 @@ class Lives {
   Phases phases_;
   std::vector<Needs> needs_;
   std::vector<std::vector<Graph::Reader>> readers_;
+  std::vector<bool> runs_;
   std::vector<bool> needs_gradient_;
   std::vector<Life> lives_;
   std::vector<int> of_value_, of_gradient_;
@@ -267,8 +272,10 @@ void place(std::vector<Buffer*> buffers, std::int64_t rows, std::int64_t& floats
 
 }  // namespace
 
-Phases::Phases(const Graph& graph, bool training, std::size_t ops) {
-  for (std::size_t op = 0; training && op < ops; ++op) {
+Phases::Phases(const Graph& graph, const WorkspaceUse& use) {
+  const std::vector<bool> runs = use.aim.runs(graph);
+  for (std::size_t op = 0; use.training && op < use.ops; ++op) {
+    if (!runs[op]) continue;
     const Needs needs = graph.steps()[op].op->needs();
     if (needs.forward_sums + needs.backward_sums > 0) cuts_.push_back(op);
   }
@@ -280,6 +287,10 @@ int Phases::forward(std::size_t op) const {
 
 int Phases::backward(std::size_t op) const {
   return cuts() + static_cast<int>(cuts_.end() - std::ranges::lower_bound(cuts_, op));
+}
+
+std::size_t ops_with_loss(const Graph& graph, const WorkspaceUse& use) {
+  return use.aim.ops(graph);
 }
 
 WorkspacePlan plan_workspace(const Graph& graph, const WorkspaceUse& use) {

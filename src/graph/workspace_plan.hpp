@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "src/graph/aim.hpp"
 #include "src/graph/gradient_plan.hpp"
 #include "src/graph/graph.hpp"
 
@@ -15,6 +16,7 @@ namespace lockstep {
 struct WorkspaceUse {
   bool training = false;
   std::size_t ops = 0;                       ///< the first ones; the loss takes over the others
+  Aim aim = {};                              ///< training only
   std::vector<GradientWay> way = {};         ///< by op; training only
   std::array<std::int64_t, kScopes> rows{};  ///< of the host, of this rank, of a block
   /// Ranks share the memory of Scope::kHost.
@@ -58,7 +60,7 @@ struct WorkspacePlan {
 /// (cuts), backward of op i in phase cuts + (cuts from i on).
 class Phases {
  public:
-  Phases(const Graph& graph, bool training, std::size_t ops);
+  Phases(const Graph& graph, const WorkspaceUse& use);
   int count() const { return 2 * cuts() + 1; }
   int cuts() const { return static_cast<int>(cuts_.size()); }
   int forward(std::size_t op) const;
@@ -70,6 +72,10 @@ class Phases {
  private:
   std::vector<std::size_t> cuts_;
 };
+
+/// The end of the ops that have to do with a pass: those that run, and those that the loss takes
+/// over.
+std::size_t ops_with_loss(const Graph& graph, const WorkspaceUse& use);
 
 /// A pure function. Times: forward of op i is i, the loss `ops`, backward of op i 2 ops - i, what
 /// comes after backward 2 ops + 1. Where a pass goes over several blocks, a buffer of all the

@@ -53,6 +53,13 @@ Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
   return *layers_.back();
 }
 
+std::vector<std::unique_ptr<Layer>> Network::release_layers() {
+  check(!built_, ExitCode::kUsage, "[{}] expected its layers to be taken before build()", name_);
+  calls_.clear();
+  output_calls_.clear();
+  return std::move(layers_);
+}
+
 void Network::connect(std::vector<Call> calls, std::vector<std::size_t> outputs) {
   calls_ = std::move(calls);
   output_calls_ = std::move(outputs);
@@ -133,6 +140,40 @@ void Network::compile(const nlohmann::ordered_json& optimizer, const nlohmann::o
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(built_, ExitCode::kUsage, "[{}] expected build() before compile()", name_);
   objective_.emplace(graph_, optimizer, loss, metrics);
+}
+
+Objective Network::objective(std::size_t output_call,
+                             const std::vector<std::size_t>& trained_layers,
+                             const nlohmann::ordered_json& optimizer,
+                             const nlohmann::ordered_json& loss,
+                             const nlohmann::ordered_json& metrics) const {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  check(built_, ExitCode::kUsage, "[{}] expected build() before objective()", name_);
+  check(output_call < calls_.size(), ExitCode::kUsage,
+        "[{}] expected an objective at one of {} calls, got number {}", name_, calls_.size(),
+        output_call);
+  std::vector<const Parameter*> trained;
+  for (const std::size_t layer : trained_layers) {
+    check(layer < layers_.size(), ExitCode::kUsage,
+          "[{}] expected an objective to train some of {} layers, got number {}", name_,
+          layers_.size(), layer);
+    for (const Parameter& parameter : layers_[layer]->parameters())
+      if (parameter.trained()) trained.push_back(&parameter);
+  }
+  const Aim aim(values_[output_call], trained);
+  const GradientPlan plan = plan_gradients(graph_, GradientWay::kRows, aim);
+  for (const std::size_t layer : trained_layers)
+    for (const Parameter& parameter : layers_[layer]->parameters())
+      check(!parameter.trained() || std::ranges::any_of(plan.parameters,
+                                                        [&](const auto& trained) {
+                                                          return trained.parameter == &parameter;
+                                                        }),
+            ExitCode::kUsage,
+            "[{}] expected an objective to train layers that its output depends on, got {}", name_,
+            layers_[layer]->name());
+  check(!plan.parameters.empty(), ExitCode::kUsage,
+        "[{}] expected an objective to train at least one weight, got none", name_);
+  return Objective(graph_, optimizer, loss, metrics, aim);
 }
 
 void Network::compile(const std::string& optimizer, const std::string& loss,

@@ -31,6 +31,8 @@ class Network {
   /// Names the layer as Keras does ("dense", "dense_1", ...) unless it has a name; two layers of
   /// one name are an error (65). Before it is built.
   Layer& add_layer(std::unique_ptr<Layer> layer);
+  /// The layers of a network that is not built, for another one to take up.
+  std::vector<std::unique_ptr<Layer>> release_layers();
   /// One use of a layer: `inputs` are earlier calls, or none for an InputLayer.
   struct Call {
     std::size_t layer;
@@ -54,6 +56,14 @@ class Network {
   void compile(const std::string& optimizer, const std::string& loss,
                std::initializer_list<std::string> metrics);
   bool compiled() const { return objective_.has_value(); }
+
+  /// One of several objectives for this network, for loops of one's own (a GAN): the loss stands at
+  /// the output of this call and trains the weights of these layers, by their numbers; all others
+  /// are constants. Takes what compile() takes. After build(); the network must outlive it. Throws
+  /// Error (64) for a layer that has no part in that output.
+  Objective objective(std::size_t output_call, const std::vector<std::size_t>& trained_layers,
+                      const nlohmann::ordered_json& optimizer, const nlohmann::ordered_json& loss,
+                      const nlohmann::ordered_json& metrics) const;
 
   // --- Running it ---
 
@@ -113,6 +123,9 @@ class Network {
   ParameterArena& arena() { return arena_; }
   const ParameterArena& arena() const { return arena_; }
 
+  /// compile()'s.
+  Objective& objective() { return *objective_; }
+  const Objective& objective() const { return *objective_; }
   Optimizer& optimizer() { return objective_->optimizer(); }
   const Optimizer& optimizer() const { return objective_->optimizer(); }
   const Loss& loss() const { return objective_->loss(); }

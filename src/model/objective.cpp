@@ -7,27 +7,30 @@
 namespace lockstep {
 namespace {
 
-/// The activation that the graph ends with.
-Activation final_activation(const Graph& graph) {
-  if (graph.ops() == 0) return Activation::kLinear;
-  const Graph::Step& last = graph.steps().back();
+/// The activation that the first ops of the graph end with.
+Activation final_activation(const Graph& graph, std::size_t ops, std::size_t output) {
+  if (ops == 0) return Activation::kLinear;
+  const Graph::Step& last = graph.steps()[ops - 1];
   const auto* activation = dynamic_cast<const ActivationOp*>(last.op.get());
-  if (activation == nullptr || last.output != graph.storage(graph.output()))
-    return Activation::kLinear;
+  if (activation == nullptr || last.output != graph.storage(output)) return Activation::kLinear;
   return activation->function().kind;
 }
 
 }  // namespace
 
 Objective::Objective(const Graph& graph, const nlohmann::ordered_json& optimizer,
-                     const nlohmann::ordered_json& loss, const nlohmann::ordered_json& metrics)
-    : optimizer_(make_optimizer(optimizer)), loss_(make_loss(loss)) {
-  const Shape& output = graph.shape(graph.output());
-  const std::int64_t columns = output.empty() ? 1 : output.back();
+                     const nlohmann::ordered_json& loss, const nlohmann::ordered_json& metrics,
+                     Aim aim)
+    : optimizer_(make_optimizer(optimizer)), loss_(make_loss(loss)), aim_(std::move(aim)) {
+  const std::size_t value = aim_.output(graph);
+  const Shape& output = graph.shape(value);
+  columns_ = output.empty() ? 1 : output.back();
+  positions_ = columns_ == 0 ? 0 : element_count(output) / columns_;
   for (const auto& metric : metrics)
-    metrics_.push_back(make_metric(metric, columns, loss_->target_kind()));
-  fused_ = loss_->fuses(final_activation(graph));
-  ops_ = graph.ops() - (fused_ ? 1 : 0);
+    metrics_.push_back(make_metric(metric, columns_, loss_->target_kind()));
+  const std::size_t all = aim_.ops(graph);
+  fused_ = loss_->fuses(final_activation(graph, all, value));
+  ops_ = all - (fused_ ? 1 : 0);
 }
 
 }  // namespace lockstep

@@ -39,7 +39,7 @@ class Naive {
         pass_(pass),
         subtrees_(subtrees),
         rows_(subtrees.size() == 0 ? 0 : subtrees.samples.back().last),
-        needs_gradient_(graph.needs_gradient()),
+        needs_gradient_(Aim().needs_gradient(graph)),
         readers_(graph.readers()),
         values_(graph.values()),
         gradients_(graph.values()),

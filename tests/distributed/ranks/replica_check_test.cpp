@@ -27,7 +27,7 @@ class CheckReplicas : public testing::Test {
   }
   void check() {
     const std::vector<std::span<const float>> spans(slots_.begin(), slots_.end());
-    check_replicas(model_, spans, communicator_, "after step 12");
+    check_replicas(model_, model_.objective(), spans, communicator_, "after step 12");
   }
   Parameter& kernel() { return model_.layers()[1]->parameters()[0]; }
   bool last() const { return communicator_.rank() == communicator_.size() - 1; }

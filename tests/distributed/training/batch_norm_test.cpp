@@ -98,11 +98,12 @@ Trained train(Network& model, const Communicator& communicator, const test::Host
                                     StepPlan(kRows % kBatch, grain, communicator.size())};
   Trained trained;
   {
-    const DistributedOptimizer::Options options{
-        .bucket_floats = 1000, .loss_sums = loss_sum_count(model), .block_grains = block_grains};
+    const DistributedOptimizer::Options options{.bucket_floats = 1000,
+                                                .loss_sums = loss_sum_count(model.objective()),
+                                                .block_grains = block_grains};
     const auto optimizer = test::make_distributed(setting, model, communicator, options, plans);
     BatchFeed feed(data.view(), model, kBatch, false, 0);
-    LossSums loss_sums(model);
+    LossSums loss_sums(model.objective());
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
       feed.begin_pass(epoch);
       for (std::int64_t first = 0; first < kRows; first += kBatch) {

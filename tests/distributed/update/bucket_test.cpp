@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -29,8 +30,7 @@ Network deep_network(std::optional<std::size_t> frozen = {}) {
 }
 
 std::vector<Bucket> buckets_of(const Network& model, std::int64_t bucket_floats) {
-  return plan_buckets(plan_gradients(model.graph(), GradientWay::kRows),
-                      model.arena().trainable_size(), bucket_floats);
+  return plan_buckets(plan_gradients(model.graph(), GradientWay::kRows), bucket_floats);
 }
 
 void expect_buckets_cover_everything(const Network& model, std::int64_t bucket_floats) {
@@ -89,6 +89,25 @@ TEST(PlanBuckets, IsLargerThanAskedForOnlyForASingleParameter) {
 TEST(PlanBuckets, NeedsOneForTheSmallestAndOnePerParameterForTheLargestCut) {
   EXPECT_EQ(buckets_of(deep_network(), 1 << 20).size(), 1u);
   EXPECT_EQ(buckets_of(deep_network(), 1).size(), 8u);
+}
+
+TEST(PlanBuckets, LeavesOutWhatAnObjectiveDoesNotTrain) {
+  const Network model = deep_network();
+  const std::vector<std::size_t> trained = {0, 3, 4};
+  const Objective objective = model.objective(model.calls().size() - 1, trained, "sgd", "mse",
+                                              nlohmann::ordered_json::array());
+  for (const std::int64_t size : kBucketSizes) {
+    const auto buckets =
+        plan_buckets(plan_gradients(model.graph(), GradientWay::kRows, objective.aim()), size);
+    for (std::size_t layer = 0; layer < model.layers().size(); ++layer)
+      for (const Parameter& parameter : model.layers()[layer]->parameters()) {
+        const auto has = [&](const Bucket& bucket) {
+          return parameter.elements_within(bucket.floats).count() > 0;
+        };
+        EXPECT_EQ(std::ranges::count_if(buckets, has), std::ranges::count(trained, layer))
+            << model.layers()[layer]->name() << ", buckets of " << size;
+      }
+  }
 }
 
 TEST(PlanBuckets, HasOneEmptyBucketIfEverythingIsFrozen) {

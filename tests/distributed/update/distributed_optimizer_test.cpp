@@ -184,8 +184,7 @@ TEST(AllreduceOptimizer, SendsEachSubtreeToTheOwnersAndEachSumToAll) {
   const int self = communicator.rank();
   const auto subtrees = static_cast<std::int64_t>(plans[0].subtrees_of(self).size());
   std::int64_t expected = 2 * (communicator.size() - 1);  // loss sums and requests
-  for (const Bucket& bucket : plan_buckets(plan_gradients(model.graph(), GradientWay::kRows),
-                                           model.arena().trainable_size(), 7000))
+  for (const Bucket& bucket : plan_buckets(plan_gradients(model.graph(), GradientWay::kRows), 7000))
     for (int other = 0; other < communicator.size(); ++other) {
       if (other == self) continue;
       if (shard_of(bucket.floats, other, communicator.size()).count() > 0) expected += subtrees;

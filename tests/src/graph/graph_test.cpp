@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "src/graph/aim.hpp"
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/merging.hpp"
@@ -99,7 +100,7 @@ TEST(Graph, ValuesBehindATrainedParameterNeedGradients) {
   const std::size_t behind = apply(graph, frozen, {back});
   const std::size_t sum = apply(graph, add, {before, behind});
   graph.finish({sum});
-  const std::vector<bool> needs = graph.needs_gradient();
+  const std::vector<bool> needs = Aim().needs_gradient(graph);
   for (const std::size_t v : {input, activated, before}) EXPECT_FALSE(needs[v]) << v;
   for (const std::size_t v : {first, behind, sum}) EXPECT_TRUE(needs[v]) << v;
 }
