@@ -6,6 +6,7 @@
 import numpy as np
 
 import keras_layers
+from keras_convolution import quarter_inputs, quarters
 from keras_layers import case
 
 SHAPES = {1: (5, 2), 2: (3, 4, 1), 3: (2, 3, 2, 2)}
@@ -92,12 +93,14 @@ def depthwise(dimensions):
 
         def one(name, config, **more):
             for keras in (2, 3):
-                yield case(name, keras, class_name, {"kernel_size": 3, **config}, shape, **more)
-        yield from one("default", {}, rows=2, whole=True)
+                yield case(name, keras, class_name, {"kernel_size": 3, **config}, shape, inputs=quarter_inputs,
+                           draw=quarters, adam=True, **more)
+        yield from one("default", {}, rows=3 - dimensions, whole=True)
         yield from one("same", {"padding": "same", "activation": "relu"}, rows=1)
         yield from one("strides", {"padding": "same", "strides": 2, "depth_multiplier": 3}, rows=1)
         yield from one("dilation", {"padding": "same", "dilation_rate": 2, "use_bias": False}, rows=1)
         yield from one("multiplier", {"depth_multiplier": 2, "activation": "tanh"}, rows=1)
+        yield from one("channels_first", {"kernel_size": 1, "data_format": "channels_first"}, rows=1)
         if dimensions == 2:
             yield from one("by_axes", {"kernel_size": [2, 1], "strides": [1, 2]}, rows=1)
             yield from one("larger_than_input", {"kernel_size": [5, 1], "padding": "same"}, rows=1)

@@ -20,8 +20,8 @@ def placed(arguments):
 
 # tests/launch/train/keras_files_test.cpp reads all of them; these go through the whole program.
 SHAPES = ("keras1.expected.json: whole", "keras2.json: foreign", "keras2.json: weights_by_json",
-          "keras2.json: cnn", "keras3.json: convolutions_archive", "keras3.json: functional",
-          "keras3.json: nested_archive", "keras3.json: mixed")
+          "keras2.json: cnn", "keras2.json: positions", "keras3.json: convolutions_archive",
+          "keras3.json: functional", "keras3.json: nested_archive", "keras3.json: mixed")
 
 
 class FilesOfKeras(SystemTest):

@@ -32,6 +32,13 @@ constexpr const char* kNarrow =
 constexpr const char* kWide =
     "Input((3, 16)), Conv1D(64, 3, strides=2, padding=causal, activation=relu), "
     "Conv1D(64, 2, strides=2), Conv1DTranspose(32, 3), Conv1D(32, 3), Flatten(), Dense(3, softmax)";
+/// Channels alone, and what moves positions.
+constexpr const char* kPooled =
+    "Input((7, 6, 4)), ZeroPadding2D(1), "
+    "DepthwiseConv2D(3, padding=same, depth_multiplier=2, activation=relu), "
+    "MaxPooling2D(3, 2, padding=same), UpSampling2D(2, interpolation=bilinear), "
+    "DepthwiseConv2D((2, 3), strides=2), AveragePooling2D(2), GlobalMaxPooling2D(), "
+    "Dense(3, softmax)";
 
 test::TinyData images(const Shape& shape) {
   const RandomStream random(12, Purpose::kSynthetic, 0);
@@ -121,6 +128,10 @@ TEST_P(ConvolutionOverRanks, GivesOneRanksBitsWithGradientsByOwners) {
   for (const int host_ranks : {2, 3, 4, 8, 64})
     EXPECT_THAT(kernel_ways(kWide, host_ranks), testing::Each(GradientWay::kOwner));
   expect_what_one_rank_computes(kWide);
+}
+
+TEST_P(ConvolutionOverRanks, GivesOneRanksBitsWithPooling) {
+  expect_what_one_rank_computes(kPooled);
 }
 
 }  // namespace
