@@ -21,10 +21,10 @@ struct StepReport {
 };
 
 /// Where users hook in. Every hook is called on every rank with the same report (but for clocks),
-/// so a callback may decide by it; side effects (files, screen) belong to rank 0. What a callback
-/// asks of the trainer (Trainer::stop, set_learning_rate) counts on rank 0, whose wish all ranks
-/// follow. Until on_train_end the weights may lie in memory that the ranks of a host share: a
-/// callback may read them.
+/// so a callback may decide by it; side effects (files, screen) belong to rank 0. All ranks stop if
+/// a callback of any rank asks for it (Trainer::stop), and take the learning rate that rank 0's ask
+/// for. Until on_train_end the weights may lie in memory that the ranks of a host share: a callback
+/// may read them.
 class Callback {
  public:
   virtual ~Callback() = default;

@@ -11,8 +11,8 @@
 
 namespace lockstep {
 
-/// Keras's EarlyStopping, rule for rule (keras-semantics 5.1; weights are restored as Keras 3 does,
-/// also when training was not stopped early).
+/// Keras's EarlyStopping, rule for rule; weights are restored as Keras 3 does, also when
+/// training was not stopped early.
 class EarlyStopping final : public Callback {
  public:
   struct Options {

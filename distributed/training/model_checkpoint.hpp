@@ -12,7 +12,7 @@
 namespace lockstep {
 
 /// Keras's ModelCheckpoint(save_best_only=True): saves the model when the monitored number is
-/// strictly better than ever before (keras-semantics 5.2). Rank 0 writes, atomically.
+/// strictly better than ever before. Rank 0 writes, atomically.
 class ModelCheckpoint final : public Callback {
  public:
   struct Options {

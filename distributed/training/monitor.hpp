@@ -6,7 +6,7 @@
 
 namespace lockstep {
 
-/// Whether a monitored number should fall or rise; auto asks the metric (keras-semantics 5.1).
+/// Whether a monitored number should fall or rise; auto asks the metric, as in Keras.
 enum class Mode { kAuto, kMin, kMax };
 
 /// Whether larger values of this report entry ("val_accuracy") are better. Throws CollectiveError

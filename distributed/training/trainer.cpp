@@ -51,15 +51,15 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   prepare(train);
   set_out();
   for (const auto& callback : callbacks_) callback->on_train_begin(*this);
-  follow_root();
-  while (epoch_ < options_.epochs && !stop_) {
+  follow_requests();
+  while (epoch_ < options_.epochs && !stops()) {
     train_epoch(train);
     if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
     meter_.check_finite();
     history_.push_back(meter_.report());
     ++epoch_;
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
-    follow_root();
+    follow_requests();
   }
   distributed_optimizer_->check_replicas(fmt::format("after epoch {}", epoch_));
   distributed_optimizer_->hand_back();
@@ -87,6 +87,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     const std::int64_t done = model_.optimizer().iterations();
     if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
       distributed_optimizer_->check_replicas(fmt::format("after step {}", done));
+    if ((distributed_optimizer_->requests() & kStopRequest) != 0) break;
   }
   profile_.pause();
   double seconds = now() - start;
@@ -120,6 +121,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
     loss_sums_->add_up(*distributed_optimizer_, targets, block,
                        1.0f / static_cast<float>(positions));
   };
+  distributed_optimizer_->raise(requests_);
   distributed_optimizer_->run(pass, std::cref(loss));  // which allocates nothing
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = distributed_optimizer_->finish();

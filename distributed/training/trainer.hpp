@@ -55,9 +55,11 @@ class Trainer {
 
   // --- For callbacks, and between fits ---
 
-  void stop() { stop_ = true; }  ///< after this epoch; counts on rank 0
-  /// Whether rank 0 wants to stop after this epoch. Collective.
-  bool will_stop() const { return communicator_.broadcast(stop_); }
+  /// Keras's stop_training, on any rank: amid an epoch, it ends after the next step; validation and
+  /// on_epoch_end follow, and training ends.
+  void stop() { requests_ |= kStopRequest; }
+  /// Whether any rank wants to stop. Collective.
+  bool will_stop() const { return communicator_.all_max(stops() ? 1 : 0) > 0; }
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
   /// Writes model, optimizer state and training state to a file, atomically. First all replicas
   /// are compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
@@ -93,7 +95,8 @@ class Trainer {
   void train_epoch(const ArrayDataset& train);
   void train_step(std::int64_t first, std::size_t plan);
   void validate(const ArrayDataset& validation);
-  void follow_root();
+  void follow_requests();
+  bool stops() const { return (requests_ & kStopRequest) != 0; }
   std::optional<double> wished_rate() const;
   void set_rate(double rate);
   void restore_callbacks();
@@ -115,7 +118,7 @@ class Trainer {
 
   std::int64_t epoch_ = 0;  ///< epochs done
   History history_;
-  bool stop_ = false;
+  Requests requests_ = 0;  ///< of this rank, and after each step of all
   std::optional<double> wanted_rate_;
   std::optional<double> set_rate_;  ///< the last rate that a callback asked for
   RunIdentity identity_;

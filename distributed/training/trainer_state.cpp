@@ -52,7 +52,7 @@ void Trainer::set_out() {
   if (restored_) {
     check_same_run(*restored_, identity_);
     epoch_ = restored_->epoch;
-    stop_ = restored_->stopped;
+    requests_ = restored_->stopped ? kStopRequest : 0;
     history_ = std::move(restored_->history);
     model_.optimizer().set_iterations(restored_->iterations);
     together(communicator_, [&] {
@@ -63,7 +63,7 @@ void Trainer::set_out() {
     restored_.reset();
   } else {
     epoch_ = 0;
-    stop_ = false;
+    requests_ = 0;
     history_.clear();
     model_.optimizer().set_iterations(0);
     if (options_.initialize) model_.initialize(options_.seed);
@@ -89,9 +89,9 @@ void Trainer::restore_callbacks() {
   }
 }
 
-/// What callbacks asked for counts on rank 0; all ranks do the same.
-void Trainer::follow_root() {
-  stop_ = communicator_.broadcast(stop_);
+/// All ranks do what any of their callbacks asked for; of rates, what rank 0's did.
+void Trainer::follow_requests() {
+  if (will_stop()) stop();
   const std::optional<double> rate = wished_rate();
   wanted_rate_.reset();
   if (rate && rate != set_rate_) set_rate(*rate);
@@ -153,7 +153,7 @@ TrainingState Trainer::state_on_root() {
                      "[trainer] expected fit() before state() and save()");
   TrainingState state;
   state.epoch = epoch_;
-  state.stopped = communicator_.broadcast(stop_);
+  state.stopped = will_stop();
   state.seed = options_.seed;
   state.learning_rate = wished_rate();
   state.history = history_;

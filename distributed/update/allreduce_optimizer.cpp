@@ -30,6 +30,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
       batch_sums_(communicator, kBatchSumsTag,
                   layout_.all_subtrees * model.graph().most_batch_sums(), traffic_),
       totals_(options.loss_sums),
+      requests_of_(static_cast<std::size_t>(communicator.size())),
       addends_(layout_.all_subtrees) {
   for (const StepPlan& plan : plans) {
     const Range rows = plan.rows_of(communicator.rank());
@@ -72,10 +73,12 @@ void AllreduceOptimizer::op_done(std::size_t op) {
 
 std::span<const double> AllreduceOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
-  loss_sums_.send(options_.loss_sums);
+  requests_of_[static_cast<std::size_t>(communicator_.rank())] = raised_;
+  loss_sums_.send(options_.loss_sums, requests_of_);
   while (started_ < buckets_.size()) start(started_++);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);
   loss_sums_.receive(totals_);
+  requests_ = any_of(requests_of_);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     messages_of_[bucket].wait();
     update(buckets_[bucket].floats);

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "distributed/update/allreduce_layout.hpp"
-#include "distributed/update/allreduce_sums.hpp"
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
+#include "distributed/update/message_sums.hpp"
 #include "distributed/update/tree_sum.hpp"
 #include "src/core/float_buffer.hpp"
 
@@ -72,8 +72,9 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::int64_t stride_;    ///< floats from one partial to the next
   FloatBuffer gradients_;  ///< this rank's partials
   FloatBuffer received_;   ///< other ranks' partials of this rank's shards
-  AllreduceSums loss_sums_, batch_sums_;
-  std::vector<double> totals_;  ///< of the losses
+  MessageSums loss_sums_, batch_sums_;
+  std::vector<double> totals_;       ///< of the losses
+  std::vector<double> requests_of_;  ///< by rank
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
   std::vector<Messages> messages_of_;  ///< of each bucket

@@ -7,7 +7,7 @@
 #include "distributed/update/sharded_optimizer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/memory.hpp"
-#include "src/graph/schedule.hpp"
+#include "src/graph/block_size.hpp"
 
 namespace lockstep {
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/update/requests.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/step_profile.hpp"
 #include "distributed/update/traffic.hpp"
@@ -83,6 +84,12 @@ class DistributedOptimizer {
   /// Returns the loss sums summed over the batch when every parameter is updated.
   virtual std::span<const double> finish() = 0;
 
+  /// What this rank asks of all ranks: set bits. They travel with the sums of the next run(), from
+  /// ranks without rows, too.
+  void raise(Requests requests) { raised_ = requests; }
+  /// After finish(): what any rank had raised before run(); the same on all.
+  Requests requests() const { return requests_; }
+
   /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
   /// not. `when` goes into the message: "after step 1200". Collective.
   virtual void check_replicas(const std::string& when) const = 0;
@@ -111,6 +118,8 @@ class DistributedOptimizer {
 
   Network& model_;
   Options options_;
+  Requests raised_ = 0;    ///< by this rank
+  Requests requests_ = 0;  ///< by any rank, when the loss sums are known
   std::optional<TrainingPass> passes_;
   Traffic traffic_;
 };

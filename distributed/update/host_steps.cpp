@@ -37,6 +37,18 @@ std::uint64_t& HostSteps::counter(int member, Counter which) const {
                                           static_cast<std::size_t>(member) * kLine)[which];
 }
 
+void HostSteps::raise(Requests requests) {
+  std::atomic_ref(counter(member_, kRequests)).store(requests, std::memory_order_relaxed);
+}
+
+Requests HostSteps::raised() const {
+  Requests all = 0;
+  for (int member = 0; member < members_; ++member)
+    all |= static_cast<Requests>(
+        std::atomic_ref(counter(member, kRequests)).load(std::memory_order_relaxed));
+  return all;
+}
+
 void HostSteps::arrive() {
   std::atomic_ref(counter(member_, kArrived)).fetch_add(1, std::memory_order_release);
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "distributed/update/requests.hpp"
+
 namespace lockstep {
 
 /// How the ranks of a host (or threads, in tests) tell each other how far they are, by counters in
@@ -12,6 +14,8 @@ namespace lockstep {
 ///
 ///   arrived    buckets whose layers it is through with, since the beginning
 ///   published  buckets for which its share of the update is done, since the beginning
+///
+/// Beside them lie the requests that it has raised.
 ///
 /// When all have arrived at a bucket, a member may read what the others' passes left for its
 /// gradients, and write the parameters that it owns; when all have published, it may use the new
@@ -25,6 +29,10 @@ class HostSteps {
   HostSteps(std::span<std::byte> memory, int members, int member, std::int64_t buckets);
 
   void begin_step() { ++step_; }
+  /// What this member asks for; before it first arrives.
+  void raise(Requests requests);
+  /// What any member asks for; between the first bucket's arrival and this member's last publish().
+  Requests raised() const;
   /// This member is through with the step's next bucket.
   void arrive();
   void publish();
@@ -44,7 +52,7 @@ class HostSteps {
   bool sums_announced(std::uint64_t exchange) const;
 
  private:
-  enum Counter { kArrived, kPublished, kAnnounced, kContributed, kSumsAnnounced };
+  enum Counter { kArrived, kPublished, kAnnounced, kContributed, kSumsAnnounced, kRequests };
   std::uint64_t& counter(int member, Counter which) const;
   std::int64_t least(std::uint64_t& known, Counter which);
 

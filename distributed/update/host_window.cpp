@@ -18,7 +18,8 @@ std::size_t float_bytes(std::int64_t floats) {
 
 HostWindow::HostWindow(const Communicator& host, const Sizes& sizes) : sizes_(sizes) {
   sums_at_ = whole_pages(sizes.flag_bytes);
-  parameters_at_ = sums_at_ + whole_pages((sizes.loss_sums + sizes.batch_sums) * sizeof(double));
+  const std::size_t sums = sizes.loss_sums + sizes.requests + sizes.batch_sums;
+  parameters_at_ = sums_at_ + whole_pages(sums * sizeof(double));
   partials_at_ = parameters_at_ + whole_pages(float_bytes(sizes.parameters));
   workspace_at_ = partials_at_ + whole_pages(float_bytes(sizes.partials));
   const std::size_t bytes = workspace_at_ + whole_pages(float_bytes(sizes.workspace));

@@ -13,7 +13,7 @@ namespace lockstep {
 /// What the ranks of a host share while they train, each part on pages of its own:
 ///
 ///   flags       how far each rank is (HostSteps)
-///   sums        of every rank's subtrees: loss sums, sums over the batch
+///   sums        of every rank's subtrees: loss sums, sums over the batch; requests of each host
 ///   parameters  the host's one copy
 ///   partials    of the gradients that every rank computes of its own rows
 ///   workspace   of the rows of all ranks: what owners of gradients read
@@ -24,6 +24,7 @@ class HostWindow {
   struct Sizes {
     std::size_t flag_bytes = 0;
     std::size_t loss_sums = 0;    ///< doubles
+    std::size_t requests = 0;     ///< doubles
     std::size_t batch_sums = 0;   ///< doubles
     std::int64_t parameters = 0;  ///< floats
     std::int64_t partials = 0;    ///< floats
@@ -41,7 +42,10 @@ class HostWindow {
 
   std::span<std::byte> flags() const { return memory_; }
   std::span<double> loss_sums() const { return doubles(0, sizes_.loss_sums); }
-  std::span<double> batch_sums() const { return doubles(sizes_.loss_sums, sizes_.batch_sums); }
+  std::span<double> requests() const { return doubles(sizes_.loss_sums, sizes_.requests); }
+  std::span<double> batch_sums() const {
+    return doubles(sizes_.loss_sums + sizes_.requests, sizes_.batch_sums);
+  }
   std::span<float> parameters() const { return floats(parameters_at_, sizes_.parameters); }
   std::span<float> partials() const { return floats(partials_at_, sizes_.partials); }
   std::span<float> workspace() const { return floats(workspace_at_, sizes_.workspace); }

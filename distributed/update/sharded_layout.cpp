@@ -105,6 +105,7 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
   layout.window = {
       .flag_bytes = HostSteps::bytes(host_ranks),
       .loss_sums = most.all_subtrees * options.loss_sums,
+      .requests = static_cast<std::size_t>(map.hosts()),
       .batch_sums = 2 * most.all_subtrees * graph.most_batch_sums(),
       .parameters = model.arena().size(),
       .partials = static_cast<std::int64_t>(partials) * layout.gradients.partial_floats,

@@ -73,7 +73,7 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   model_.optimizer().begin_step();
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
-  loss_sums_.begin(*step_, window_.loss_sums(), options_.loss_sums);
+  loss_sums_.begin(*step_, window_.loss_sums(), options_.loss_sums, window_.requests());
   losses_known_ = false;
   batch_sums_->begin_step(*step_);
 }
@@ -98,6 +98,7 @@ TrainingPass::Partials ShardedOptimizer::partials() {
 }
 
 void ShardedOptimizer::op_done(std::size_t op) {
+  if (arrived_ == 0) flags_->raise(raised_);
   for (; arrived_ < buckets_.size() && buckets_[arrived_].last_op >= op; ++arrived_)
     flags_->arrive();
   if (arrived_ == 0) return;
@@ -119,13 +120,14 @@ bool ShardedOptimizer::advance_loss_sums() {
   if (losses_known_ || flags_->all_arrived() == 0) return false;
   if (map_.hosts() > 1) {
     if (host_.is_root()) {
-      if (!loss_sums_.exchange_with_hosts()) return false;
+      if (!loss_sums_.exchange_with_hosts(flags_->raised())) return false;
       flags_->announce();
     } else if (!flags_->announced()) {
       return false;
     }
   }
   loss_sums_.add_up(loss_totals_);
+  requests_ = map_.hosts() > 1 ? any_of(window_.requests()) : flags_->raised();
   return losses_known_ = true;
 }
 

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "distributed/update/distributed_optimizer.hpp"
-#include "distributed/update/host_batch_sums.hpp"
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_steps.hpp"
 #include "distributed/update/host_window.hpp"
+#include "distributed/update/sharded_batch_sums.hpp"
 #include "distributed/update/sharded_layout.hpp"
 #include "distributed/update/sharded_slots.hpp"
 #include "distributed/update/sum_exchange.hpp"
@@ -114,7 +114,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   SumExchange loss_sums_;
   std::vector<double> loss_totals_;
   bool losses_known_ = false;
-  std::optional<HostBatchSums> batch_sums_;
+  std::optional<ShardedBatchSums> batch_sums_;
   bool computing_ = false;                ///< gradients; advance() is called in between
   std::size_t arrived_ = 0;               ///< buckets of this step that this rank is through with
   std::size_t published_ = 0;             ///< and published

@@ -4,6 +4,7 @@
 
 #include "distributed/ranks/communicator.hpp"
 #include "distributed/update/host_map.hpp"
+#include "distributed/update/requests.hpp"
 #include "distributed/update/sharded_step.hpp"
 #include "distributed/update/traffic.hpp"
 
@@ -18,24 +19,27 @@ class SumExchange {
   SumExchange(const Communicator& communicator, const HostMap& map, int tag, Traffic& traffic);
 
   /// `memory`: shared by the ranks of the host, `width` doubles for each subtree of all ranks.
-  void begin(const ShardedStep& step, std::span<double> memory, std::size_t width);
+  /// `words`: as well, one of each host, which travel along; or none.
+  void begin(const ShardedStep& step, std::span<double> memory, std::size_t width,
+             std::span<double> words = {});
   /// Of a rank's subtrees, one after the other.
   std::span<double> of_rank(int rank) const;
   /// On the first rank of a host, when its ranks have written theirs; drives messages forward.
-  /// Whether the other hosts' are there.
-  bool exchange_with_hosts();
+  /// Whether the other hosts' are there. `word`: of this host, if words travel along.
+  bool exchange_with_hosts(Requests word = 0);
   /// When all are there.
   void add_up(std::span<double> totals) const;
 
  private:
   void start_messages();
+  void start_words(Requests word);
 
   const Communicator& communicator_;
   const HostMap& map_;
   int tag_;
   Traffic& traffic_;
   const ShardedStep* step_ = nullptr;
-  std::span<double> sums_;
+  std::span<double> sums_, words_;
   std::size_t width_ = 0;
   Messages messages_;
   bool started_ = false;

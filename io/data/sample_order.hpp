@@ -27,7 +27,7 @@ class SampleOrder {
   std::vector<std::int64_t> order_;
 };
 
-/// floor(rows * (1 - validation_split)) in double, exactly as Keras cuts (keras-semantics 1.2):
+/// floor(rows * (1 - validation_split)) in double, exactly as Keras cuts:
 /// rows [0, result) train, [result, rows) validate. Throws Error (64) if either part were empty.
 std::int64_t training_rows(std::int64_t rows, double validation_split);
 

@@ -114,7 +114,7 @@ class File {
   /// Variable- or fixed-length string, ASCII or UTF-8.
   std::string read_string(const std::string& path, const std::string& name) const;
   /// A 1-D array of strings; an empty array of any type is an empty list; `name0`, `name1`, ... are
-  /// joined if `name` is absent (keras-semantics 6.1.3).
+  /// joined if `name` is absent, as Keras writes long lists.
   std::vector<std::string> read_strings(const std::string& path, const std::string& name) const;
   /// An integer or floating-point attribute; empty if it is absent or of another type.
   AttributeNumbers read_numbers(const std::string& path, const std::string& name) const;
@@ -151,7 +151,7 @@ class Writer {
   /// Scalar variable-length string, as h5py writes a Python str.
   void write_string(const std::string& path, const std::string& name, const std::string& value);
   /// 1-D fixed-length strings, split into name0, name1, ... above 64512 bytes
-  /// (keras-semantics 6.1.3).
+  /// as Keras does.
   void write_strings(const std::string& path, const std::string& name,
                      const std::vector<std::string>& values);
 

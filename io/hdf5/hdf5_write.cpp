@@ -7,7 +7,7 @@ namespace {
 
 using namespace detail;
 
-/// keras-semantics 6.1.3: an object header holds no attribute over 64 KiB.
+/// Keras's limit: an object header holds no attribute over 64 KiB.
 constexpr std::size_t kMaxListBytes = 64512;
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kMaxChunkBytes = std::int64_t{1} << 30;

@@ -7,7 +7,7 @@
 
 namespace lockstep {
 
-/// What a .keras file of Keras 3 holds (keras-semantics 6.2).
+/// What a .keras file of Keras 3 holds.
 struct KerasArchive {
   std::string config;              ///< config.json: the network, and how it was compiled
   std::string keras_version;       ///< of metadata.json; empty if it does not say

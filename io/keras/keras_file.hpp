@@ -32,7 +32,7 @@ struct LoadedModel {
   std::vector<std::string> classes = {};
 };
 
-/// The bytes of an HDF5 file in Keras 2's layout (keras-semantics 6.1; Keras 3 reads it too):
+/// The bytes of an HDF5 file in Keras 2's layout, which Keras 3 reads, too:
 /// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
 /// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
 /// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for

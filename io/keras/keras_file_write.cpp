@@ -8,7 +8,7 @@
 #include "src/core/floating_point.hpp"
 #include "src/model/model_json.hpp"
 
-// The tree, names and attribute types of keras-semantics 6.1.
+// The tree, names and attribute types that Keras 2 writes.
 namespace lockstep {
 namespace {
 

@@ -14,8 +14,8 @@ struct OptimizerState {
   std::int64_t iterations = 0;
 };
 
-/// The group /optimizer_weights of a Keras file for the model's optimizer. Three orders exist
-/// (keras-semantics 4.5): Keras 2's `iter, all m, all v`, tf_keras's `iteration, m1, v1, m2, ...`,
+/// The group /optimizer_weights of a Keras file for the model's optimizer. Three orders exist:
+/// Keras 2's `iter, all m, all v`, tf_keras's `iteration, m1, v1, m2, ...`,
 /// Keras 3's `iteration, learning_rate, m1, v1, ...`; the names tell them apart. None if the file
 /// has no state, or one that does not fit the optimizer: Keras then starts it afresh as well.
 std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model,

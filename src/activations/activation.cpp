@@ -47,6 +47,29 @@ constexpr auto kNames = std::to_array<Named>({
     {Activation::kHardShrink, "hard_shrink"},
 });
 
+/// The activations that are functions of a row: of the last axis.
+struct RowWise {
+  Activation activation;
+  void (*forward)(Matrix z);
+  void (*backward)(ConstMatrix y, Matrix dy);
+};
+constexpr RowWise kRowWise[] = {
+    {Activation::kSoftmax,
+     [](Matrix z) { kernels().softmax(z.data, z.data, nullptr, z.rows, z.columns); },
+     [](ConstMatrix y, Matrix dy) {
+       kernels().softmax_backward(y.data, dy.data, dy.rows, dy.columns);
+     }},
+    {Activation::kLogSoftmax, [](Matrix z) { kernels().log_softmax(z.data, z.rows, z.columns); },
+     [](ConstMatrix y, Matrix dy) {
+       kernels().log_softmax_backward(y.data, dy.data, dy.rows, dy.columns);
+     }},
+};
+/// Null if it is none of them.
+const RowWise* row_wise(Activation activation) {
+  const auto* found = std::ranges::find(kRowWise, activation, &RowWise::activation);
+  return found == std::end(kRowWise) ? nullptr : found;
+}
+
 /// The activations that are one function of each element.
 const ElementWise& element_wise(Activation activation) {
   return kernels().activations[static_cast<std::size_t>(activation)];
@@ -83,6 +106,10 @@ bool is_only_of_keras(Activation activation, KerasMajor keras) {
          (keras == KerasMajor::k2 ? Activation::kHardSigmoidKeras2 : Activation::kHardSigmoid);
 }
 
+bool is_row_wise(Activation activation) {
+  return row_wise(activation) != nullptr;
+}
+
 bool needs_input(Activation activation) {
   return element_wise(activation).by_input;
 }
@@ -90,10 +117,7 @@ bool needs_input(Activation activation) {
 void activate(const ActivationFunction& activation, Matrix z) {
   if (activation.kind == Activation::kLinear || z.size() == 0) return;
   if (activation.kind == Activation::kRelu) return kernels().relu(z.data, z.size());
-  if (activation.kind == Activation::kSoftmax)
-    return kernels().softmax(z.data, z.data, nullptr, z.rows, z.columns);
-  if (activation.kind == Activation::kLogSoftmax)
-    return kernels().log_softmax(z.data, z.rows, z.columns);
+  if (const RowWise* functions = row_wise(activation.kind)) return functions->forward(z);
   element_wise(activation.kind).forward(z.data, z.size(), activation.constants);
 }
 
@@ -102,10 +126,7 @@ void activation_backward(const ActivationFunction& activation, ConstMatrix y, Co
   if (activation.kind == Activation::kLinear) return;
   if (activation.kind == Activation::kRelu)
     return kernels().relu_backward(y.data, dy.data, dy.size());
-  if (activation.kind == Activation::kSoftmax)
-    return kernels().softmax_backward(y.data, dy.data, dy.rows, dy.columns);
-  if (activation.kind == Activation::kLogSoftmax)
-    return kernels().log_softmax_backward(y.data, dy.data, dy.rows, dy.columns);
+  if (const RowWise* functions = row_wise(activation.kind)) return functions->backward(y, dy);
   const ElementWise& functions = element_wise(activation.kind);
   functions.backward((functions.by_input ? z : y).data, dy.data, dy.size(), activation.constants);
 }

@@ -29,10 +29,13 @@ std::string activation_name(Activation activation);
 /// Whether Keras 2, or else Keras 3, means another function by the activation's name.
 bool is_only_of_keras(Activation activation, KerasMajor keras);
 
+/// Whether it is a function of a row, not of each element: softmax and log_softmax.
+bool is_row_wise(Activation activation);
+
 /// Whether the derivative needs the value before the activation, not only the one after it.
 bool needs_input(Activation activation);
 
-/// z becomes activation(z), in place; rows of the last axis' length for softmax and log_softmax.
+/// z becomes activation(z), in place; rows of the last axis' length if is_row_wise().
 void activate(const ActivationFunction& activation, Matrix z);
 
 /// dy becomes dy * activation'(z), in place. y = activation(z); z is read only if needs_input().

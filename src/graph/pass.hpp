@@ -9,7 +9,7 @@ namespace lockstep {
 
 /// Sums over the global batch in the middle of a pass (of batch norm, of masks): every rank calls
 /// add_up() at the same ops of the graph, with rows or without. Called by TrainingPass; made by
-/// HostBatchSums and AllreduceSums in distributed/update.
+/// ShardedBatchSums and MessageSums in distributed/update.
 class BatchSums {
  public:
   virtual ~BatchSums() = default;

@@ -5,7 +5,7 @@
 
 namespace lockstep {
 
-/// Keras's activation functions (keras-semantics 2.1). To add one: a row here, its formulas in
+/// Keras's activation functions. To add one: a row here, its formulas in
 /// activation_functions.hpp, a row in kernels.inc, a name in activation.cpp.
 enum class Activation {
   kLinear,

@@ -92,7 +92,7 @@ struct PoolLine {
 struct Kernels {
   const char* name;  ///< "avx512", "avx2" or "portable"
 
-  // --- Updates (keras-semantics 4.3): w, m, v, velocity in place; n elements ---
+  // --- Updates as in Keras: w, m, v, velocity in place; n elements ---
   void (*adam)(float* w, const float* g, float* m, float* v, std::int64_t n, AdamScalars scalars);
   void (*adam_amsgrad)(float* w, const float* g, float* m, float* v, float* v_max, std::int64_t n,
                        AdamScalars scalars);

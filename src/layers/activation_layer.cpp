@@ -26,9 +26,7 @@ ActivationLayer::ActivationLayer(std::string class_name, const ActivationFunctio
 
 std::size_t ActivationLayer::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const Shape input = graph.shape(inputs[0]);
-  const bool by_rows =
-      function_.kind == Activation::kSoftmax || function_.kind == Activation::kLogSoftmax;
-  check(!by_rows || !input.empty(), ExitCode::kBadData,
+  check(!is_row_wise(function_.kind) || !input.empty(), ExitCode::kBadData,
         "[{}] {} expected an input with an axis to sum over, got {}", name(),
         activation_name(function_.kind), to_string_batched(input));
   check(axis_ == -1 || axis_ == static_cast<std::int64_t>(input.size()), ExitCode::kBadData,

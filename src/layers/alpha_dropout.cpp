@@ -4,17 +4,16 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
-#include "src/kernels/kernels.hpp"
-#include "src/layers/row_random.hpp"
+#include "src/layers/random_factors_op.hpp"
 
 namespace lockstep {
 namespace {
 
 /// Where the mask lets x through y = a x + b, else y = a lowest + b.
-class AlphaDropoutOp final : public Op {
+class AlphaDropoutOp final : public RandomFactorsOp {
  public:
   AlphaDropoutOp(double rate, std::int64_t elements, std::uint32_t key)
-      : rate_(rate), elements_(elements), key_(key) {
+      : RandomFactorsOp(rate != 0, elements, Purpose::kDropout, key), rate_(rate) {
     constexpr double kLowest = -1.6732632423543772 * 1.0507009873554805;
     const double a = 1 / std::sqrt((1 - rate) * (1 + rate * kLowest * kLowest));
     scale_ = static_cast<float>(a);
@@ -22,40 +21,18 @@ class AlphaDropoutOp final : public Op {
     dropped_ = scale_ * static_cast<float>(kLowest) + offset_;
   }
 
-  Needs needs() const override {
-    return {.kept_per_row = elements_,
-            .forward_in_place = true,
-            .backward_in_place = true,
-            .backward_reads_x = false,
-            .backward_reads_y = false};
+ private:
+  void draw(const RowRandom& random, std::int64_t row, std::span<float> factors) const override {
+    random.mask(row, rate_, scale_, factors);
   }
-  void forward(const Pass& pass, const OpValues& values) const override;
-  void backward(const Pass& pass, const OpValues& values) const override {
-    const Matrix dx = values.dx();
-    if (dx.empty()) return;
-    if (!pass.training || rate_ == 0) return copy_values(values.dy(), dx);
-    kernels().multiply(values.dy().data, values.kept().data, dx.data, dx.size());
+  void apply(ConstMatrix x, ConstMatrix factors, Matrix y) const override {
+    for (std::int64_t i = 0; i < x.size(); ++i)
+      y.data[i] = factors.data[i] == 0 ? dropped_ : x.data[i] * scale_ + offset_;
   }
 
- private:
   double rate_;
-  std::int64_t elements_;
-  std::uint32_t key_;
   float scale_, offset_, dropped_;
 };
-
-void AlphaDropoutOp::forward(const Pass& pass, const OpValues& values) const {
-  const ConstMatrix x = values.x();
-  if (!pass.training || rate_ == 0) return copy_values(x, values.y());
-  const RowRandom random(pass, Purpose::kDropout, key_);
-  for (std::int64_t i = 0; i < x.rows; ++i) {
-    const Matrix mask = values.kept().rows_from(i, 1);  // of 0 and a
-    random.mask(values.batch_row() + i, rate_, scale_, mask.flat());
-    float* const y = values.y().row(i);
-    for (std::int64_t j = 0; j < elements_; ++j)
-      y[j] = mask.data[j] == 0 ? dropped_ : x.row(i)[j] * scale_ + offset_;
-  }
-}
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 
 #include "src/core/error.hpp"
 #include "src/kernels/kernels.hpp"
-#include "src/layers/row_random.hpp"
+#include "src/layers/random_factors_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -36,38 +36,18 @@ class AddedNoiseOp final : public Op {
   std::uint32_t key_;
 };
 
-class MultipliedNoiseOp final : public Op {
+class MultipliedNoiseOp final : public RandomFactorsOp {
  public:
   MultipliedNoiseOp(double rate, std::int64_t elements, std::uint32_t key)
-      : stddev_(std::sqrt(rate / (1 - rate))), elements_(elements), key_(key) {}
-
-  Needs needs() const override {
-    return {.kept_per_row = elements_,
-            .forward_in_place = true,
-            .backward_in_place = true,
-            .backward_reads_x = false,
-            .backward_reads_y = false};
-  }
-  void forward(const Pass& pass, const OpValues& values) const override {
-    const ConstMatrix x = values.x();
-    if (!pass.training || stddev_ == 0) return copy_values(x, values.y());
-    const RowRandom random(pass, Purpose::kNoise, key_);
-    const Matrix factors = values.kept();
-    for (std::int64_t i = 0; i < x.rows; ++i)
-      random.normals(values.batch_row() + i, 1, stddev_, factors.rows_from(i, 1).flat());
-    kernels().multiply(x.data, factors.data, values.y().data, x.size());
-  }
-  void backward(const Pass& pass, const OpValues& values) const override {
-    const Matrix dx = values.dx();
-    if (dx.empty()) return;
-    if (!pass.training || stddev_ == 0) return copy_values(values.dy(), dx);
-    kernels().multiply(values.dy().data, values.kept().data, dx.data, dx.size());
-  }
+      : RandomFactorsOp(rate != 0, elements, Purpose::kNoise, key),
+        stddev_(std::sqrt(rate / (1 - rate))) {}
 
  private:
+  void draw(const RowRandom& random, std::int64_t row, std::span<float> factors) const override {
+    random.normals(row, 1, stddev_, factors);
+  }
+
   double stddev_;
-  std::int64_t elements_;
-  std::uint32_t key_;
 };
 
 }  // namespace

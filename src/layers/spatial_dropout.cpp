@@ -4,41 +4,25 @@
 
 #include "src/core/error.hpp"
 #include "src/kernels/kernels.hpp"
-#include "src/layers/row_random.hpp"
+#include "src/layers/random_factors_op.hpp"
 
 namespace lockstep {
 namespace {
 
 /// One factor for each channel is kept.
-class SpatialDropoutOp final : public Op {
+class SpatialDropoutOp final : public RandomFactorsOp {
  public:
   SpatialDropoutOp(double rate, std::int64_t channels, bool channels_first, std::uint32_t key)
-      : rate_(rate), channels_(channels), channels_first_(channels_first), key_(key) {}
-
-  Needs needs() const override {
-    return {.kept_per_row = channels_,
-            .forward_in_place = true,
-            .backward_in_place = true,
-            .backward_reads_x = false,
-            .backward_reads_y = false};
-  }
-  void forward(const Pass& pass, const OpValues& values) const override {
-    if (!pass.training || rate_ == 0) return copy_values(values.x(), values.y());
-    const float scale = rate_ < 1 ? static_cast<float>(1.0 / (1.0 - rate_)) : 0.0f;
-    const RowRandom random(pass, Purpose::kDropout, key_);
-    for (std::int64_t i = 0; i < values.rows(); ++i)
-      random.mask(values.batch_row() + i, rate_, scale, values.kept().rows_from(i, 1).flat());
-    apply(values.x(), values.kept(), values.y());
-  }
-  void backward(const Pass& pass, const OpValues& values) const override {
-    if (values.dx().empty()) return;
-    if (!pass.training || rate_ == 0) return copy_values(values.dy(), values.dx());
-    apply(values.dy(), values.kept(), values.dx());
-  }
+      : RandomFactorsOp(rate != 0, channels, Purpose::kDropout, key),
+        rate_(rate),
+        channels_(channels),
+        channels_first_(channels_first) {}
 
  private:
-  /// y = x times the factors of its channels; y may be x.
-  void apply(ConstMatrix x, Matrix factors, Matrix y) const {
+  void draw(const RowRandom& random, std::int64_t row, std::span<float> factors) const override {
+    random.mask(row, rate_, scale_of_kept(rate_), factors);
+  }
+  void multiply(ConstMatrix x, ConstMatrix factors, Matrix y) const override {
     const std::int64_t positions = x.columns / channels_;
     for (std::int64_t i = 0; i < x.rows; ++i) {
       const float* from = x.row(i);
@@ -57,7 +41,6 @@ class SpatialDropoutOp final : public Op {
   double rate_;
   std::int64_t channels_;
   bool channels_first_;
-  std::uint32_t key_;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ struct CrossentropySettings {
   double label_smoothing = 0;
 };
 
-/// The three cross-entropies of keras-semantics 3.1, in the form that Keras 3 has on TensorFlow:
+/// Keras's three cross-entropies, in the form that Keras 3 has on TensorFlow:
 /// from the logits without clipping, or from probabilities clipped to [1e-7, 1 - 1e-7].
 
 /// Targets: class indices; one that is not in [0, K) is an error (65). No label smoothing.

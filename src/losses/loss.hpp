@@ -23,7 +23,7 @@ class Loss {
   virtual TargetKind target_kind() const = 0;
 
   /// Whether this loss computes the network's final activation itself, from the logits, as Keras
-  /// does on TensorFlow (keras-semantics 3.1: no clipping, stable).
+  /// does on TensorFlow (no clipping, stable).
   virtual bool fuses(Activation) const { return false; }
 
   /// outputs: (positions, K). If `fused` they come in as logits and leave as predictions.

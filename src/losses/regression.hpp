@@ -4,7 +4,7 @@
 
 namespace lockstep {
 
-/// Losses of d = prediction - target, the mean over a position's K numbers (keras-semantics 3.2).
+/// Keras's losses of d = prediction - target, the mean over a position's K numbers.
 
 /// d^2
 class MeanSquaredError final : public Loss {

@@ -5,7 +5,7 @@
 
 namespace lockstep {
 
-/// Keras's accuracies (keras-semantics 3.3). Each returns the sum over positions;
+/// Keras's accuracies. Each returns the sum over positions;
 /// predictions: (positions, K).
 
 /// The share of a position's K numbers with (p > threshold) == t.

@@ -86,7 +86,7 @@ const Function* find_function(std::string_view name) {
 }
 
 /// What a string in a list of metrics means: "accuracy", in any case of letters, depends on the
-/// network (keras-semantics 3.3). Null if there is none of that name.
+/// network, as in Keras. Null if there is none of that name.
 const Function* resolve(std::string_view name, std::int64_t output_columns, TargetKind kind) {
   const std::string lower = lower_case(name);
   if (lower != "accuracy" && lower != "acc") return find_function(name);

@@ -13,7 +13,7 @@ namespace lockstep {
 class Metric {
  public:
   virtual ~Metric() = default;
-  /// As the user wrote it: "accuracy" and "acc" keep their spelling (keras-semantics 1.9).
+  /// As the user wrote it: "accuracy" and "acc" keep their spelling, as in Keras.
   virtual const std::string& name() const = 0;
   virtual nlohmann::ordered_json to_json() const = 0;
   /// Whether larger is better, for EarlyStopping and ModelCheckpoint in mode auto.
@@ -23,7 +23,7 @@ class Metric {
 };
 
 /// From a Keras name; "accuracy" and "acc" become binary, sparse categorical or categorical
-/// accuracy by the outputs' last axis and the kind of targets (keras-semantics 3.3). Also:
+/// accuracy by the outputs' last axis and the kind of targets, as in Keras. Also:
 /// binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, top_k_categorical_accuracy,
 /// sparse_top_k_categorical_accuracy (k = 5), mean_squared_error (mse), mean_absolute_error (mae).
 /// JSON: the name, or Keras 2's {"class_name": "MeanMetricWrapper", "config": {"name", "fn"}} or

@@ -12,7 +12,7 @@ namespace lockstep {
 /// which a pass makes them. Keras finds an order of its own, and ignores the key.
 inline constexpr const char* kInOrder = "lockstep_calls_in_order";
 
-/// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}} (keras-semantics 6.1.6),
+/// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}},
 /// with an explicit InputLayer in front, or its "Functional" for what is no chain; Keras 2 and 3
 /// both read them. The model must be built.
 nlohmann::ordered_json model_to_json(const Network& model);
@@ -38,8 +38,8 @@ Network model_from_json(const nlohmann::ordered_json& json, const std::string& k
 Network model_from_json_text(const std::string& text, const std::string& keras_version,
                              NetworkRemarks& remarks);
 
-/// {"loss", "metrics", "weighted_metrics", "loss_weights", "optimizer_config"} of keras-semantics
-/// 6.1.9. The model must be compiled.
+/// {"loss", "metrics", "weighted_metrics", "loss_weights", "optimizer_config"}, as Keras 2 writes
+/// it. The model must be compiled.
 nlohmann::ordered_json training_config_to_json(const Network& model);
 /// compile()s the model by Keras's training_config, or by K3's compile_config. Throws Error (65)
 /// that names all that Lockstep lacks of it.

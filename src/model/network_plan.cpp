@@ -1,7 +1,6 @@
 #include "src/model/network_plan.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <utility>
 
@@ -146,10 +145,10 @@ void check_ends(const NetworkPlan& plan, Problems& problems) {
 // --- Activations that are layers ---
 
 bool is_activation_layer(const ordered_json& value) {
-  static constexpr std::array kClasses = {"ReLU", "LeakyReLU", "ELU", "Softmax"};
   return value.is_object() && value.contains("class_name") &&
-         std::ranges::any_of(kClasses,
-                             [&](const char* name) { return value["class_name"] == name; });
+         std::ranges::any_of(layer_signatures(), [&](const LayerSignature& known) {
+           return known.is_activation && value["class_name"] == known.class_name;
+         });
 }
 
 /// Gives `source` the activation's name if it has one, with these constants; else leaves it linear

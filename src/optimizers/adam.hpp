@@ -7,7 +7,7 @@
 namespace lockstep {
 
 /// Adam (Kingma and Ba, arXiv 1412.6980) in Keras's form: epsilon is added to the root of the
-/// uncorrected v, the "epsilon hat" of the paper (keras-semantics 4.3).
+/// uncorrected v, the "epsilon hat" of the paper.
 /// Slots: m, v, and vhat for AMSGrad.
 class Adam final : public Optimizer {
  public:

@@ -30,7 +30,7 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   virtual std::string class_name() const = 0;  ///< Keras's: "Adam"
-  /// {"class_name": "Adam", "config": {...}} in the keys of keras-semantics 6.1.9.
+  /// {"class_name": "Adam", "config": {...}} in Keras's keys.
   nlohmann::ordered_json to_json() const;
   /// Keras 2's legacy slot names: {"m", "v"}.
   virtual std::vector<std::string> slot_names() const = 0;

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// In the form that Keras 2 and Keras 3 both read (keras-semantics 6.1.9).
+/// In the form that Keras 2 and Keras 3 both read.
 Json keras_json(const char* class_name, Json config) {
   return {{"module", "keras.optimizers.schedules"},
           {"class_name", class_name},

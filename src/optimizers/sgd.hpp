@@ -6,7 +6,7 @@
 
 namespace lockstep {
 
-/// Gradient descent with Keras's momentum: the rate is part of the velocity (keras-semantics 4.3).
+/// Gradient descent with Keras's momentum: the rate is part of the velocity.
 /// Slots: momentum, unless that is 0.
 class Sgd final : public Optimizer {
  public:

@@ -25,7 +25,7 @@ Json read_seed(KerasConfig& config) {
   return seed == nullptr ? Json() : *seed;
 }
 
-// --- Initializers (keras-semantics 2.18) ---
+// --- Initializers ---
 
 /// Zeros, Ones and Constant.
 class Constant final : public Initializer {

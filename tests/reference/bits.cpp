@@ -21,9 +21,11 @@
 #include "src/core/grain_tree.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/random.hpp"
+#include "src/graph/training_pass.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/model/layers_text.hpp"
 #include "src/model/sequential.hpp"
+#include "tests/support/local_batch_sums.hpp"
 
 namespace lockstep {
 namespace {
@@ -48,18 +50,26 @@ void note(const std::string& what, std::span<T> values) {
 /// A network in training, as one rank of one sees it.
 class Training {
  public:
-  Training(std::string name, Shape input, const std::string& layers, const Json& optimizer,
+  Training(std::string name, const Shape& input, Network model, const Json& optimizer,
            float largest_input = 1)
-      : name_(std::move(name)),
-        largest_input_(largest_input),
-        model_(model_from_layers_text(layers)) {
+      : name_(std::move(name)), largest_input_(largest_input), model_(std::move(model)) {
     model_.build(input);
     model_.initialize(kSeed);
     model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
-    workspace_.emplace(model_.training_workspace(kFullBatch));
+    plan_ = plan_gradients(model_.graph(), GradientWay::kRows);
+    const std::vector<GradientWay> way(model_.graph().ops(), GradientWay::kRows);
+    workspace_.emplace(model_.graph(), WorkspaceUse{.training = true,
+                                                    .ops = model_.training_ops(),
+                                                    .way = way,
+                                                    .rows = {kFullBatch, kFullBatch, kFullBatch}});
+    training_pass_.emplace(model_.graph(), *workspace_, plan_, 0, kFullBatch / kGrain);
     gradients_ = FloatBuffer(model_.arena().trainable_size());
     for (std::size_t i = 0; i < model_.optimizer().slot_names().size(); ++i)
       slots_.emplace_back(model_.arena().trainable_size());
+  }
+  Training(std::string name, const Shape& input, const std::string& layers, const Json& optimizer,
+           float largest_input = 1)
+      : Training(std::move(name), input, model_from_layers_text(layers), optimizer, largest_input) {
   }
 
   void run() {
@@ -93,23 +103,31 @@ class Training {
   void run_step(std::int64_t step, std::int64_t rows, bool show) {
     const std::string at = fmt::format("{} step {}, {} rows,", name_, step, rows);
     const Range all{0, rows};
-    const Pass pass{.training = true, .seed = kSeed, .step = step};
+    const Pass pass{.training = true,
+                    .seed = kSeed,
+                    .step = step,
+                    .batch_rows = rows,
+                    .batch_sums = &batch_sums_,
+                    .writes_state = true};
     fill_input(step, rows);
-    const Matrix outputs = model_.forward(*workspace_, all, pass, /*until_logits=*/true);
-    if (show) note(at + " logits", outputs.flat());
-    add_up_losses(outputs, 1.0f / static_cast<float>(rows));
-    if (show) note(at + " outputs", outputs.flat());
-    model_.backward(*workspace_, all, pass);
-    const Range floats{0, model_.arena().trainable_size()};
-    model_.gradients(*workspace_, all, pass, {.samples = {&all, 1}, .grain = kGrain}, floats,
-                     gradients_.span().data());
-    model_.add_regularization_gradient(floats, gradients_.span().data());
+    training_pass_->run(
+        pass, {.samples = {&all, 1}, .grain = kGrain}, {gradients_.span().data(), 0},
+        [&](const Block&) {
+          const Matrix outputs = workspace_->output(all);
+          if (show) note(at + " logits", outputs.flat());
+          add_up_losses(outputs, 1.0f / static_cast<float>(rows));
+          if (show) note(at + " outputs", outputs.flat());
+        },
+        nullptr);
+    model_.add_regularization_gradient({0, model_.arena().trainable_size()},
+                                       gradients_.span().data());
     if (show) {
       for (const auto& layer : model_.layers())
         for (const Parameter& parameter : layer->parameters())
-          note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.name),
-               gradients_.span().subspan(static_cast<std::size_t>(parameter.offset),
-                                         parameter.value.size()));
+          if (parameter.trained())
+            note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.name),
+                 gradients_.span().subspan(static_cast<std::size_t>(parameter.offset),
+                                           parameter.value.size()));
     }
     Optimizer& optimizer = model_.optimizer();
     optimizer.begin_step();
@@ -146,12 +164,84 @@ class Training {
   std::string name_;
   float largest_input_;
   Network model_;
+  GradientPlan plan_;
   std::optional<Workspace> workspace_;
+  std::optional<TrainingPass> training_pass_;
+  test::LocalBatchSums batch_sums_;
   FloatBuffer gradients_;
   std::vector<FloatBuffer> slots_;
   std::vector<std::int32_t> classes_;
   std::vector<double> losses_;
 };
+
+/// Residuals around sums over the batch, a layer that is used twice, and every way to merge.
+Network branches() {
+  Network model = model_from_layers_text(
+      "Dense(18, mish), Dense(18, tanh), BatchNormalization(), Add(), Subtract(), Multiply(), "
+      "Average(), Maximum(), Minimum(), Concatenate(), Reshape((3, 12)), Permute((2, 1)), "
+      "Dot((2, 1)), Flatten(), BatchNormalization(), Dense(5, softmax)");
+  model.connect({{0, {}},         // 0
+                 {1, {0}},        // 1
+                 {2, {1}},        // 2
+                 {3, {0, 2}},     // 3: a residual
+                 {1, {3}},        // 4: the second use
+                 {4, {4, 0}},     // 5: Subtract
+                 {5, {4, 3}},     // 6: Multiply
+                 {6, {5, 6, 3}},  // 7: Average
+                 {7, {7, 5}},     // 8: Maximum
+                 {8, {7, 6}},     // 9: Minimum
+                 {9, {8, 9}},     // 10: Concatenate
+                 {10, {10}},      // 11: Reshape
+                 {11, {11}},      // 12: Permute
+                 {12, {11, 12}},  // 13: Dot
+                 {13, {13}},
+                 {14, {14}},
+                 {15, {15}}},
+                {16});
+  return model;
+}
+
+/// Those that the first networks lack, beside each other: of numbers from about -8 to 8.
+Network activations() {
+  std::string layers = "Dense(33), LayerNormalization(), Rescaling(3)";
+  std::vector<Network::Call> calls = {{0, {}}, {1, {0}}, {2, {1}}};
+  Network::Call join{0, {}};
+  for (const char* name :
+       {"exponential", "softsign", "mish", "hard_sigmoid", "hard_silu", "relu6", "hard_tanh",
+        "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "tanh_shrink", "soft_shrink",
+        "hard_shrink", "leaky_relu", "log_softmax"})
+    layers += fmt::format(", Activation({})", name);
+  layers += ", ReLU(2.5, 0.1, 0.2), ELU(0.7), Softmax()";
+  for (std::size_t layer = 3; layer < 22; ++layer) {
+    join.inputs.push_back(calls.size());
+    calls.push_back({layer, {2}});
+  }
+  join.layer = calls.size();
+  calls.push_back(join);
+  calls.push_back({join.layer + 1, {join.layer}});
+  Network model = model_from_layers_text(layers + ", Concatenate(), Dense(5, softmax)");
+  model.connect(calls, {calls.size() - 1});
+  return model;
+}
+
+/// What came after the first three: their lines stand behind the others'.
+void compute_later_layers() {
+  Training("normalizations", {29},
+           "Dense(24, use_bias=False), BatchNormalization(momentum=0.9), PReLU(), Reshape((6, 4)), "
+           "Dense(18), LayerNormalization(), GroupNormalization(3), LeakyReLU(0.1), "
+           "RMSNormalization(), BatchNormalization(axis=2, scale=False), PReLU(shared_axes=[1]), "
+           "Flatten(), UnitNormalization(), Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("noise", {21},
+           "GaussianNoise(0.1), Dense(23, selu), AlphaDropout(0.1), Dense(24), "
+           "GaussianDropout(0.2), RepeatVector(2), SpatialDropout1D(0.3), Flatten(), "
+           "Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("activations", {37}, activations(), "adam").run();
+  Training("branches", {20}, branches(), "adam").run();
+}
 
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
@@ -177,6 +267,7 @@ void compute() {
   // been rounded, and 0 on aarch64, which flushes first.
   Training("tiny", {37}, "Dense(40, gelu), Dense(24, tanh), Dense(5, softmax)", "adam", 1e-36f)
       .run();
+  compute_later_layers();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""The cases of keras_layers.py for convolutions: each with the weights after three steps of Adam. Inputs and weights
-are quarters, so that sums are exact in any order.
+"""The cases of keras_layers.py for convolutions: inputs and weights are quarters, so that sums are exact in any order.
 
     keras_convolution.py DIR [CLASS ...]
 """
@@ -22,7 +21,7 @@ def cases_of(class_name, *which):
     unless they name one."""
     def cases():
         for i, (name, shape, config, *more) in enumerate(which):
-            options = {"rows": 2, "adam": True, **dict(*more)}
+            options = {"rows": 2, **dict(*more)}
             for keras in (2, 3) if i == 0 else (options.pop("keras", 2 + i % 2),):
                 yield keras_layers.case(name, keras, class_name, config, shape, inputs=quarter_inputs,
                                         draw=quarters, **options)
@@ -41,7 +40,7 @@ def channels_first():
                                       ("AveragePooling2D", (2, 2, 4), {"pool_size": 2}),
                                       ("GlobalAveragePooling2D", (3, 2, 2), {"keepdims": True}),
                                       ("GlobalAveragePooling1D", (3, 2), {})):
-        yield from both(class_name, shape, config, adam=False)
+        yield from both(class_name, shape, config)
 
 
 def window(filters, kernel_size, **config):

@@ -17,19 +17,16 @@ tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorfl
 convolutions: tf_keras 2.21) and Keras 3.15; tests/system/keras_files_test.py reads it. Needs, from PyPI: one of
 tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
 """
-import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
 import h5py
 import numpy as np
+
+import real_keras
+from real_keras import find_keras
 
 ROWS, IMAGE, CLASSES = 12, (4, 4), 3
 
@@ -42,22 +39,6 @@ def rows():
     return {"images": images, "flat": images.reshape(ROWS, -1), "labels": labels,
             "one_hot": np.eye(CLASSES, dtype=np.float32)[labels], "binary": (labels == 1).astype(np.float32),
             "values": random.normal(size=ROWS).astype(np.float32)}
-
-
-def find_keras(name):
-    if name == "keras3":
-        import keras
-        assert keras.__version__.startswith("3"), keras.__version__
-        return keras, keras.__version__
-    try:
-        import tensorflow as tf
-        import keras as installed
-        if installed.__version__.startswith("2"):
-            return tf.keras, installed.__version__
-    except ImportError:
-        pass
-    import tf_keras
-    return tf_keras, tf_keras.__version__
 
 
 class Shapes:
@@ -298,20 +279,14 @@ SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
 
 
-def write_rows(directory):
-    with h5py.File(directory / "rows.h5", "w") as file:
-        for name, values in rows().items():
-            file.create_dataset(name, data=values)
-
-
 def write(name, directory, shapes):
-    keras, version = find_keras(name)
+    keras = find_keras(name)
     listing = directory / f"{name}.json"
-    content = json.loads(listing.read_text()) if shapes else {"version": version, "files": {}}
+    content = json.loads(listing.read_text()) if shapes else {"version": keras.__version__, "files": {}}
     for shape in shapes or SHAPES:
         keras.utils.set_random_seed(SHAPES.index(shape) + 1)
         content["files"][shape] = getattr(Shapes(keras, name, directory), shape)()
-        print(f"{name} {version}: {shape}")
+        print(f"{name} {keras.__version__}: {shape}")
     listing.write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -386,7 +361,8 @@ def installed_keras():
 
 
 def check(lockstep, directory, name):
-    keras, version = find_keras(name or installed_keras())
+    keras = find_keras(name or installed_keras())
+    version = keras.__version__
     failed = 0
     for listing in sorted(directory.glob("*.json")):
         files = json.loads(listing.read_text())
@@ -398,13 +374,8 @@ def check(lockstep, directory, name):
             network = entry["predict"] if len(entry["predict"]) > 1 else ["--from", *entry["predict"]]
             with tempfile.TemporaryDirectory() as scratch:
                 final = pathlib.Path(scratch) / "run" / "final.h5"
-                command = [lockstep, "train", "--data", "rows.h5", "--x", entry["x"], "--y", entry["y"], "--run-dir",
-                           final.parent, "--steps-per-epoch", "1", "--verbose", "0", *network, *entry["train"]]
-                subprocess.run(command, check=True, cwd=directory)
-                subprocess.run([lockstep, "predict", final, "--data", "rows.h5", "--x", entry["x"], "--out",
-                                final.parent / "p.h5"], check=True, cwd=directory, stdout=subprocess.DEVNULL)
-                with h5py.File(final.parent / "p.h5") as file:
-                    ours = file["predictions"][:]
+                ours = real_keras.train_and_predict(
+                    lockstep, directory, ["--y", entry["y"], *network, *entry["train"]], entry["x"], final)
                 theirs = keras.models.load_model(final, compile=False).predict(rows()[entry["x"]], verbose=0)
             difference = float(np.abs(ours - theirs).max())
             # Keras 3 reads other functions out of Keras 1's and 2's files as well.
@@ -416,29 +387,5 @@ def check(lockstep, directory, name):
     return failed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("keras", choices=["keras2", "keras3"])
-    writing.add_argument("directory", type=pathlib.Path)
-    writing.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
-    commands.add_parser("write-old").add_argument("directory", type=pathlib.Path)
-    checking = commands.add_parser("check")
-    checking.add_argument("lockstep", type=pathlib.Path)
-    checking.add_argument("directory", type=pathlib.Path)
-    checking.add_argument("keras", nargs="?", choices=["keras2", "keras3"])
-    args = parser.parse_args()
-    if args.command == "check":
-        return check(args.lockstep.resolve(), args.directory, args.keras)
-    args.directory.mkdir(parents=True, exist_ok=True)
-    write_rows(args.directory)
-    if args.command == "write":
-        write(args.keras, args.directory, args.shapes)
-    else:
-        write_old(args.directory)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-old": write_old}, check, SHAPES))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Functional models - branches, shared layers, models as layers - as real Keras writes and trains them.
 
-    keras_graphs.py write KERAS DIR
+    keras_graphs.py write KERAS DIR [SHAPE ...]
         KERAS: keras2 (tf_keras) or keras3. Writes each model's network as JSON and its first weights; the model in the
         middle of its training, with the optimizer's state, as .h5 and .keras; and into DIR/KERAS.json its predictions
         and the loss of each step, one batch after the other without shuffling.
@@ -10,7 +10,7 @@
         Random networks as JSON whose list of layers is shuffled, with the order that both Keras give to the layers; and
         Keras 2's summary of a graph.
 
-    keras_graphs.py check LOCKSTEP DIR
+    keras_graphs.py check LOCKSTEP DIR [KERAS]
         Trains each of the models on by LOCKSTEP, for two steps, and opens what comes out in both Keras: the network, its
         order of layers, and its predictions.
 
@@ -18,29 +18,22 @@ tests/reference/keras_graphs was made by the first two, with tf_keras 2.21 and K
 tests/system/keras_graphs_test.py, network_plan_test.cpp and summary_test.cpp of tests/src/model read it. Needs, from PyPI: keras,
 tensorflow, tf_keras, h5py.
 """
-import argparse
 import json
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
 import h5py
 import numpy as np
+
+import real_keras
+from real_keras import find_keras
 
 ROWS, INPUTS, CLASSES, BATCH = 22, 8, 3, 8  # batches of 8, 8 and 6
 STEPS, MIDDLE = 50, 21  # the middle is the end of the rows
 MIDDLES = {"branches": ("h5",), "transfer": ("keras", "h5"), "twins": ("h5",), "deep": ("keras", "h5")}
 GRAPHS = 8
-
-
-def find_keras(name):
-    return __import__({"keras2": "tf_keras", "keras3": "keras"}[name])
 
 
 def rows():
@@ -155,21 +148,22 @@ def batch(step):
     return slice(first, min(first + BATCH, ROWS))
 
 
-def write(name, directory):
+def write(name, directory, shapes):
     keras = find_keras(name)
     data = rows()
     predict = lambda model: np.asarray(model.predict(data["x"], verbose=0), np.float64).tolist()
-    entries = {}
-    for shape in NAMES:
-        keras.utils.set_random_seed(len(entries) + 1)
+    listing = directory / f"{name}.json"
+    content = json.loads(listing.read_text()) if shapes else {"version": keras.__version__, "models": {}}
+    for shape in shapes or NAMES:
+        keras.utils.set_random_seed(NAMES.index(shape) + 1)
         keras.backend.clear_session()
         model, y, words = getattr(Models(keras), shape)()
         file = f"{name}_{shape}"
         weights = f"{file}.{'weights.h5' if name == 'keras3' else 'h5'}"
         (directory / f"{file}.json").write_text(model.to_json())
         model.save_weights(directory / weights)
-        entry = entries[shape] = {"network": ["--model", f"{file}.json", "--weights", weights], "compile": words, "y": y,
-                                  "predictions": predict(model), "losses": []}
+        entry = content["models"][shape] = {"network": ["--model", f"{file}.json", "--weights", weights], "compile": words,
+                                            "y": y, "predictions": predict(model), "losses": []}
         for step in range(STEPS):
             if step == MIDDLE:
                 for ending in MIDDLES.get(shape, ()):  # .keras first: Keras 3 forgets the optimizer in saving .h5
@@ -180,7 +174,7 @@ def write(name, directory):
             entry["losses"].append(float(model.train_on_batch(data["x"][batch(step)], data[y][batch(step)])))
         entry["predictions at the end"] = predict(model)
         print(f"{name} {keras.__version__}: {shape}, losses {entry['losses'][0]:.6f} to {entry['losses'][-1]:.6f}")
-    (directory / f"{name}.json").write_text(json.dumps({"version": keras.__version__, "models": entries}) + "\n")
+    listing.write_text(json.dumps(content) + "\n")
 
 
 # --- The order of layers ---
@@ -243,22 +237,20 @@ def write_summary(directory):
     (directory / "summary.json").write_text(model.to_json())
 
 
+def write_all_orders(directory):
+    write_orders(directory)
+    write_summary(directory)
+
+
 # --- What Lockstep makes of them ---
 
-def trained(lockstep, directory, network, y, final):
-    """Two steps; what Lockstep predicts, and its order of layers."""
-    run = lambda *words: subprocess.run([lockstep, *map(str, words)], check=True, cwd=directory, stdout=subprocess.DEVNULL)
-    run("train", *network, "--data", "rows.h5", "--x", "x", "--y", y, "--run-dir", final.parent, "--epochs", 2,
-        "--steps-per-epoch", 1, "--verbose", 0)
-    run("predict", final, "--data", "rows.h5", "--x", "x", "--out", final.parent / "p.h5")
-    with h5py.File(final.parent / "p.h5") as file:
-        predictions = file["predictions"][:]
+def order_in(final):
     with h5py.File(final) as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
-    return predictions, [layer["config"]["name"] for layer in layers]
+    return [layer["config"]["name"] for layer in layers]
 
 
-def check(lockstep, directory):
+def check(lockstep, directory, name):
     failed = 0
     for listing in ("keras2", "keras3"):
         for shape, entry in json.loads((directory / f"{listing}.json").read_text())["models"].items():
@@ -267,8 +259,10 @@ def check(lockstep, directory):
             for network in networks:
                 with tempfile.TemporaryDirectory() as scratch:
                     final = pathlib.Path(scratch) / "run" / "final.h5"
-                    ours, order = trained(lockstep, directory, network, entry["y"], final)
-                    for keras in map(find_keras, ("keras2", "keras3")):
+                    ours = real_keras.train_and_predict(
+                        lockstep, directory, [*network, "--y", entry["y"], "--epochs", 2], "x", final)
+                    order = order_in(final)
+                    for keras in map(find_keras, [name] if name else ["keras2", "keras3"]):
                         model = keras.models.load_model(final, compile=False)
                         difference = float(np.abs(ours - model.predict(rows()["x"], verbose=0)).max())
                         in_order = [layer.name for layer in model.layers] == order
@@ -278,30 +272,5 @@ def check(lockstep, directory):
     return failed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("write")
-    writing.add_argument("keras", choices=["keras2", "keras3"])
-    writing.add_argument("directory", type=pathlib.Path)
-    commands.add_parser("write-orders").add_argument("directory", type=pathlib.Path)
-    checking = commands.add_parser("check")
-    checking.add_argument("lockstep", type=pathlib.Path)
-    checking.add_argument("directory", type=pathlib.Path)
-    args = parser.parse_args()
-    if args.command == "check":
-        return check(args.lockstep.resolve(), args.directory)
-    args.directory.mkdir(parents=True, exist_ok=True)
-    if args.command == "write-orders":
-        write_orders(args.directory)
-        write_summary(args.directory)
-        return 0
-    with h5py.File(args.directory / "rows.h5", "w") as file:
-        for name, values in rows().items():
-            file.create_dataset(name, data=values)
-    write(args.keras, args.directory)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(real_keras.main(__doc__, rows, write, {"write-orders": write_all_orders}, check, NAMES))

@@ -33,7 +33,7 @@ def merging(class_name, inputs=keras_layers.random_inputs, most=3):
     def cases():
         for keras in (2, 3):
             def one(name, *shapes):
-                return case(name, keras, class_name, {}, *shapes, inputs=inputs)
+                return case(name, keras, class_name, {}, *shapes, inputs=inputs, whole=name == "two")
             yield one("two", (5,), (5,))
             yield one("repeated", (2, 1, 4), (2, 3, 1))
             yield one("ranks", (3,), (2, 3))
@@ -46,7 +46,7 @@ def merging(class_name, inputs=keras_layers.random_inputs, most=3):
 def concatenate():
     for keras in (2, 3):
         def one(name, axis, *shapes):
-            return case(name, keras, "Concatenate", {"axis": axis}, *shapes)
+            return case(name, keras, "Concatenate", {"axis": axis}, *shapes, whole=name == "last")
         yield one("last", -1, (2,), (3,), (1,))
         yield one("last_by_number", 2, (2, 3), (2, 1))
         yield one("first", 1, (1, 3), (4, 3), (2, 3))
@@ -56,7 +56,8 @@ def concatenate():
 def dot():
     for keras in (2, 3):
         def one(name, axes, *shapes, normalize=False):
-            return case(name, keras, "Dot", {"axes": axes, "normalize": normalize}, *shapes, rows=2)
+            return case(name, keras, "Dot", {"axes": axes, "normalize": normalize}, *shapes, rows=2,
+                        whole=name == "vectors")
         yield one("vectors", 1, (5,), (5,))
         yield one("cosine", -1, (5,), (5,), normalize=True)
         yield one("scores", 2, (3, 4), (2, 4))
@@ -73,32 +74,32 @@ def prelu():
         for shared in (None, [1], [2], [1, 2], [1, 3], [3, 2, 1]):
             name = "shared_" + "_".join(map(str, shared or ["none"]))
             yield case(name, keras, "PReLU", {"shared_axes": shared}, (2, 3, 2), inputs=with_zeros)
-        yield case("vector", keras, "PReLU", {}, (7,))
+        yield case("vector", keras, "PReLU", {}, (7,), whole=True)
 
 
 def permute():
     for keras in (2, 3):
-        yield case("matrix", keras, "Permute", {"dims": [2, 1]}, (3, 4))
+        yield case("matrix", keras, "Permute", {"dims": [2, 1]}, (3, 4), whole=True)
         yield case("cube", keras, "Permute", {"dims": [3, 1, 2]}, (2, 3, 4))
         yield case("last_stays", keras, "Permute", {"dims": [2, 1, 3]}, (2, 3, 4))
 
 
 def repeat_vector():
     for keras in (2, 3):
-        yield case("three", keras, "RepeatVector", {"n": 3}, (4,))
+        yield case("three", keras, "RepeatVector", {"n": 3}, (4,), whole=True)
         yield case("one", keras, "RepeatVector", {"n": 1}, (4,))
 
 
 def masking():
     for keras in (2, 3):
-        yield case("zero", keras, "Masking", {}, (3, 2), inputs=masked(0))
+        yield case("zero", keras, "Masking", {}, (3, 2), inputs=masked(0), whole=True)
         yield case("other", keras, "Masking", {"mask_value": -1.5}, (3, 2, 2), inputs=masked(-1.5))
 
 
 def changes_nothing(class_name, config, shape):
     def cases():
         for keras in (2, 3):
-            yield case("inference", keras, class_name, config, shape, training=False)
+            yield case("inference", keras, class_name, config, shape, training=False, whole=True)
     return cases
 
 

@@ -33,17 +33,6 @@ std::size_t floats(std::int64_t rows, const Shape& shape) {
 
 }  // namespace
 
-std::span<double> LocalBatchSums::of_subtree(std::size_t subtree, std::size_t width) {
-  sums_.resize(std::max(sums_.size(), (subtree + 1) * width));
-  return std::span(sums_).subspan(subtree * width, width);
-}
-
-void LocalBatchSums::add_up(std::span<double> totals) {
-  ++exchanges;
-  std::ranges::copy(std::span(sums_).first(totals.size()), totals.begin());
-  sums_.clear();
-}
-
 LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, const Pass& pass,
                    std::int64_t block_grains, bool inference)
     : layer_(layer), rows_(rows), pass_(pass) {

@@ -8,19 +8,9 @@
 
 #include "src/graph/training_pass.hpp"
 #include "src/layers/layer.hpp"
+#include "tests/support/local_batch_sums.hpp"
 
 namespace lockstep::test {
-
-/// Sums over the batch where one rank has all rows, as one subtree.
-class LocalBatchSums final : public BatchSums {
- public:
-  std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;
-  void add_up(std::span<double> totals) override;
-  int exchanges = 0;
-
- private:
-  std::vector<double> sums_;
-};
 
 /// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
 /// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows. `inference`: called with

@@ -13,22 +13,20 @@
 
 #include "distributed/training/batch_feed.hpp"
 #include "distributed/training/loss_sums.hpp"
-#include "distributed/update/allreduce_optimizer.hpp"
 #include "distributed/update/gradient_ways.hpp"
-#include "distributed/update/sharded_optimizer.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/random.hpp"
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
 #include "src/layers/merging.hpp"
+#include "tests/support/host_setting.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
 
 namespace lockstep {
 namespace {
 
-using Strategy = DistributedOptimizer::Strategy;
 constexpr std::int64_t kClasses = 4;
 constexpr std::int64_t kBatch = 24;
 constexpr std::int64_t kRows = 2 * kBatch + 13;  // a last batch of 13
@@ -87,51 +85,22 @@ std::vector<GradientWay> kernel_ways(const Network& model, int host_ranks) {
   return ways;
 }
 
-/// The strategy, and for kSharded how many ranks lie on a host, one after the other or by turns.
-struct Setting {
-  std::string name;
-  Strategy strategy = Strategy::kSharded;
-  int per_host = 100;
-  bool by_turns = false;
-};
-void PrintTo(const Setting& setting, std::ostream* out) {
-  *out << setting.name;
-}
-
-std::unique_ptr<DistributedOptimizer> make_distributed(const Setting& setting, Network& model,
-                                                       const Communicator& communicator,
-                                                       std::span<const StepPlan> plans,
-                                                       std::optional<std::int64_t> block_grains) {
-  const DistributedOptimizer::Options options{
-      .bucket_floats = 1000, .loss_sums = loss_sum_count(model), .block_grains = block_grains};
-  std::unique_ptr<DistributedOptimizer> optimizer;
-  if (setting.strategy == Strategy::kAllreduce) {
-    optimizer = std::make_unique<AllreduceOptimizer>(model, communicator, options, plans);
-  } else {
-    const int hosts = (communicator.size() + setting.per_host - 1) / setting.per_host;
-    const int host =
-        setting.by_turns ? communicator.rank() % hosts : communicator.rank() / setting.per_host;
-    optimizer = std::make_unique<ShardedOptimizer>(model, communicator, communicator.split(host),
-                                                   options, plans);
-  }
-  optimizer->set_up();
-  return optimizer;
-}
-
 struct Trained {
   std::string weights;         ///< SHA-256, moving statistics included
   std::vector<double> losses;  ///< sums of loss and metric of each step
 };
 
 /// As Trainer makes its steps, without shuffling.
-Trained train(Network& model, const Communicator& communicator, const Setting& setting,
+Trained train(Network& model, const Communicator& communicator, const test::HostSetting& setting,
               const test::TinyData& data, std::int64_t grain, std::int64_t epochs = kEpochs,
               std::optional<std::int64_t> block_grains = {}) {
   const std::vector<StepPlan> plans{StepPlan(kBatch, grain, communicator.size()),
                                     StepPlan(kRows % kBatch, grain, communicator.size())};
   Trained trained;
   {
-    const auto optimizer = make_distributed(setting, model, communicator, plans, block_grains);
+    const DistributedOptimizer::Options options{
+        .bucket_floats = 1000, .loss_sums = loss_sum_count(model), .block_grains = block_grains};
+    const auto optimizer = test::make_distributed(setting, model, communicator, options, plans);
     BatchFeed feed(data.view(), model, kBatch, false, 0);
     LossSums loss_sums(model);
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -179,7 +148,7 @@ std::vector<float> state_of(const Network& model) {
   return state;
 }
 
-class BatchNormOverRanks : public testing::TestWithParam<Setting> {
+class BatchNormOverRanks : public testing::TestWithParam<test::HostSetting> {
  protected:
   const Communicator communicator_ = test::world();
 
@@ -207,13 +176,7 @@ class BatchNormOverRanks : public testing::TestWithParam<Setting> {
     }
   }
 };
-INSTANTIATE_TEST_SUITE_P(Settings, BatchNormOverRanks,
-                         testing::Values(Setting{"Allreduce", Strategy::kAllreduce},
-                                         Setting{"OneHost"},
-                                         Setting{"HostsOfOne", Strategy::kSharded, 1},
-                                         Setting{"HostsOfTwo", Strategy::kSharded, 2},
-                                         Setting{"HostsOfThree", Strategy::kSharded, 3},
-                                         Setting{"HostsOfTwoByTurns", Strategy::kSharded, 2, true}),
+INSTANTIATE_TEST_SUITE_P(Settings, BatchNormOverRanks, testing::ValuesIn(test::host_settings()),
                          [](const auto& setting) { return setting.param.name; });
 
 TEST_P(BatchNormOverRanks, GivesOneRanksBitsWithGradientsByRows) {

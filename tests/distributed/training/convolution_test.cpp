@@ -22,11 +22,12 @@ constexpr std::int64_t kClasses = 3;
 constexpr std::int64_t kBatch = 24;
 constexpr std::int64_t kRows = 2 * kBatch + 13;  // a last batch of 13
 
-/// Stride, groups and a transpose; gradients by rows, whatever the host.
+/// Stride, groups, a transpose and a separable one; gradients by rows, whatever the host.
 constexpr const char* kNarrow =
     "Input((7, 6, 4)), Conv2D(6, 3, strides=2, padding=same, groups=2, activation=relu), "
     "Conv2DTranspose(5, 3, 2, activation=tanh), Conv2D(4, 2, dilation_rate=2, use_bias=False), "
-    "Conv2D(3, 1, activation=relu), Flatten(), Dense(3, softmax)";
+    "SeparableConv2D(5, 2, 2, activation=relu), Conv2D(3, 1, activation=relu), Flatten(), Dense(3, "
+    "softmax)";
 /// More parameters than positions: gradients by owners.
 constexpr const char* kWide =
     "Input((3, 16)), Conv1D(64, 3, strides=2, padding=causal, activation=relu), "

@@ -6,7 +6,7 @@
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
 
-/// Keras's rules (keras-semantics 5.1), on scripted histories. Epochs count from 0, as in Keras.
+/// Keras's rules, on scripted histories. Epochs count from 0, as in Keras.
 namespace lockstep {
 namespace {
 

@@ -7,7 +7,7 @@
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
 
-/// Keras's rules (keras-semantics 5.2), on scripted histories.
+/// Keras's rules, on scripted histories.
 namespace lockstep {
 namespace {
 

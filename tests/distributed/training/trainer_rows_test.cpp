@@ -131,7 +131,7 @@ TEST(TrainerRows, WeighsTheLossOfTheLastPartialBatchByItsRows) {
 
   const History history = trainer.fit(data.view());
 
-  EXPECT_NEAR(history[0].loss, 0.666667, 1e-6);  // keras-semantics 8.1
+  EXPECT_NEAR(history[0].loss, 0.666667, 1e-6);  // by samples, not by batches
   ASSERT_EQ(recorder->reports.size(), 2u);
   EXPECT_NEAR(recorder->reports[0].loss, 0.5, 1e-6);
   EXPECT_NEAR(recorder->reports[1].loss, 0.666667, 1e-6);

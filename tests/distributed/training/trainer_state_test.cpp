@@ -97,9 +97,45 @@ History history_with_wish(Network& model, const TinyData& data, int rank, bool s
   return trainer.fit(data.view());
 }
 
-TEST_F(TrainerState, FollowsTheWishesOfRankZeroOnAllRanks) {
-  EXPECT_EQ(history_with_wish(model_, data_, 0, true).size(), 2u);
+TEST_F(TrainerState, StopsAfterTheEpochIfAnyRankAsksForIt) {
+  for (int rank = 0; rank < communicator_.size(); ++rank)
+    EXPECT_EQ(history_with_wish(model_, data_, rank, true).size(), 2u);
+}
 
+/// Asks one rank's trainer to stop after a step of epoch 2.
+class Stopper final : public Callback {
+ public:
+  Stopper(int rank, std::int64_t step) : rank_(rank), step_(step) {}
+  void on_step_end(Trainer& trainer, const StepReport& report) override {
+    steps += 1;
+    if (report.epoch == 2 && report.step == step_ && trainer.communicator().rank() == rank_)
+      trainer.stop();
+  }
+  void on_epoch_end(Trainer&, const EpochReport&) override { ++epochs; }
+
+  std::int64_t steps = 0, epochs = 0;
+
+ private:
+  int rank_;
+  std::int64_t step_;
+};
+
+TEST_F(TrainerState, StopsAllRanksAtTheSameStepWhicheverAsks) {
+  for (const auto sync :
+       {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce})
+    for (int rank = 0; rank < communicator_.size(); ++rank)
+      for (const std::int64_t step : {1, 4}) {
+        Trainer trainer(model_, world(), {.epochs = 4, .batch_size = 6, .sync = sync});
+        const auto stopper = std::make_shared<Stopper>(rank, step);
+        trainer.add_callback(stopper);
+        EXPECT_EQ(trainer.fit(data_.view()).size(), 2u);
+        EXPECT_EQ(stopper->epochs, 2);
+        EXPECT_EQ(stopper->steps, 4 + std::min<std::int64_t>(step + 1, 4));  // 4 in an epoch
+        EXPECT_EQ(model_.optimizer().iterations(), stopper->steps);
+      }
+}
+
+TEST_F(TrainerState, TakesTheRateThatRankZeroAsksFor) {
   const History history = history_with_wish(model_, data_, 0, false);
   ASSERT_EQ(history.size(), 4u);
   EXPECT_NEAR(history[1].learning_rate, 0.001, 1e-9);
@@ -108,9 +144,8 @@ TEST_F(TrainerState, FollowsTheWishesOfRankZeroOnAllRanks) {
   test::expect_same_everywhere(communicator_, model_.weights_sha256());
 }
 
-TEST_F(TrainerState, IgnoresTheWishesOfOtherRanks) {
+TEST_F(TrainerState, IgnoresTheRatesOfOtherRanks) {
   if (communicator_.size() == 1) GTEST_SKIP() << "needs two ranks";
-  EXPECT_EQ(history_with_wish(model_, data_, 1, true).size(), 4u);
   EXPECT_NEAR(history_with_wish(model_, data_, 1, false)[3].learning_rate, 0.001, 1e-9);
 }
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <random>
 
-#include "tests/support/ranks.hpp"
+#include "tests/io/io_test_support.hpp"
 
 namespace lockstep {
 namespace {

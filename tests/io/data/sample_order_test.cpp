@@ -111,7 +111,7 @@ TEST(SampleOrder, RefusesNoRowsAndImpossibleEpochs) {
   expect_error(ExitCode::kUsage, {"epoch", "-1"}, [&] { order.begin_epoch(-1); });
 }
 
-/// The table of keras-semantics 1.2.
+/// int(n * (1 - split)) in double, as Keras computes it.
 TEST(ValidationSplit, CutsWhereKerasCuts) {
   EXPECT_EQ(training_rows(60000, 0.2), 48000);
   EXPECT_EQ(training_rows(60000, 0.1), 54000);

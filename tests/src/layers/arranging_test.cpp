@@ -42,6 +42,31 @@ TEST(Permute, AxesAreTakenFromWhereDimsSay) {
           EXPECT_EQ(y[row * 24 + (c * 2 + a) * 3 + b], run.x()[row * 24 + (a * 3 + b) * 4 + c]);
 }
 
+TEST(Permute, IsTakenBackByItsInverseAlone) {
+  Permute layer({2, 3, 1}), inverse({3, 1, 2});
+  Graph graph;
+  const auto apply = [&](Layer& one, std::size_t value) { return one.apply(graph, {&value, 1}); };
+  const std::size_t input = graph.add_input({2, 3, 4});
+  const std::size_t once = apply(layer, input), twice = apply(layer, once);
+  EXPECT_EQ(graph.shape(twice), (Shape{4, 2, 3}));
+  EXPECT_EQ(graph.ops(), 2u);
+  EXPECT_EQ(apply(inverse, once), input);
+  EXPECT_EQ(apply(inverse, twice), once);
+  EXPECT_EQ(graph.ops(), 2u);
+  // A mask ends at the first one, and does not come back.
+  const std::size_t masked = graph.add_input({2, 3, 4});
+  graph.set_mask(masked, "masking");
+  EXPECT_TRUE(graph.mask(apply(inverse, apply(layer, masked))).empty());
+}
+
+TEST(Permute, OfAnAxisOfOnePositionMovesNothing) {
+  Permute layer({2, 3, 1});
+  Graph graph;
+  const std::size_t input = graph.add_input({1, 3, 4});
+  EXPECT_EQ(graph.shape(layer.apply(graph, {&input, 1})), (Shape{3, 4, 1}));
+  EXPECT_EQ(graph.ops(), 0u);
+}
+
 TEST(Permute, RefusesWhatIsNoPermutation) {
   for (const Shape& dims : {Shape{1, 1}, Shape{2, 3}, Shape{0, 1}})
     expect_error(

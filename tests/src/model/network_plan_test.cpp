@@ -7,9 +7,10 @@
 
 #include "src/layers/layer.hpp"
 #include "src/model/model_json.hpp"
-#include "tests/src/model/expect_error.hpp"
+#include "tests/src/model/graph_json.hpp"
+#include "tests/src/model/reference_json.hpp"
 
-// Against the files of tests/reference/keras_graphs.py: what real Keras wrote, and its order.
+// Also against the files of tests/reference/keras_graphs.py: what real Keras wrote, and its order.
 namespace lockstep {
 namespace {
 
@@ -49,35 +50,6 @@ std::string calls(const Network& model) {
     text += model.calls()[i].inference ? "; inference)" : ")";
   }
   return text;
-}
-
-ordered_json input(const std::string& name, int width = 4) {
-  return {{"class_name", "InputLayer"},
-          {"config", {{"name", name}, {"batch_input_shape", {nullptr, width}}}},
-          {"name", name},
-          {"inbound_nodes", ordered_json::array()}};
-}
-
-ordered_json layer(const std::string& class_name, const std::string& name,
-                   const ordered_json& nodes, ordered_json config = ordered_json::object()) {
-  config["name"] = name;
-  return {{"class_name", class_name}, {"config", config}, {"name", name}, {"inbound_nodes", nodes}};
-}
-
-/// One call on tensors of calls: {{"a", 0}, {"b", 1}}.
-ordered_json on(const std::vector<std::pair<std::string, int>>& inputs) {
-  ordered_json node = ordered_json::array();
-  for (const auto& [name, call] : inputs) node.push_back({name, call, 0, ordered_json::object()});
-  return node;
-}
-
-ordered_json model_of(const ordered_json& layers, const std::string& output) {
-  return {{"class_name", "Functional"},
-          {"config",
-           {{"name", "model"},
-            {"layers", layers},
-            {"input_layers", {{"in", 0, 0}}},
-            {"output_layers", {{output, 0, 0}}}}}};
 }
 
 TEST(NetworkPlan, HasKerasOrderOfLayers) {
@@ -223,6 +195,66 @@ TEST(NetworkPlan, OnlyTheLayersOfACircleAndCallsThatAreMissingAreNamed) {
       },
       testing::AllOf(HasSubstr("(a): expected the name of a layer as input, got nobody"),
                      testing::Not(HasSubstr("problems"))));
+}
+
+/// Called once, on first calls.
+ordered_json dense_on(const std::string& name, const std::vector<std::string>& inputs, int units) {
+  std::vector<std::pair<std::string, int>> calls;
+  for (const std::string& input : inputs) calls.emplace_back(input, 0);
+  return layer("Dense", name, ordered_json::array({on(calls)}), {{"units", units}});
+}
+
+TEST(NetworkPlan, FunctionalChainIsReadInItsOwnOrder) {
+  const ordered_json json = model_of(
+      {dense_on("c", {"b"}, 3), dense_on("b", {"a"}, 2), input("in"), dense_on("a", {"in"}, 5)},
+      "c");
+  const Network model = model_from_json(json);
+
+  ASSERT_EQ(model.layers().size(), 4u);
+  EXPECT_EQ(model.layers()[1]->name(), "a");
+  EXPECT_EQ(model.layers()[3]->name(), "c");
+  EXPECT_EQ(model.output_shape(), Shape{3});
+  EXPECT_EQ(model_to_json(model)["class_name"], "Sequential");
+}
+
+TEST(NetworkPlan, GraphsThatMakeNoNetworkAreRefusedByTheLayersNames) {
+  const auto graph = [](const ordered_json& layers) { return model_of(layers, "a"); };
+  const ordered_json in = input("in"), a = dense_on("a", {"in"}, 4);
+  expect_refused(graph({in, a, dense_on("b", {"a"}, 4)}),
+                 "(b): expected every layer to lead to an output");
+  expect_refused(graph({in, input("other"), a}),
+                 "(other): expected every InputLayer among input_layers");
+  expect_refused(graph({in, dense_on("a", {"nobody"}, 4)}),
+                 "(a): expected the name of a layer as input, got nobody");
+  expect_refused(graph({in, dense_on("a", {"b"}, 4), dense_on("b", {"a"}, 4)}),
+                 "expected inputs that do not depend on the layer itself, got b at model JSON: "
+                 "config.layers[1] (a)");
+  expect_refused(graph({in, layer("Dense", "a", ordered_json::array(), {{"units", 4}})}),
+                 "(a): expected an input of the layer, got none");
+  expect_refused(graph({in, a, dense_on("a", {"in"}, 4)}),
+                 "expected every layer to have a name of its own, got it twice at model JSON: "
+                 "config.layers[2] (a)");
+  expect_refused(graph({in, dense_on("a", {"in", "in"}, 4)}), "(a): expected one input, got 2");
+  expect_refused(model_of({in, a}, "nobody"),
+                 "expected layers of the model as output_layers, got nobody");
+}
+
+TEST(NetworkPlan, ASharedLayerIsOneLayerWithSeveralCalls) {
+  ordered_json json = model_of({input("in"), dense_on("a", {"in"}, 4)}, "a");
+  json["config"]["layers"][1]["inbound_nodes"].push_back({{"a", 0, 0, ordered_json::object()}});
+  json["config"]["output_layers"] = {{"a", 1, 0}};
+  const Network model = model_from_json(json);
+
+  EXPECT_EQ(model.layers().size(), 2u);
+  EXPECT_EQ(model.calls().size(), 3u);
+  EXPECT_EQ(model.parameter_count(), 4 * 4 + 4);
+  EXPECT_EQ(model.graph().ops(), 2u);
+  const ordered_json written = model_to_json(model);
+  EXPECT_EQ(written["class_name"], "Functional");
+  EXPECT_EQ(model_to_json(model_from_json(written)), written);
+
+  json["config"]["layers"][1]["config"]["units"] = 5;  // of which the second call knows nothing
+  expect_refused(json, "expected an input with a last axis of 4, got (None, 5)");
 }
 
 }  // namespace

@@ -28,13 +28,13 @@ void expect_refused(const std::string& training_config, const std::string& messa
       ExitCode::kBadData, [&] { compiled(training_config); }, HasSubstr(message));
 }
 
-// keras-semantics 6.1.9.
+// As Keras 2 writes it.
 constexpr const char* kKeras2 = R"json(
 {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "weighted_metrics": null, "loss_weights": null,
  "optimizer_config": {"class_name": "Adam",
    "config": {"name": "Adam", "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07, "amsgrad": false}}})json";
 
-// keras-semantics 6.2.
+// As Keras 3 writes it.
 constexpr const char* kKeras3 = R"json(
 {"optimizer": {"module": "keras.optimizers", "class_name": "Adam",
    "config": {"name": "adam", "learning_rate": 0.0010000000474974513, "weight_decay": null, "clipnorm": null, "global_clipnorm": null,

@@ -44,7 +44,7 @@ struct State {
   std::vector<std::vector<float>> slots;
 };
 
-// keras-semantics 8.1.
+// By hand, in double, from the formulas of Keras's optimizers.
 struct Vector {
   const char* title;
   const char* class_name;

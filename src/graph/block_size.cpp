@@ -1,4 +1,4 @@
-#include "src/graph/schedule.hpp"
+#include "src/graph/block_size.hpp"
 
 #include <unistd.h>
 

@@ -14,13 +14,13 @@ namespace lockstep {
 /// its subtrees', counts itself as through (HostSteps), and waits for the others; on several hosts
 /// also for the first rank, which exchanges them with the other hosts. Two buffers take turns: who
 /// writes the next but one has seen all ranks begin the next, and so finish with this one.
-class HostBatchSums final : public BatchSums {
+class ShardedBatchSums final : public BatchSums {
  public:
   /// `memory`: twice `floats`, shared by the ranks of the host. `progress` is called while a rank
   /// waits, and tells whether anything went on. The references must outlive this object.
-  HostBatchSums(const Communicator& communicator, const HostMap& map, int host_ranks,
-                HostSteps& flags, std::span<double> memory, Traffic& traffic,
-                std::function<bool()> progress);
+  ShardedBatchSums(const Communicator& communicator, const HostMap& map, int host_ranks,
+                   HostSteps& flags, std::span<double> memory, Traffic& traffic,
+                   std::function<bool()> progress);
 
   void begin_step(const ShardedStep& step) { step_ = &step; }
   std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;

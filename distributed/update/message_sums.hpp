@@ -13,18 +13,18 @@
 namespace lockstep {
 
 /// Adds up doubles of all ranks' subtrees by messages of every rank to every other.
-class AllreduceSums final : public BatchSums {
+class MessageSums final : public BatchSums {
  public:
   /// `most_sums`: of all ranks' subtrees together. The references must outlive this object; plan
   /// and sum those of begin_step() the step.
-  AllreduceSums(const Communicator& communicator, int tag, std::size_t most_sums, Traffic& traffic);
+  MessageSums(const Communicator& communicator, int tag, std::size_t most_sums, Traffic& traffic);
 
   void begin_step(const StepPlan& plan, const TreeSum& sum);
   /// Of this rank's subtrees, `width` doubles each.
   std::span<double> of_subtree(std::size_t subtree, std::size_t width) override;
   void add_up(std::span<double> totals) override;
-  /// In two parts: totals.size() must be the width.
-  void send(std::size_t width);
+  /// In two parts: totals.size() must be the width. `words`: one of each rank, which travel along.
+  void send(std::size_t width, std::span<double> words = {});
   void receive(std::span<double> totals);
 
  private:

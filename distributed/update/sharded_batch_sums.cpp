@@ -1,4 +1,4 @@
-#include "distributed/update/host_batch_sums.hpp"
+#include "distributed/update/sharded_batch_sums.hpp"
 
 #include <utility>
 
@@ -6,9 +6,9 @@
 
 namespace lockstep {
 
-HostBatchSums::HostBatchSums(const Communicator& communicator, const HostMap& map, int host_ranks,
-                             HostSteps& flags, std::span<double> memory, Traffic& traffic,
-                             std::function<bool()> progress)
+ShardedBatchSums::ShardedBatchSums(const Communicator& communicator, const HostMap& map,
+                                   int host_ranks, HostSteps& flags, std::span<double> memory,
+                                   Traffic& traffic, std::function<bool()> progress)
     : communicator_(communicator),
       map_(map),
       flags_(flags),
@@ -17,17 +17,17 @@ HostBatchSums::HostBatchSums(const Communicator& communicator, const HostMap& ma
       exchange_(communicator, map, kBatchSumsTag, traffic),
       backoff_(Backoff::spins_for(host_ranks)) {}
 
-std::span<double> HostBatchSums::buffer() const {
+std::span<double> ShardedBatchSums::buffer() const {
   const std::size_t half = memory_.size() / 2;
   return memory_.subspan(done_ % 2 == 0 ? 0 : half, half);
 }
 
-std::span<double> HostBatchSums::of_subtree(std::size_t subtree, std::size_t width) {
+std::span<double> ShardedBatchSums::of_subtree(std::size_t subtree, std::size_t width) {
   exchange_.begin(*step_, buffer(), width);
   return exchange_.of_rank(communicator_.rank()).subspan(subtree * width, width);
 }
 
-void HostBatchSums::add_up(std::span<double> totals) {
+void ShardedBatchSums::add_up(std::span<double> totals) {
   exchange_.begin(*step_, buffer(), totals.size());
   flags_.contribute();
   ++done_;

@@ -1,0 +1,288 @@
+#include "src/kernels/exact_kernel_gradient.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+#include "src/core/float_buffer.hpp"
+#include "src/core/parallel.hpp"
+#include "src/core/progress_hook.hpp"
+#include "src/kernels/gradient_plan.hpp"
+#include "src/kernels/simplified_convolution.hpp"
+#include "src/kernels/tile_cost.hpp"
+
+namespace lockstep {
+namespace {
+
+/// As in exact_products.cpp.
+constexpr std::int64_t kWorthThreads = 1 << 20;
+constexpr std::int64_t kBetweenCalls = 1 << 26;
+/// Floats of x and dy that tiles go through before the next positions take their turn, and of sums
+/// that are kept meanwhile: both stay in the second-level cache.
+constexpr std::int64_t kBlockFloats = 36 << 10;
+constexpr std::int64_t kMostSums = 64 << 10;
+
+/// Memory of this thread that is kept from call to call.
+struct Kept {
+  GradientPlan plan;
+  std::vector<GradientPlan::Unit> units;
+  FloatBuffer floats;
+
+  float* at_least(std::int64_t count) {
+    if (static_cast<std::int64_t>(floats.span().size()) < count) {
+      floats = FloatBuffer();  // before the larger one is taken
+      floats = FloatBuffer(count);
+    }
+    return floats.span().data();
+  }
+};
+
+Kept& kept() {
+  thread_local Kept memory;
+  return memory;
+}
+
+/// One GradientBlock of all subtrees.
+class BlockRun {
+ public:
+  BlockRun(const ExactConvolution& variant, const ConvolutionShape& shape, const float* x,
+           const float* dy, const GradientBlock& block)
+      : variant_(variant),
+        shape_(shape),
+        x_(x),
+        dy_(dy),
+        memory_(kept()),
+        plan_(memory_.plan),
+        places_(shape.output[0] * shape.output[1]) {
+    plan_.make(variant, shape, block);
+    const std::int64_t line_floats = shape.stride[1] * shape.input[2] * shape.input_channels +
+                                     shape.output[2] * shape.output_channels;
+    pieces_ = std::clamp<std::int64_t>(parts_of(line_floats, kBlockFloats), 1,
+                                       std::max<std::int64_t>(1, shape.output[2]));
+    units_in_block_ = std::max<std::int64_t>(1, kBlockFloats / parts_of(line_floats, pieces_));
+  }
+
+  /// To out, rows out_stride floats apart. `between` is called every now and then.
+  template <class F>
+  void run(Range samples, std::int64_t grain, float* out, std::int64_t out_stride,
+           const F& between) {
+    const std::int64_t grains = parts_of(samples.count(), grain);
+    if (grains == 0 || places_ * shape_.output[2] == 0) return clear(out, out_stride);
+    const std::int64_t levels = std::bit_width(static_cast<std::uint64_t>(grains)) + 1;
+    // The rows of dy's last panel, filled up, lie behind the stack.
+    const std::int64_t packed_floats =
+        units_in_block_ * parts_of(shape_.output[2], pieces_) *
+        static_cast<std::int64_t>(variant_.lanes * variant_.most_vectors);
+    float* const stack = memory_.at_least(levels * plan_.sums_floats() + packed_floats);
+    packed_ = stack + levels * plan_.sums_floats();
+    float* sums = stack;
+    for (std::int64_t leaf = 0; leaf < grains; ++leaf) {
+      const std::int64_t first = samples.first + leaf * grain;
+      const int merges = tree_merges_after(leaf, grains);
+      const Range rows{first, std::min(first + grain, samples.last)};
+      const bool root = leaf + 1 == grains;
+      run_grain(rows,
+                {.level = plan_.sums_floats(),
+                 .merges = merges,
+                 .sums = sums,
+                 .out = root ? out : nullptr,
+                 .out_stride = out_stride},
+                between);
+      sums += (1 - merges) * plan_.sums_floats();
+    }
+  }
+
+ private:
+  /// Where the sums of a grain go.
+  struct Ending {
+    std::int64_t level;
+    int merges;
+    float* sums;
+    float* out;
+    std::int64_t out_stride;
+  };
+
+  void clear(float* out, std::int64_t out_stride) const {
+    const GradientBlock& block = plan_.block();
+    for (std::int64_t row = 0; row < block.rows.count(); ++row)
+      std::fill_n(out + row * out_stride, block.columns.count(), 0.0f);
+  }
+
+  template <class F>
+  void run_grain(Range samples, const Ending& ending, const F& between) {
+    const std::int64_t units = samples.count() * places_ * pieces_;
+    const std::int64_t blocks = std::max<std::int64_t>(1, parts_of(units, units_in_block_));
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const Range part = share(units, block, blocks);
+      set_units(samples.first, part);
+      run_block(block == 0, block + 1 == blocks, ending);
+      between(part.count() * parts_of(shape_.output[2], pieces_));
+    }
+  }
+
+  void set_units(std::int64_t first_sample, Range units) {
+    memory_.units.clear();
+    std::int64_t dy = 0;
+    for (std::int64_t i = units.first; i < units.last; ++i) {
+      const std::int64_t line = i / pieces_;
+      const Range positions = share(shape_.output[2], i % pieces_, pieces_);
+      const std::int64_t sample = first_sample + line / places_;
+      if (i == units.first)
+        dy_block_ = (sample * places_ + line % places_) * shape_.output[2] + positions.first;
+      memory_.units.push_back({sample * shape_.input_floats(), line % places_, positions, dy});
+      dy += positions.count();
+    }
+    positions_ = dy;
+  }
+
+  void run_block(bool first, bool last, const Ending& ending) {
+    GradientTile t{};
+    t.a_stride = shape_.stride[2] * shape_.input_channels;
+    t.first = first;
+    t.level = ending.level;
+    t.merges = last ? ending.merges : 0;
+    t.out_stride = ending.out_stride;
+    const std::int64_t tiles = std::ssize(plan_.tiles()) * std::ssize(plan_.panels());
+    std::int64_t tile_number = 0;
+    for (const GradientPlan::Panel& panel : plan_.panels()) {
+      t.last_lanes = panel.last_lanes;
+      t.b_stride = shape_.output_channels;
+      const float* dy = dy_ + dy_block_ * shape_.output_channels + panel.columns.first;
+      if (panel.last_lanes < variant_.lanes && !plan_.by_channels()) {
+        variant_.pack(dy, t.b_stride, positions_, panel.columns.count(), packed_);
+        dy = packed_;
+        t.b_stride = panel.vectors * variant_.lanes;
+      }
+      t.sums = ending.sums + panel.sums;
+      std::size_t run = plan_.runs().size();
+      for (const GradientPlan::Tile& tile : plan_.tiles()) {
+        const GradientPlan::Run& rows = plan_.runs()[tile.run];
+        if (tile.run != run) {
+          const auto& lines = plan_.lines(rows, memory_.units, x_, dy, t.b_stride);
+          t.lines = lines.data();
+          t.count = std::ssize(lines);
+          t.row_offsets = plan_.row_offsets(rows);
+          run = tile.run;
+        }
+        t.a_offset = plan_.by_channels() ? panel.columns.first
+                     : plan_.scattered() ? 0
+                                         : rows.a_offset + tile.rows.first - rows.rows.first;
+        const std::int64_t row = tile.rows.first - plan_.block().rows.first;
+        t.out = last && ending.out != nullptr
+                    ? ending.out + row * t.out_stride + panel.columns.first -
+                          plan_.block().columns.first
+                    : nullptr;
+        t.read_ahead = ahead(tile_number++, tiles);
+        const int height = static_cast<int>(tile.rows.count());
+        const auto function = plan_.by_channels()
+                                  ? variant_.channel_gradient(panel.vectors, height)
+                                  : variant_.gradient(panel.vectors, height, plan_.scattered());
+        function(t);
+        t.sums += tile.rows.count() * panel.vectors * variant_.lanes;
+      }
+    }
+  }
+
+  /// What a tile of `tiles` fetches of the next block's x and dy.
+  const char* ahead(std::int64_t tile, std::int64_t tiles) const {
+    const std::int64_t dy_floats = positions_ * shape_.output_channels;
+    const std::int64_t x_floats = positions_ * shape_.input_floats() / (places_ * shape_.output[2]);
+    const std::int64_t at = (dy_floats + x_floats) * tile / tiles;
+    const std::int64_t block = dy_block_ + positions_;
+    const float* const from =
+        at < dy_floats
+            ? dy_ + block * shape_.output_channels + at
+            : x_ + block * shape_.input_floats() / (places_ * shape_.output[2]) + at - dy_floats;
+    return reinterpret_cast<const char*>(from);
+  }
+
+  const ExactConvolution& variant_;
+  const ConvolutionShape& shape_;
+  const float* const x_;
+  const float* const dy_;
+  Kept& memory_;
+  GradientPlan& plan_;
+  const std::int64_t places_;
+  std::int64_t pieces_, units_in_block_;
+  float* packed_ = nullptr;
+  std::int64_t dy_block_ = 0;   ///< positions in front of the block
+  std::int64_t positions_ = 0;  ///< of the block
+};
+
+/// f(block, floats from the first element) of blocks that make up the elements, at least `parts`
+/// of a large number of rows.
+template <class F>
+void for_blocks(const ConvolutionShape& shape, Range elements, std::int64_t parts, const F& f) {
+  const std::int64_t columns = shape.output_channels,
+                     in_group = is_depthwise(shape) ? columns : columns / shape.groups;
+  const std::int64_t channels = shape.channels_in_group();
+  const std::int64_t first = elements.first;
+  while (elements.count() > 0) {
+    const std::int64_t row = elements.first / columns, column = elements.first % columns;
+    const std::int64_t rows =
+        column == 0 ? std::max<std::int64_t>(elements.count() / columns, 1) : 1;
+    const Range wanted{column, std::min(columns, column + elements.count())};
+    for (std::int64_t group = wanted.first / in_group; group * in_group < wanted.last; ++group) {
+      const Range here{std::max(wanted.first, group * in_group),
+                       std::min(wanted.last, (group + 1) * in_group)};
+      const std::int64_t count =
+          std::min(rows, std::max(parts, parts_of(rows * here.count(), kMostSums)));
+      const bool whole_taps = row % channels == 0 && rows >= count * channels;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const Range part = part_of({row, row + rows}, i, count, whole_taps ? channels : 1);
+        if (part.count() > 0)
+          f(GradientBlock{part, here, group}, part.first * columns + here.first - first);
+      }
+    }
+    elements.first += rows * wanted.count();
+  }
+}
+
+struct Task {
+  GradientBlock block;
+  std::int64_t out;
+};
+
+}  // namespace
+
+void exact_convolve_kernel_gradient(const ExactConvolution& variant, const ConvolutionShape& given,
+                                    const float* x, const float* dy, const Subtrees& subtrees,
+                                    Range elements, float* out) {
+  const ConvolutionShape shape = simplified(given);
+  thread_local std::vector<Task> tasks;
+  std::int64_t samples = 0;
+  for (const Range range : subtrees.samples) samples = std::max(samples, range.count());
+  const std::int64_t work = samples * ConvolutionShape::product(shape.output) * elements.count();
+  const std::int64_t parts = work < kWorthThreads ? 1 : threads();
+  tasks.clear();
+  for_blocks(shape, elements, parts, [&](const GradientBlock& block, std::int64_t at) {
+    tasks.push_back({block, at});
+  });
+  const auto run_task = [&](const Task& task, const auto& between) {
+    BlockRun run(variant, shape, x, dy, task.block);
+    for (std::size_t i = 0; i < subtrees.size(); ++i)
+      run.run(subtrees.samples[i], subtrees.grain,
+              out + static_cast<std::int64_t>(i) * subtrees.stride + task.out,
+              shape.output_channels, between);
+  };
+  const std::vector<Task>& all = tasks;  // of this thread, also within others
+  if (parts == 1) {
+    std::int64_t done = 0;
+    for (const Task& task : all)
+      run_task(task, [&](std::int64_t positions) {
+        done += positions * task.block.rows.count() * task.block.columns.count();
+        if (done < kBetweenCalls || !ProgressHook::wanted()) return;
+        ProgressHook::run();
+        done = 0;
+      });
+    return;
+  }
+  for (std::int64_t first = 0; first < std::ssize(all); first += parts) {
+    if (first > 0 && ProgressHook::wanted()) ProgressHook::run();
+    parallel_for(std::min(parts, std::ssize(all) - first), [&](std::int64_t i) {
+      run_task(all[static_cast<std::size_t>(first + i)], [](std::int64_t) {});
+    });
+  }
+}
+
+}  // namespace lockstep
