@@ -276,6 +276,9 @@ TEST_P(KernelSizes, MaxPoolingIsThatOfEachWindowInEveryVariant) {
     k->max_pool(pooled.x().data(), y.data(), winners.data(), pooled.line(true));
     expect_bits(y, expected_y, k->name);
     EXPECT_EQ(winners, expected_winners) << k->name;
+    std::ranges::fill(y, 0.0f);
+    k->max_pool(pooled.x().data(), y.data(), nullptr, pooled.line(true));
+    expect_bits(y, expected_y, std::string(k->name) + " without winners");
     k->max_pool_wide(pooled.x().data(), wide_y.data(), wide.data(), pooled.line(true));
     expect_bits(wide_y, expected_y, k->name);
     EXPECT_EQ(wide, Floats(winners.begin(), winners.end())) << k->name;

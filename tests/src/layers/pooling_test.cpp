@@ -127,15 +127,6 @@ TEST(GlobalPooling, KeepsAxesIfAsked) {
   EXPECT_EQ(shape({{"keepdims", true}}), (Shape{1, 1, 5}));
 }
 
-/// Runs of one kernel only: those of a training pass keep winners, those of inference none.
-TEST(MaxPooling, IsTheSameInInference) {
-  const auto layer = test::layer_of("MaxPooling2D", kNone);
-  test::LayerRun training(*layer, {{4, 4, 19}}, 2), inference(*layer, {{4, 4, 19}}, 2, {});
-  for (std::size_t i = 0; i < training.x().size(); ++i)
-    training.x()[i] = inference.x()[i] = static_cast<float>(i * i % 31);
-  EXPECT_EQ(training.forward(), inference.forward());
-}
-
 /// Keras's attribute supports_masking.
 TEST(Pooling, KnowsWhatKerasDoesWithAMask) {
   EXPECT_EQ(test::layer_of("GlobalAveragePooling1D", kNone)->on_mask(), OnMask::kUses);
