@@ -94,7 +94,7 @@ def depthwise(dimensions):
         def one(name, config, **more):
             for keras in (2, 3):
                 yield case(name, keras, class_name, {"kernel_size": 3, **config}, shape, inputs=quarter_inputs,
-                           draw=quarters, adam=True, **more)
+                           draw=quarters, **more)
         yield from one("default", {}, rows=3 - dimensions, whole=True)
         yield from one("same", {"padding": "same", "activation": "relu"}, rows=1)
         yield from one("strides", {"padding": "same", "strides": 2, "depth_multiplier": 3}, rows=1)
