@@ -74,6 +74,7 @@ void run_tile(const Pass& pass, const ChainPlan::Line& line, const ChainPlan::Pa
                                  : tile.rows * x_row;
   t.read_ahead = panel.first == 0 ? address(t.a, below) : address(t.panel, 0);
   t.write_ahead = address(t.c, 0);
+  t.fetch_next = c.length() <= kShortChain;
   const auto function = c.by_channels ? pass.variant.channel_chain : pass.variant.chain;
   function(panel.vectors, static_cast<int>(tile.rows), list.edges)(t);
 }

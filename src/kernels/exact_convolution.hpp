@@ -30,6 +30,7 @@ struct ChainTile {
   bool relu;
   const char* read_ahead;  ///< cache lines that will be read and written soon
   const char* write_ahead;
+  bool fetch_next;  ///< the chains are too short for these: ask for the next tile's c at once
 };
 
 /// A tap of a PositionsTile: `depth` terms of each chain.
