@@ -98,7 +98,7 @@ class Gan(SystemTest):
         self.expect_error(MISSING, ["none/checkpoint.h5"], "--run-dir", "none", "--resume")
         self.expect_error(USAGE, ["seed 0 there, 5 here"], "--run-dir", "gan", "--resume", "--seed", 5)
         self.done(1, "import", "synthetic", "--rows", "40", "--test-rows", "10", "--seed", "9", "--out", "other.h5")
-        self.expect_error(BAD_DATA, ["other.h5", "trained on"], "--run-dir", "gan", "--resume", data="other.h5")
+        self.expect_error(BAD_DATA, ["checkpoint.h5", "x_train 40 rows", "there"], "--run-dir", "gan", "--resume", data="other.h5")
         checkpoint = self.dir / "gan" / "checkpoint.h5"
         checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
         self.expect_error(BAD_DATA, ["checkpoint.h5"], "--run-dir", "gan", "--resume")

@@ -227,6 +227,9 @@ struct Setting {
   int per_host;
   bool by_turns = false;
 };
+void PrintTo(const Setting& setting, std::ostream* out) {
+  *out << setting.name;
+}
 class AlternatingOverHosts : public testing::TestWithParam<Setting> {};
 INSTANTIATE_TEST_SUITE_P(Hosts, AlternatingOverHosts,
                          testing::Values(Setting{"OfOne", 1}, Setting{"OfTwo", 2},
