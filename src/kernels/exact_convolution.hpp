@@ -84,7 +84,8 @@ struct GradientTile {
   std::int64_t out_column_stride;  ///< 1 but for tiles of channels
   bool one_output;                 ///< of those: b(k) alone, the same for all columns
   int last_lanes;
-  const char* read_ahead;
+  const char* read_ahead;  ///< cache lines that will be read soon,
+  int ahead_lines;         ///< and how many of them every four positions
 };
 
 /// The tiles of exact convolutions, compiled for several instruction sets from one source

@@ -154,6 +154,9 @@ class BlockRun {
     t.one_output = plan_.block().one_output();
     const std::int64_t tiles = std::ssize(plan_.tiles()) * std::ssize(plan_.panels());
     std::int64_t tile_number = 0;
+    const std::int64_t bytes = (x_floats() + positions_ * shape_.output_channels) * 4;
+    t.ahead_lines = static_cast<int>(std::clamp<std::int64_t>(
+        parts_of(bytes, 16 * std::max<std::int64_t>(1, tiles * positions_)), 1, 16));
     for (const GradientPlan::Panel& panel : plan_.panels()) {
       t.last_lanes = panel.last_lanes;
       t.b_stride = shape_.output_channels;
@@ -195,11 +198,15 @@ class BlockRun {
     }
   }
 
+  /// About as many as the block reads.
+  std::int64_t x_floats() const {
+    return positions_ * shape_.input_floats() / (places_ * shape_.output[2]);
+  }
+
   /// What a tile of `tiles` fetches of the next block's x and dy.
   const char* ahead(std::int64_t tile, std::int64_t tiles) const {
     const std::int64_t dy_floats = positions_ * shape_.output_channels;
-    const std::int64_t x_floats = positions_ * shape_.input_floats() / (places_ * shape_.output[2]);
-    const std::int64_t at = (dy_floats + x_floats) * tile / tiles;
+    const std::int64_t at = (dy_floats + x_floats()) * tile / tiles;
     const std::int64_t block = dy_block_ + positions_;
     const float* const from =
         at < dy_floats
