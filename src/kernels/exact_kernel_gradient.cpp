@@ -7,7 +7,7 @@
 #include "src/core/float_buffer.hpp"
 #include "src/core/parallel.hpp"
 #include "src/core/progress_hook.hpp"
-#include "src/kernels/gradient_plan.hpp"
+#include "src/kernels/kernel_gradient_plan.hpp"
 #include "src/kernels/simplified_convolution.hpp"
 #include "src/kernels/tile_cost.hpp"
 
@@ -24,8 +24,8 @@ constexpr std::int64_t kMostSums = 64 << 10;
 
 /// Memory of this thread that is kept from call to call.
 struct Kept {
-  GradientPlan plan;
-  std::vector<GradientPlan::Unit> units;
+  KernelGradientPlan plan;
+  std::vector<KernelGradientPlan::Unit> units;
   FloatBuffer floats;
 
   float* at_least(std::int64_t count) {
@@ -157,7 +157,7 @@ class BlockRun {
     const std::int64_t bytes = (x_floats() + positions_ * shape_.output_channels) * 4;
     t.ahead_lines = static_cast<int>(std::clamp<std::int64_t>(
         parts_of(bytes, 16 * std::max<std::int64_t>(1, tiles * positions_)), 1, 16));
-    for (const GradientPlan::Panel& panel : plan_.panels()) {
+    for (const KernelGradientPlan::Panel& panel : plan_.panels()) {
       t.last_lanes = panel.last_lanes;
       t.b_stride = shape_.output_channels;
       const float* dy = dy_ + dy_block_ * shape_.output_channels +
@@ -169,8 +169,8 @@ class BlockRun {
       }
       t.sums = ending.sums + panel.sums;
       std::size_t run = plan_.runs().size();
-      for (const GradientPlan::Tile& tile : plan_.tiles()) {
-        const GradientPlan::Run& rows = plan_.runs()[tile.run];
+      for (const KernelGradientPlan::Tile& tile : plan_.tiles()) {
+        const KernelGradientPlan::Run& rows = plan_.runs()[tile.run];
         if (tile.run != run) {
           const auto& lines = plan_.lines(rows, memory_.units, x_, dy, t.b_stride);
           t.lines = lines.data();
@@ -220,7 +220,7 @@ class BlockRun {
   const float* const x_;
   const float* const dy_;
   Kept& memory_;
-  GradientPlan& plan_;
+  KernelGradientPlan& plan_;
   const std::int64_t places_;
   std::int64_t pieces_, units_in_block_;
   float* packed_ = nullptr;

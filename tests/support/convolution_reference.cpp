@@ -50,7 +50,7 @@ void reference_convolve(const ConvolutionShape& shape, std::int64_t samples, con
             sum = std::fma(from[c], weights[c * outputs], sum);
         });
         if (end.bias) sum += end.bias[o];
-        if (end.relu) sum = sum > 0 ? sum : 0;
+        if (end.relu) sum = sum <= 0 ? 0 : sum;  // a NaN stays what it is
         y[index(shape.output, output) * outputs + o] = sum;
       }
     });

@@ -23,7 +23,7 @@ struct GradientBlock {
 
 /// A GradientBlock cut into tiles, and positions into lines for each of them. Keeps its memory for
 /// the next plan.
-class GradientPlan {
+class KernelGradientPlan {
  public:
   struct Panel {
     Range columns;

@@ -1,4 +1,4 @@
-#include "src/kernels/gradient_plan.hpp"
+#include "src/kernels/kernel_gradient_plan.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -14,8 +14,8 @@ constexpr std::int64_t kThinRun = 6;
 
 }  // namespace
 
-void GradientPlan::make(const ExactConvolution& variant, const ConvolutionShape& shape,
-                        const GradientBlock& block) {
+void KernelGradientPlan::make(const ExactConvolution& variant, const ConvolutionShape& shape,
+                              const GradientBlock& block) {
   shape_ = shape;
   block_ = block;
   by_channels_ = is_depthwise(shape) || block.one_output();
@@ -27,7 +27,7 @@ void GradientPlan::make(const ExactConvolution& variant, const ConvolutionShape&
   choose(variant);
 }
 
-void GradientPlan::choose(const ExactConvolution& variant) {
+void KernelGradientPlan::choose(const ExactConvolution& variant) {
   const std::int64_t vectors = parts_of(block_.columns.count(), variant.lanes);
   const std::int64_t all_rows = block_.rows.count();
   std::int64_t best = std::numeric_limits<std::int64_t>::max(), width = 1;
@@ -56,7 +56,7 @@ void GradientPlan::choose(const ExactConvolution& variant) {
   }
 }
 
-void GradientPlan::cut_runs(std::int64_t most_rows) {
+void KernelGradientPlan::cut_runs(std::int64_t most_rows) {
   runs_.clear();
   tiles_.clear();
   row_offsets_.clear();
@@ -82,13 +82,13 @@ void GradientPlan::cut_runs(std::int64_t most_rows) {
   }
 }
 
-GradientPlan::Axes GradientPlan::tap_of(std::int64_t row) const {
+KernelGradientPlan::Axes KernelGradientPlan::tap_of(std::int64_t row) const {
   const std::int64_t tap = row / channels_;
   return {tap / shape_.kernel[2] / shape_.kernel[1], tap / shape_.kernel[2] % shape_.kernel[1],
           tap % shape_.kernel[2]};
 }
 
-Range GradientPlan::existing(std::size_t axis, std::int64_t tap) const {
+Range KernelGradientPlan::existing(std::size_t axis, std::int64_t tap) const {
   const std::int64_t stride = shape_.stride[axis];
   const std::int64_t at = tap * shape_.dilation[axis] - shape_.before[axis];
   const std::int64_t first = at >= 0 ? 0 : parts_of(-at, stride);
@@ -100,14 +100,14 @@ Range GradientPlan::existing(std::size_t axis, std::int64_t tap) const {
 }
 
 /// Floats from where the taps of a position begin.
-std::int64_t GradientPlan::offset_of(const Axes& tap) const {
+std::int64_t KernelGradientPlan::offset_of(const Axes& tap) const {
   return ((tap[0] * shape_.dilation[0] * shape_.input[1] + tap[1] * shape_.dilation[1]) *
               shape_.input[2] +
           tap[2] * shape_.dilation[2]) *
          shape_.input_channels;
 }
 
-void GradientPlan::add_scattered(Range rows) {
+void KernelGradientPlan::add_scattered(Range rows) {
   const std::size_t info = runs_.size();
   runs_.push_back({rows, 0, info});
   tiles_.push_back({rows, info});
@@ -143,8 +143,8 @@ void GradientPlan::add_scattered(Range rows) {
   }
 }
 
-void GradientPlan::add_line(const float* a, const float* b, std::int64_t depth, std::uint32_t rows,
-                            std::int64_t dy_stride) {
+void KernelGradientPlan::add_line(const float* a, const float* b, std::int64_t depth,
+                                  std::uint32_t rows, std::int64_t dy_stride) {
   if (!lines_.empty()) {
     PositionLine& last = lines_.back();
     if (last.rows == rows && last.b + last.depth * dy_stride == b &&
@@ -156,9 +156,10 @@ void GradientPlan::add_line(const float* a, const float* b, std::int64_t depth, 
   lines_.push_back({a, b, depth, rows});
 }
 
-const std::vector<PositionLine>& GradientPlan::lines(const Run& run, const std::vector<Unit>& units,
-                                                     const float* x, const float* dy,
-                                                     std::int64_t dy_stride) {
+const std::vector<PositionLine>& KernelGradientPlan::lines(const Run& run,
+                                                           const std::vector<Unit>& units,
+                                                           const float* x, const float* dy,
+                                                           std::int64_t dy_stride) {
   lines_.clear();
   const std::int64_t channels = shape_.input_channels;
   // Where the taps of a place's position 0 begin.
