@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Training rate of the networks in launch/examples beside PyTorch, in turn on the same machine: medians and ratios.
+
+    architectures.py LOCKSTEP DATA.h5 PEERS --torch PYTHON [--rounds 5] [--raw rows.csv] [--only cnn]
+
+LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, PEERS is a folder with arch_torch.py (eager, channels_last,
+fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs. What counts is samples per second
+of the third epoch, of `lockstep train` with shuffling, accuracy and replica checks on; an epoch has so many rows that
+it takes some seconds.
+"""
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+
+from benchmarking import arguments, cell, count, distinct, environment, mpirun, rates, ratio, read_rows, run, table, \
+    write_rows
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "launch" / "examples"
+EPOCHS = 3
+# network: PyTorch's name for it, rows of an epoch
+NETWORKS = {"cnn": ("cnn", 12800), "bn_cnn": ("bncnn", 3072), "resnet": (None, 3072), "autoencoder": (None, 12800)}
+WORKS = [(network, ranks, 128 * ranks) for network in NETWORKS for ranks in (1, 2)]
+
+
+def lockstep_rate(binary, data, directory, network, ranks, batch):
+    more = ["--model", EXAMPLES / "resnet.json"] if network == "resnet" else []
+    run([*mpirun(ranks), binary, "train", EXAMPLES / f"{network}.cfg", *more, "--data", data, "--batch-size", batch,
+         "--run-dir", directory, "--overwrite", "--x-test", "", "--epochs", EPOCHS, "--steps-per-epoch",
+         NETWORKS[network][1] // batch, "--checkpoint-every", EPOCHS], environment())
+    return float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
+
+
+def torch_rate(python, peers, data, network, ranks, batch):
+    """None where the script has no such network."""
+    name, rows = NETWORKS[network]
+    if name is None:
+        return None
+    command = [python, peers / "arch_torch.py", data, "--network", name, "--batch", batch, "--rows", rows, "--cl", 1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    processes = [subprocess.Popen(
+        [str(word) for word in command], text=True, stdout=subprocess.PIPE,
+        env=dict(os.environ, RANK=str(rank), WORLD_SIZE=str(ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=port))
+        for rank in range(ranks)]
+    outputs = [process.communicate()[0] for process in processes]
+    found = re.search(r"rate=(\d+)", outputs[0])
+    if not found:
+        sys.exit(f"{' '.join(map(str, command))}\nexpected a rate, got\n{outputs[0]}")
+    return float(found[1])
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("peers", type=pathlib.Path)
+    parser.add_argument("--torch", metavar="PYTHON", required=True, help="a Python that has torch and h5py")
+    parser.add_argument("--only", choices=sorted(NETWORKS), help="one of the networks")
+    args = parser.parse_args()
+
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for round_number in range(args.rounds):
+            for network, ranks, batch in WORKS:
+                if args.only not in (None, network):
+                    continue
+                measured = {
+                    "lockstep": lockstep_rate(args.lockstep, args.data, pathlib.Path(scratch) / "run", network, ranks,
+                                              batch),
+                    "PyTorch": torch_rate(args.torch, args.peers, args.data, network, ranks, batch)}
+                rows += [{"round": round_number, "program": program, "network": network, "ranks": ranks, "batch": batch,
+                          "samples_per_second": rate} for program, rate in measured.items() if rate is not None]
+    if args.raw:
+        write_rows(args.raw, rows)
+    lines = [["work", "lockstep", "PyTorch", "ratio", "of two single ranks"]]
+    for network, ranks, batch in distinct(rows, "network", "ranks", "batch"):
+        ours, theirs, alone = (rates(rows, program=program, network=network, ranks=how_many)
+                               for program, how_many in (("lockstep", ranks), ("PyTorch", ranks), ("lockstep", 1)))
+        lines.append([f"{network}, batch {batch}, {count(ranks, 'rank')}", cell(ours),
+                      *([cell(theirs), f"{ratio(ours, theirs):.2f}"] if theirs else ["not run", ""]),
+                      f"{ratio(ours, alone) / ranks:.2f}" if ranks > 1 else ""])
+    print(f"samples per second, median of {args.rounds} rounds (spread); ratio = lockstep / PyTorch\n")
+    print(table(lines), end="")
+
+
+if __name__ == "__main__":
+    main()
