@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 
-/// a(x) and b(x) are put together by c; a and b are the same layer's calls if it is shared.
+/// first(x) and first(second(x)), joined.
 struct Fork {
   Fork() {
     const std::size_t x = graph.add_input({3});
@@ -23,10 +23,15 @@ struct Fork {
     again = call(first, {right});
     joined = call(join, {left, again});
     graph.finish({joined});
+    std::vector<Parameter*> all;
+    for (Dense* layer : {&first, &second})
+      for (Parameter& parameter : layer->parameters()) all.push_back(&parameter);
+    arena = ParameterArena(all);
   }
   Dense first{3}, second{3};
   Concatenate join{-1};
   Graph graph;
+  ParameterArena arena;
   std::size_t left, right, again, joined;
 };
 
