@@ -121,7 +121,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
     loss_sums_->add_up(*distributed_optimizer_, targets, block,
                        1.0f / static_cast<float>(positions));
   };
-  distributed_optimizer_->raise(requests_);
+  distributed_optimizer_->request(requests_);
   distributed_optimizer_->run(pass, std::cref(loss));  // which allocates nothing
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = distributed_optimizer_->finish();

@@ -75,7 +75,7 @@ void AllreduceOptimizer::op_done(std::size_t op) {
 
 std::span<const double> AllreduceOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
-  requests_of_[static_cast<std::size_t>(communicator_.rank())] = raised_;
+  requests_of_[static_cast<std::size_t>(communicator_.rank())] = requested_;
   loss_sums_.send(options_.loss_sums, requests_of_);
   while (started_ < buckets_.size()) start(started_++);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) add_up(bucket);

@@ -94,8 +94,8 @@ class DistributedOptimizer {
 
   /// What this rank asks of all ranks: set bits. They travel with the sums of the next run(), from
   /// ranks without rows, too.
-  void raise(Requests requests) { raised_ = requests; }
-  /// After finish(): what any rank had raised before run(); the same on all.
+  void request(Requests requests) { requested_ = requests; }
+  /// After finish(): what any rank had requested before run(); the same on all.
   Requests requests() const { return requests_; }
 
   /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
@@ -130,7 +130,7 @@ class DistributedOptimizer {
   Network& model_;
   Objective& objective_;
   Options options_;
-  Requests raised_ = 0;    ///< by this rank
+  Requests requested_ = 0;    ///< by this rank
   Requests requests_ = 0;  ///< by any rank, when the loss sums are known
   std::optional<TrainingPass> passes_;
   Traffic traffic_;

@@ -37,11 +37,11 @@ std::uint64_t& HostSteps::counter(int member, Counter which) const {
                                           static_cast<std::size_t>(member) * kLine)[which];
 }
 
-void HostSteps::raise(Requests requests) {
+void HostSteps::request(Requests requests) {
   std::atomic_ref(counter(member_, kRequests)).store(requests, std::memory_order_relaxed);
 }
 
-Requests HostSteps::raised() const {
+Requests HostSteps::requested() const {
   Requests all = 0;
   for (int member = 0; member < members_; ++member)
     all |= static_cast<Requests>(

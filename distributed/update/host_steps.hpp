@@ -15,7 +15,7 @@ namespace lockstep {
 ///   arrived    buckets whose layers it is through with, since the beginning
 ///   published  buckets for which its share of the update is done, since the beginning
 ///
-/// Beside them lie the requests that it has raised.
+/// Beside them lie what it requests of all.
 ///
 /// When all have arrived at a bucket, a member may read what the others' passes left for its
 /// gradients, and write the parameters that it owns; when all have published, it may use the new
@@ -30,9 +30,9 @@ class HostSteps {
 
   void begin_step() { ++step_; }
   /// What this member asks for; before it first arrives.
-  void raise(Requests requests);
+  void request(Requests requests);
   /// What any member asks for; between the first bucket's arrival and this member's last publish().
-  Requests raised() const;
+  Requests requested() const;
   /// This member is through with the step's next bucket.
   void arrive();
   void publish();

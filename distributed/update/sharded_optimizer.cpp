@@ -99,7 +99,7 @@ TrainingPass::Partials ShardedOptimizer::partials() {
 }
 
 void ShardedOptimizer::op_done(std::size_t op) {
-  if (arrived_ == 0) flags_->raise(raised_);
+  if (arrived_ == 0) flags_->request(requested_);
   for (; arrived_ < buckets_.size() && buckets_[arrived_].last_op >= op; ++arrived_)
     flags_->arrive();
   if (arrived_ == 0) return;
@@ -121,14 +121,14 @@ bool ShardedOptimizer::advance_loss_sums() {
   if (losses_known_ || flags_->all_arrived() == 0) return false;
   if (map_.hosts() > 1) {
     if (host_.is_root()) {
-      if (!loss_sums_.exchange_with_hosts(flags_->raised())) return false;
+      if (!loss_sums_.exchange_with_hosts(flags_->requested())) return false;
       flags_->announce();
     } else if (!flags_->announced()) {
       return false;
     }
   }
   loss_sums_.add_up(loss_totals_);
-  requests_ = map_.hosts() > 1 ? any_of(window_.requests()) : flags_->raised();
+  requests_ = map_.hosts() > 1 ? any_of(window_.requests()) : flags_->requested();
   return losses_known_ = true;
 }
 

@@ -107,16 +107,16 @@ TEST_P(Optimizers, AddsUpByTheTreeWhateverTheNumberOfRanks) {
   }
 }
 
-TEST_P(Optimizers, TellsAllRanksWhatAnyHasRaised) {
+TEST_P(Optimizers, TellsAllRanksWhatAnyRequests) {
   Network model = test::leaf_network(6, {5, 7, 9, 3}, "sgd");
   const auto optimizer = make(model, 7000);
   std::uint32_t step = 0;
   for (std::size_t which = 0; which < plans_.size(); ++which)  // the last ones leave ranks idle
     for (int rank = 0; rank < communicator_.size(); ++rank) {
-      optimizer->raise(communicator_.rank() == rank ? kStopRequest : 0);
+      optimizer->request(communicator_.rank() == rank ? kStopRequest : 0);
       make_step(*optimizer, plans_, which, ++step);
       EXPECT_EQ(optimizer->requests(), kStopRequest) << "of rank " << rank;
-      optimizer->raise(0);
+      optimizer->request(0);
       make_step(*optimizer, plans_, which, ++step);
       EXPECT_EQ(optimizer->requests(), 0u);
     }
