@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "src/kernels/simplified_convolution.hpp"
 #include "src/kernels/tile_cost.hpp"
 
 namespace lockstep {
@@ -24,13 +23,6 @@ Range ChainAxis::existing(std::int64_t output) const {
   while (first < last && at + offsets[static_cast<std::size_t>(first)] < 0) ++first;
   while (last > first && at + offsets[static_cast<std::size_t>(last - 1)] >= inputs) --last;
   return {first, last};
-}
-
-void ChainConvolution::take_channels_together(const ConvolutionShape& shape) {
-  by_channels = is_depthwise(shape);
-  if (!by_channels) return;
-  columns = groups;
-  groups = 1;
 }
 
 void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n) {
@@ -56,7 +48,6 @@ void ChainConvolution::set_forward(const ConvolutionShape& shape, std::int64_t n
   groups = shape.groups;
   depth = shape.channels_in_group();
   columns = shape.output_channels / shape.groups;
-  take_channels_together(shape);
 }
 
 void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::int64_t n,
@@ -86,7 +77,6 @@ void ChainConvolution::set_input_gradient(const ConvolutionShape& shape, std::in
   groups = shape.groups;
   depth = shape.output_channels / shape.groups;
   columns = shape.channels_in_group();
-  take_channels_together(shape);
 }
 
 void ChainPlan::make(const ChainConvolution& convolution, const ExactConvolution& variant) {
@@ -148,13 +138,10 @@ ChainPlan::Line ChainPlan::line(std::int64_t index) const {
 void ChainPlan::choose(const ExactConvolution& variant) {
   const std::int64_t vectors = parts_of(convolution_->columns, variant.lanes);
   const std::int64_t extent = convolution_->axes[2].outputs, samples = convolution_->samples;
-  // Depthwise is a matter of reading memory in order.
-  const std::int64_t narrowest =
-      convolution_->by_channels ? std::min<std::int64_t>(vectors, variant.most_vectors) : 1;
   std::int64_t best = std::numeric_limits<std::int64_t>::max();
   std::int64_t rows = 1, width = 1;
   for (const bool by_samples : {false, true})
-    for (std::int64_t most = narrowest; most <= variant.most_vectors; ++most) {
+    for (std::int64_t most = 1; most <= variant.most_vectors; ++most) {
       const std::int64_t most_rows = variant.most_rows[most - 1];
       const std::int64_t cost = by_samples ? extent * tiles_cost(samples, most_rows, vectors, most)
                                            : samples * tiles_cost(extent, most_rows, vectors, most);

@@ -30,8 +30,6 @@ struct ChainConvolution {
   std::int64_t groups = 1;
   std::int64_t depth = 1;    ///< channels of x in a group
   std::int64_t columns = 1;  ///< channels of y in a group
-  /// Depthwise: column j reads channel j of x alone; groups and depth are 1.
-  bool by_channels = false;
 
   std::int64_t taps() const { return axes[0].taps() * axes[1].taps() * axes[2].taps(); }
   /// Terms of a whole chain.
@@ -45,9 +43,6 @@ struct ChainConvolution {
   /// The inputs at phase + i * stride of each axis; x is dy and y is dx from the phase on.
   void set_input_gradient(const ConvolutionShape& shape, std::int64_t samples,
                           const ConvolutionShape::Axes& phase);
-
- private:
-  void take_channels_together(const ConvolutionShape& shape);
 };
 
 /// A ChainConvolution cut into tiles. What a tile's rows are is chosen by cost: neighbours along

@@ -22,7 +22,7 @@ class DepthwiseConvolution {
   DepthwiseConvolution(const DepthwiseConvolution&) = delete;
   DepthwiseConvolution& operator=(const DepthwiseConvolution&) = delete;
 
-  /// As convolve(); but relu leaves a NaN what it is.
+  /// As convolve().
   void forward(std::int64_t samples, const float* x, const float* kernel, const ConvolutionEnd& end,
                float* y) const;
   /// As convolve_input_gradient().

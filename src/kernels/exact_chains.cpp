@@ -53,8 +53,7 @@ void run_tile(const Pass& pass, const ChainPlan::Line& line, const ChainPlan::Pa
   const std::int64_t channel = panel.group * c.columns + panel.first;
   const std::int64_t x_row = plan.by_samples() ? c.x_sample : row_axis.step * row_axis.x_stride;
   const std::int64_t y_row = plan.by_samples() ? c.y_sample : row_axis.y_stride;
-  const std::int64_t x =
-      line.x + tile.first * x_row + (c.by_channels ? panel.first : panel.group * c.depth);
+  const std::int64_t x = line.x + tile.first * x_row + panel.group * c.depth;
   const std::int64_t y = line.y + tile.first * y_row + channel;
   ChainTile t{};
   t.segments = plan.segments(list);
@@ -75,8 +74,7 @@ void run_tile(const Pass& pass, const ChainPlan::Line& line, const ChainPlan::Pa
   t.read_ahead = panel.first == 0 ? address(t.a, below) : address(t.panel, 0);
   t.write_ahead = address(t.c, 0);
   t.fetch_next = c.length() <= kShortChain;
-  const auto function = c.by_channels ? pass.variant.channel_chain : pass.variant.chain;
-  function(panel.vectors, static_cast<int>(tile.rows), list.edges)(t);
+  pass.variant.chain(panel.vectors, static_cast<int>(tile.rows), list.edges)(t);
 }
 
 void run_lines(const Pass& pass, Range lines) {
@@ -157,11 +155,6 @@ Weights pack_phase(const ExactConvolution& variant, const ConvolutionShape& shap
       for (const std::int64_t j : c.axes[1].kernel)
         for (const std::int64_t k : c.axes[2].kernel) {
           const std::int64_t tap = (i * shape.kernel[1] + j) * shape.kernel[2] + k;
-          if (c.by_channels) {
-            variant.pack(kernel + tap * c.columns + panel.first, 0, 1, panel.count, to);
-            to += panel.width;
-            continue;
-          }
           variant.pack_transposed(kernel + (tap * c.columns + panel.first) * shape.output_channels +
                                       panel.group * c.depth,
                                   shape.output_channels, c.depth, panel.count, to, panel.width);

@@ -81,8 +81,7 @@ struct GradientTile {
   int merges;                       ///< sums in front of `sums` that are added at the end
   float* out;                       ///< where the last sums go; null: to the stack
   std::int64_t out_stride;
-  std::int64_t out_column_stride;  ///< 1 but for tiles of channels
-  bool one_output;                 ///< of those: b(k) alone, the same for all columns
+  std::int64_t out_column_stride;  ///< 1 but for tiles of one output
   int last_lanes;
   const char* read_ahead;  ///< cache lines that will be read soon,
   int ahead_lines;         ///< and how many of them every four positions
@@ -103,13 +102,11 @@ struct ExactConvolution {
 
   /// `edges`: some segments have rows in front or behind.
   ChainFunction (*chain)(int vectors, int rows, bool edges);
-  /// c(i, j) = the chain of a(i, j, segment) b(segment, j): every channel by itself.
-  ChainFunction (*channel_chain)(int vectors, int rows, bool edges);
   PositionsFunction (*positions)(int vectors, int rows);
   /// `scattered`: with row_offsets, at most 32 rows.
   GradientFunction (*gradient)(int vectors, int rows, bool scattered);
-  /// Scattered rows of a(k, i, j) b(k, j): every channel by itself.
-  GradientFunction (*channel_gradient)(int vectors, int rows);
+  /// Scattered rows of a(k, i, j) b(k): of one channel of dy, by vectors of channels of x.
+  GradientFunction (*one_output_gradient)(int vectors, int rows);
   /// panel(k, j) = b(k, j), k < depth, j < columns, filled up with zeros to whole vectors.
   void (*pack)(const float* b, std::int64_t b_stride, std::int64_t depth, std::int64_t columns,
                float* panel);

@@ -100,14 +100,13 @@ class BlockRun {
     float* out;
   };
 
+  bool one_output() const { return plan_.block().one_output(); }
+
   /// Floats from an element to the next row and column of the block.
   std::int64_t out_stride() const {
-    const bool one_output = plan_.block().one_output();
-    return shape_.output_channels * (one_output ? shape_.channels_in_group() : 1);
+    return shape_.output_channels * (one_output() ? shape_.channels_in_group() : 1);
   }
-  std::int64_t column_stride() const {
-    return plan_.block().one_output() ? shape_.output_channels : 1;
-  }
+  std::int64_t column_stride() const { return one_output() ? shape_.output_channels : 1; }
 
   void clear(float* out) const {
     const GradientBlock& block = plan_.block();
@@ -151,7 +150,6 @@ class BlockRun {
     t.merges = last ? ending.merges : 0;
     t.out_stride = out_stride();
     t.out_column_stride = column_stride();
-    t.one_output = plan_.block().one_output();
     const std::int64_t tiles = std::ssize(plan_.tiles()) * std::ssize(plan_.panels());
     std::int64_t tile_number = 0;
     const std::int64_t bytes = (x_floats() + positions_ * shape_.output_channels) * 4;
@@ -161,8 +159,8 @@ class BlockRun {
       t.last_lanes = panel.last_lanes;
       t.b_stride = shape_.output_channels;
       const float* dy = dy_ + dy_block_ * shape_.output_channels +
-                        (t.one_output ? plan_.block().output : panel.columns.first);
-      if (panel.last_lanes < variant_.lanes && !plan_.by_channels()) {
+                        (one_output() ? plan_.block().output : panel.columns.first);
+      if (panel.last_lanes < variant_.lanes && !one_output()) {
         variant_.pack(dy, t.b_stride, positions_, panel.columns.count(), packed_);
         dy = packed_;
         t.b_stride = panel.vectors * variant_.lanes;
@@ -178,7 +176,7 @@ class BlockRun {
           t.row_offsets = plan_.row_offsets(rows);
           run = tile.run;
         }
-        t.a_offset = plan_.by_channels()
+        t.a_offset = one_output()
                          ? plan_.block().group * shape_.channels_in_group() + panel.columns.first
                      : plan_.scattered() ? 0
                                          : rows.a_offset + tile.rows.first - rows.rows.first;
@@ -189,8 +187,8 @@ class BlockRun {
                     : nullptr;
         t.read_ahead = ahead(tile_number++, tiles);
         const int height = static_cast<int>(tile.rows.count());
-        const auto function = plan_.by_channels()
-                                  ? variant_.channel_gradient(panel.vectors, height)
+        const auto function = one_output()
+                                  ? variant_.one_output_gradient(panel.vectors, height)
                                   : variant_.gradient(panel.vectors, height, plan_.scattered());
         function(t);
         t.sums += tile.rows.count() * panel.vectors * variant_.lanes;
@@ -232,7 +230,7 @@ class BlockRun {
 bool suits_one_output(const ExactConvolution& variant, const ConvolutionShape& shape) {
   const std::int64_t outputs = shape.output_channels / shape.groups;
   const std::int64_t channels = shape.channels_in_group();
-  return !is_depthwise(shape) && outputs * 2 <= variant.lanes &&
+  return outputs * 2 <= variant.lanes &&
          3 * outputs * parts_of(channels, variant.lanes) < 2 * channels;
 }
 
@@ -255,7 +253,7 @@ template <class F>
 void for_blocks(const ExactConvolution& variant, const ConvolutionShape& shape, Range elements,
                 std::int64_t parts, const F& f) {
   const std::int64_t columns = shape.output_channels;
-  const std::int64_t in_group = is_depthwise(shape) ? columns : columns / shape.groups;
+  const std::int64_t in_group = columns / shape.groups;
   const std::int64_t channels = shape.channels_in_group();
   const std::int64_t first = elements.first;
   const auto add = [&](Range rows, Range here, std::int64_t group) {

@@ -33,7 +33,7 @@ Kept& kept() {
 bool FewChannels::suits(const ExactConvolution& variant, const ChainConvolution& c) {
   const std::int64_t positions = c.axes[2].outputs;
   // Lanes in use, and enough terms to make up for transposing.
-  return !c.by_channels && c.columns * 2 <= variant.lanes && c.taps() > 2 &&
+  return c.columns * 2 <= variant.lanes && c.taps() > 2 &&
          positions * variant.lanes > 2 * c.columns * rounded_up(positions, variant.lanes);
 }
 

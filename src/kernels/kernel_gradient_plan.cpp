@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "src/kernels/simplified_convolution.hpp"
 #include "src/kernels/tile_cost.hpp"
 
 namespace lockstep {
@@ -18,12 +17,11 @@ void KernelGradientPlan::make(const ExactConvolution& variant, const Convolution
                               const GradientBlock& block) {
   shape_ = shape;
   block_ = block;
-  by_channels_ = is_depthwise(shape) || block.one_output();
-  channels_ = by_channels_ ? 1 : shape.channels_in_group();
+  channels_ = block.one_output() ? 1 : shape.channels_in_group();
   across_ = shape.groups == 1 && shape.dilation[2] == 1 && shape.before[2] == 0 &&
             (shape.output[2] - 1) * shape.stride[2] + shape.kernel[2] <= shape.input[2];
   run_length_ = across_ ? channels_ * shape.kernel[2] : channels_;
-  scattered_ = by_channels_ || (run_length_ < kThinRun && block.rows.count() > run_length_);
+  scattered_ = block.one_output() || (run_length_ < kThinRun && block.rows.count() > run_length_);
   choose(variant);
 }
 
@@ -115,7 +113,8 @@ void KernelGradientPlan::add_scattered(Range rows) {
   row_offsets_.resize((info + 1) * kMostScattered);
   for (std::int64_t row = rows.first; row < rows.last; ++row)
     row_offsets_[info * kMostScattered + static_cast<std::size_t>(row - rows.first)] =
-        offset_of(tap_of(row)) + (by_channels_ ? 0 : block_.group * channels_ + row % channels_);
+        offset_of(tap_of(row)) +
+        (block_.one_output() ? 0 : block_.group * channels_ + row % channels_);
   for (std::int64_t i = 0; i < shape_.output[0]; ++i)
     for (std::int64_t j = 0; j < shape_.output[1]; ++j) {
       std::uint32_t there = 0;

@@ -11,8 +11,8 @@
 namespace lockstep {
 
 /// Elements of a kernel gradient that are computed together: rows (tap, channel of x in the group)
-/// by columns (channels of dy) of one group. Depthwise: of all groups, and `group` is 0. Where
-/// there are few channels of dy: one of them, rows are taps, columns channels of x in the group.
+/// by columns (channels of dy) of one group. Where there are few channels of dy: one of them, rows
+/// are taps, columns channels of x in the group.
 struct GradientBlock {
   Range rows, columns;
   std::int64_t group;
@@ -46,8 +46,6 @@ class KernelGradientPlan {
 
   const GradientBlock& block() const { return block_; }
   bool scattered() const { return scattered_; }
-  /// Rows are taps, and column j reads channel j of x alone.
-  bool by_channels() const { return by_channels_; }
   const std::vector<Panel>& panels() const { return panels_; }
   const std::vector<Run>& runs() const { return runs_; }
   /// Of all tiles of a panel, in the order of the runs.
@@ -88,7 +86,6 @@ class KernelGradientPlan {
 
   ConvolutionShape shape_;
   GradientBlock block_;
-  bool by_channels_ = false;
   bool scattered_ = false;
   bool across_ = false;        ///< a run holds all taps along the last axis
   std::int64_t channels_ = 1;  ///< rows of a tap

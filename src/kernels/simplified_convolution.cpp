@@ -38,9 +38,4 @@ ConvolutionShape simplified(const ConvolutionShape& shape) {
   return simple;
 }
 
-bool is_depthwise(const ConvolutionShape& shape) {
-  return shape.groups > 1 && shape.groups == shape.input_channels &&
-         shape.groups == shape.output_channels;
-}
-
 }  // namespace lockstep

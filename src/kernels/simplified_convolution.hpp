@@ -8,7 +8,4 @@ namespace lockstep {
 /// made one.
 ConvolutionShape simplified(const ConvolutionShape& shape);
 
-/// Every channel is convolved by itself, to one channel.
-bool is_depthwise(const ConvolutionShape& shape);
-
 }  // namespace lockstep

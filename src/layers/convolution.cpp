@@ -7,6 +7,7 @@
 #include "src/kernels/kernels.hpp"
 #include "src/layers/activation_op.hpp"
 #include "src/layers/dense_op.hpp"
+#include "src/layers/depthwise_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -66,6 +67,21 @@ bool is_dense(const ConvolutionShape& shape) {
          ConvolutionShape::product(shape.stride) == 1 && shape.groups == 1;
 }
 
+/// Each channel is convolved by itself, by a kernel that lies in memory as a DepthwiseConv's. Not
+/// where it has more outputs than there are channels: there the general kernels are faster.
+bool is_depthwise(const ConvolutionShape& shape, std::size_t axes) {
+  return axes <= 2 && shape.groups > 1 && shape.groups == shape.input_channels &&
+         shape.output_channels <= shape.groups * shape.groups;
+}
+
+std::unique_ptr<Op> make_op(std::vector<Parameter*> parameters, const ConvolutionShape& shape,
+                            std::size_t axes, bool relu) {
+  if (is_dense(shape))
+    return make_dense_op(std::move(parameters), ConvolutionShape::product(shape.output), relu);
+  if (is_depthwise(shape, axes)) return make_depthwise_op(std::move(parameters), shape, relu);
+  return std::make_unique<ConvolutionOp>(std::move(parameters), shape, relu);
+}
+
 }  // namespace
 
 Convolution::Convolution(std::int64_t filters, Window window, Activation activation,
@@ -110,13 +126,9 @@ std::size_t Convolution::lower(Graph& graph, std::span<const std::size_t> inputs
         shape.input_channels);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
-  const bool product = is_dense(shape);
-  const bool relu = activation_ == Activation::kRelu && (options_.use_bias || !product);
-  std::unique_ptr<Op> op =
-      product ? make_dense_op(std::move(parameters), ConvolutionShape::product(shape.output), relu)
-              : std::make_unique<ConvolutionOp>(std::move(parameters), shape, relu);
-  const std::size_t z =
-      graph.add(std::move(op), {inputs[0]}, output_of(shape, window_.axes(), filters_));
+  const bool relu = activation_ == Activation::kRelu && (options_.use_bias || !is_dense(shape));
+  const std::size_t z = graph.add(make_op(std::move(parameters), shape, window_.axes(), relu),
+                                  {inputs[0]}, output_of(shape, window_.axes(), filters_));
   return relu ? z : activated(graph, z, activation_);
 }
 

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "src/core/grain_tree.hpp"
 #include "src/core/random.hpp"
 #include "src/kernels/convolution.hpp"
+#include "src/kernels/depthwise.hpp"
 #include "src/kernels/kernels.hpp"
 #include "tests/benchmark/fma_peak.hpp"
 #include "tests/support/convolution_shapes.hpp"
@@ -158,6 +160,22 @@ void run_case(const Case& c, const Settings& settings) {
         convolve_kernel_gradient(shape, x.span().data(), dy.span().data(), subtrees,
                                  {0, shape.kernel_floats()}, gradient.span().data());
       }}};
+  std::optional<DepthwiseConvolution> depthwise;
+  if (shape.groups > 1 && shape.groups == shape.input_channels) {
+    depthwise.emplace(shape);
+    passes = {{[&] {
+                depthwise->forward(batch, x.span().data(), kernel.span().data(),
+                                   {bias.span().data(), true}, y.span().data());
+              }},
+              {[&] {
+                depthwise->input_gradient(batch, dy.span().data(), kernel.span().data(),
+                                          dx.span().data());
+              }},
+              {[&] {
+                depthwise->kernel_gradient(x.span().data(), dy.span().data(), subtrees,
+                                           {0, shape.kernel_floats()}, gradient.span().data());
+              }}};
+  }
 #ifdef LOCKSTEP_DNNL
   for (const bool own_layouts : {true, false}) {
     const OneDnnConvolution peer = onednn_convolution(shape, batch, own_layouts);

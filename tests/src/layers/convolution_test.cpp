@@ -61,6 +61,14 @@ const std::vector<Setting>& settings() {
        "Conv2D",
        {{"filters", 6}, {"kernel_size", 2}, {"groups", 3}, {"activation", "relu"}},
        {3, 3, 6}},
+      {"GroupsOfOneChannel",
+       "Conv2D",
+       {{"filters", 6}, {"kernel_size", 2}, {"groups", 3}, {"activation", "relu"}},
+       {3, 4, 3}},
+      {"GroupsOfOneChannelCausal",
+       "Conv1D",
+       {{"filters", 4}, {"kernel_size", 2}, {"groups", 4}, {"padding", "causal"}},
+       {5, 4}},
       {"SeventeenChannels", "Conv2D", {{"filters", 1}, {"kernel_size", {1, 2}}}, {1, 3, 17}},
       {"OnePosition",
        "Conv2D",
@@ -116,37 +124,55 @@ std::vector<float> random_values(std::size_t count, std::uint32_t stream) {
   return values;
 }
 
+/// Forward and backward give what convolution.hpp's functions give.
+void expect_bits_of_the_kernels(const Window& window, const Shape& input, std::int64_t filters,
+                                std::int64_t groups) {
+  constexpr std::int64_t kRows = 5;
+  for (const bool relu : {false, true}) {
+    Convolution layer(filters, window, relu ? Activation::kRelu : Activation::kLinear, groups);
+    test::LayerRun run(layer, {input}, kRows);
+    for (Parameter& parameter : layer.parameters())
+      std::ranges::copy(random_values(parameter.value.size(), 1), parameter.value.begin());
+    run.x() = random_values(run.x().size(), 2);
+    const std::vector<float> y = run.forward();
+    std::vector<float> dy = random_values(y.size(), 3);
+    run.backward(dy);
+
+    ConvolutionShape shape = window_over("", window, input);
+    shape.output_channels = filters;
+    shape.groups = groups;
+    const auto& kernel = layer.parameters()[0].value;
+    std::vector<float> expected(y.size()), dx(run.x().size()), gradient(kernel.size());
+    convolve(shape, kRows, run.x().data(), kernel.data(),
+             {.bias = layer.parameters()[1].value.data(), .relu = relu}, expected.data());
+    EXPECT_EQ(y, expected);
+    for (std::size_t i = 0; relu && i < dy.size(); ++i)
+      if (y[i] <= 0) dy[i] = 0;
+    convolve_input_gradient(shape, kRows, dy.data(), kernel.data(), dx.data());
+    EXPECT_EQ(run.dx(), dx);
+    const Range all{0, kRows};
+    convolve_kernel_gradient(shape, run.x().data(), dy.data(), {.samples = {&all, 1}, .grain = 2},
+                             {0, static_cast<std::int64_t>(kernel.size())}, gradient.data());
+    EXPECT_EQ(run.gradient(0), gradient);
+  }
+}
+
 /// One position of the kernel is computed as a product, which must not show.
 TEST(Convolution, OfOnePositionHasTheBitsOfEveryOther) {
-  for (const bool relu : {false, true}) {
-    for (const Shape& input : {Shape{3, 5, 7}, Shape{1, 1, 70}}) {
-      constexpr std::int64_t kRows = 5, kFilters = 9;
-      Convolution layer(kFilters, Window::of("", {1, 1}),
-                        relu ? Activation::kRelu : Activation::kLinear);
-      test::LayerRun run(layer, {input}, kRows);
-      for (Parameter& parameter : layer.parameters())
-        std::ranges::copy(random_values(parameter.value.size(), 1), parameter.value.begin());
-      run.x() = random_values(run.x().size(), 2);
-      const std::vector<float> y = run.forward();
-      std::vector<float> dy = random_values(y.size(), 3);
-      run.backward(dy);
+  for (const Shape& input : {Shape{3, 5, 7}, Shape{1, 1, 70}})
+    expect_bits_of_the_kernels(Window::of("", {1, 1}), input, 9, 1);
+}
 
-      ConvolutionShape shape = window_over("", Window::of("", {1, 1}), input);
-      shape.output_channels = kFilters;
-      const auto& kernel = layer.parameters()[0].value;
-      std::vector<float> expected(y.size()), dx(run.x().size()), gradient(kernel.size());
-      convolve(shape, kRows, run.x().data(), kernel.data(),
-               {.bias = layer.parameters()[1].value.data(), .relu = relu}, expected.data());
-      EXPECT_EQ(y, expected);
-      for (std::size_t i = 0; relu && i < dy.size(); ++i)
-        if (y[i] <= 0) dy[i] = 0;
-      convolve_input_gradient(shape, kRows, dy.data(), kernel.data(), dx.data());
-      EXPECT_EQ(run.dx(), dx);
-      const Range all{0, kRows};
-      convolve_kernel_gradient(shape, run.x().data(), dy.data(), {.samples = {&all, 1}, .grain = 2},
-                               {0, static_cast<std::int64_t>(kernel.size())}, gradient.data());
-      EXPECT_EQ(run.gradient(0), gradient);
-    }
+/// Nor must it show that groups of single channels are depthwise.
+TEST(Convolution, OfSingleChannelsHasTheBitsOfEveryOther) {
+  const Window causal = Window::of("", {3}, {}, {2}, Padding::kCausal);
+  const Window strided = Window::of("", {3, 2}, {2, 1}, {}, Padding::kSame);
+  for (const std::int64_t multiplier : {1, 3, 20}) {
+    SCOPED_TRACE(multiplier);
+    expect_bits_of_the_kernels(causal, {9, 17}, 17 * multiplier, 17);
+    expect_bits_of_the_kernels(strided, {5, 6, 4}, 4 * multiplier, 4);
+    expect_bits_of_the_kernels(Window::of("", {1, 1}), {2, 3, 5}, 5 * multiplier, 5);
+    expect_bits_of_the_kernels(Window::of("", {2, 2, 2}), {3, 3, 4, 5}, 5 * multiplier, 5);
   }
 }
 
