@@ -19,27 +19,14 @@ namespace {
 using nlohmann::ordered_json;
 using Floats = std::vector<float>;
 
-struct Case {
-  std::string name;
-  ordered_json json;
-  friend void PrintTo(const Case& which, std::ostream* out) { *out << which.name; }
-};
-
-std::vector<Case> all_cases() {
-  std::vector<std::filesystem::path> files;
+/// The files, by the layers' classes: what is in them is read by the test alone.
+std::vector<std::string> all_classes() {
+  std::vector<std::string> classes;
   for (const auto& entry :
        std::filesystem::directory_iterator(LOCKSTEP_SOURCE_DIR "/tests/reference/layers"))
-    files.push_back(entry.path());
-  std::ranges::sort(files);
-  std::vector<Case> cases;
-  for (const auto& file : files) {
-    std::ifstream text(file);
-    for (const ordered_json& json : ordered_json::parse(text))
-      cases.push_back(
-          {json.at("class_name").get<std::string>() + "_" + json.at("name").get<std::string>(),
-           json});
-  }
-  return cases;
+    classes.push_back(entry.path().stem());
+  std::ranges::sort(classes);
+  return classes;
 }
 
 void expect_near(const Floats& got, const ordered_json& json, const std::string& what) {
@@ -51,42 +38,47 @@ void expect_near(const Floats& got, const ordered_json& json, const std::string&
         << what << " element " << i;
 }
 
-class KerasLayers : public ::testing::TestWithParam<Case> {
- protected:
-  /// The layer of the case, and a run of it with the case's inputs and weights.
+/// One case: a layer, and a run of it with the case's inputs and weights.
+class KerasCase {
+ public:
+  explicit KerasCase(const ordered_json& json) : json_(json) {}
+  void expect_its_numbers();
+  void expect_it_learns();
+
+ private:
   void start(std::int64_t block_grains) {
     KerasConfig config(
-        json().at("config"), [](const std::string& key) { return key; }, ExitCode::kBadData);
-    config.set_keras(json().at("keras") == 2 ? KerasMajor::k2 : KerasMajor::k3);
-    layer_ = make_layer(json().at("class_name").get<std::string>(), config);
-    auto shapes = json().at("input_shapes").get<std::vector<Shape>>();
+        json_.at("config"), [](const std::string& key) { return key; }, ExitCode::kBadData);
+    config.set_keras(json_.at("keras") == 2 ? KerasMajor::k2 : KerasMajor::k3);
+    layer_ = make_layer(json_.at("class_name").get<std::string>(), config);
+    auto shapes = json_.at("input_shapes").get<std::vector<Shape>>();
     const std::int64_t rows = shapes.front().front();
     for (Shape& shape : shapes) shape.erase(shape.begin());
-    const bool training = json().at("training").get<bool>();
+    const bool training = json_.at("training").get<bool>();
     run_.emplace(*layer_, shapes, rows, Pass{.training = training, .writes_state = training},
                  block_grains);
     for (std::size_t i = 0; i < shapes.size(); ++i)
-      run_->x(i) = json().at("inputs")[i].get<Floats>();
-    ASSERT_EQ(layer_->parameters().size(), json().at("weights").size());
+      run_->x(i) = json_.at("inputs")[i].get<Floats>();
+    ASSERT_EQ(layer_->parameters().size(), json_.at("weights").size());
     for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
-      const auto values = json().at("weights")[i].get<Floats>();
+      const auto values = json_.at("weights")[i].get<Floats>();
       ASSERT_EQ(layer_->parameters()[i].value.size(), values.size());
       std::ranges::copy(values, layer_->parameters()[i].value.begin());
     }
   }
   void expect_gradients() {
-    run_->backward(json().at("dy").get<Floats>());
-    for (std::size_t i = 0; i < json().at("dx").size(); ++i)
-      if (!json().at("dx")[i].is_null())
-        expect_near(run_->dx(i), json().at("dx")[i], "dx " + std::to_string(i));
+    run_->backward(json_.at("dy").get<Floats>());
+    for (std::size_t i = 0; i < json_.at("dx").size(); ++i)
+      if (!json_.at("dx")[i].is_null())
+        expect_near(run_->dx(i), json_.at("dx")[i], "dx " + std::to_string(i));
     std::size_t trained = 0;
     for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
       if (!layer_->parameters()[i].trained()) continue;
-      ASSERT_LT(trained, json().at("gradients").size());
-      expect_near(run_->gradient(i), json().at("gradients")[trained++],
+      ASSERT_LT(trained, json_.at("gradients").size());
+      expect_near(run_->gradient(i), json_.at("gradients")[trained++],
                   layer_->parameters()[i].name);
     }
-    EXPECT_EQ(trained, json().at("gradients").size());
+    EXPECT_EQ(trained, json_.at("gradients").size());
   }
   void expect_weights(const ordered_json& expected, const std::string& when) {
     ASSERT_EQ(layer_->parameters().size(), expected.size());
@@ -97,7 +89,7 @@ class KerasLayers : public ::testing::TestWithParam<Case> {
   }
   /// On sum(dy * y).
   void take_step(Optimizer& optimizer, std::vector<std::vector<Floats>>& slots) {
-    run_->backward(json().at("dy").get<Floats>());
+    run_->backward(json_.at("dy").get<Floats>());
     optimizer.begin_step();
     for (std::size_t i = 0; i < slots.size(); ++i) {
       Parameter& parameter = layer_->parameters()[i];
@@ -109,42 +101,64 @@ class KerasLayers : public ::testing::TestWithParam<Case> {
       optimizer.update(update);
     }
   }
-  const ordered_json& json() const { return GetParam().json; }
 
+  const ordered_json& json_;
   std::unique_ptr<Layer> layer_;
   std::optional<test::LayerRun> run_;
 };
 
-TEST_P(KerasLayers, GiveItsNumbers) {
+void KerasCase::expect_its_numbers() {
   for (const std::int64_t block_grains : {0, 1}) {
     SCOPED_TRACE("block_grains " + std::to_string(block_grains));
     ASSERT_NO_FATAL_FAILURE(start(block_grains));
-    if (json().at("training").get<bool>()) {
+    if (json_.at("training").get<bool>()) {
       expect_gradients();
       expect_weights(
-          json().contains("weights_after") ? json().at("weights_after") : json().at("weights"),
+          json_.contains("weights_after") ? json_.at("weights_after") : json_.at("weights"),
           " afterwards");
     }
-    expect_near(run_->forward(), json().at("outputs"), "output");
+    expect_near(run_->forward(), json_.at("outputs"), "output");
   }
 }
 
-TEST_P(KerasLayers, LearnAsTheyDo) {
+void KerasCase::expect_it_learns() {
   ASSERT_NO_FATAL_FAILURE(start(0));
-  const bool learns = json().at("training").get<bool>() &&
+  const bool learns = json_.at("training").get<bool>() &&
                       std::ranges::any_of(layer_->parameters(), &Parameter::trained);
-  ASSERT_EQ(json().contains("after_three_steps"), learns);
+  ASSERT_EQ(json_.contains("after_three_steps"), learns);
   if (!learns) return;
   const auto adam = make_optimizer({{"class_name", "Adam"}, {"config", {{"learning_rate", 0.01}}}});
   std::vector<std::vector<Floats>> slots;
   for (const Parameter& parameter : layer_->parameters())
     slots.emplace_back(adam->slot_names().size(), Floats(parameter.value.size()));
   for (int step = 0; step < 3; ++step) take_step(*adam, slots);
-  expect_weights(json().at("after_three_steps"), " after three steps");
+  expect_weights(json_.at("after_three_steps"), " after three steps");
 }
 
-INSTANTIATE_TEST_SUITE_P(Reference, KerasLayers, ::testing::ValuesIn(all_cases()),
-                         [](const auto& info) { return info.param.name; });
+class KerasLayers : public ::testing::TestWithParam<std::string> {
+ protected:
+  void for_each_case(void (KerasCase::*expect)()) const {
+    std::ifstream text(LOCKSTEP_SOURCE_DIR "/tests/reference/layers/" + GetParam() + ".json");
+    const auto cases = ordered_json::parse(text);
+    ASSERT_FALSE(cases.empty());
+    for (const ordered_json& json : cases) {
+      SCOPED_TRACE(json.at("class_name").get<std::string>() + " " +
+                   json.at("name").get<std::string>());
+      (KerasCase(json).*expect)();
+    }
+  }
+};
+
+TEST_P(KerasLayers, GiveItsNumbers) {
+  for_each_case(&KerasCase::expect_its_numbers);
+}
+
+TEST_P(KerasLayers, LearnAsTheyDo) {
+  for_each_case(&KerasCase::expect_it_learns);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reference, KerasLayers, ::testing::ValuesIn(all_classes()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace lockstep
