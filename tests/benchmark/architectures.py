@@ -54,6 +54,18 @@ def torch_rate(python, peers, data, network, ranks, batch):
     return float(found[1])
 
 
+def rate_table(rows):
+    lines = [["work", "lockstep", "PyTorch", "ratio", "of two single ranks"]]
+    for network, ranks, batch in distinct(rows, "network", "ranks", "batch"):
+        ranks = int(ranks)  # of a file they are text
+        ours, theirs, alone = (rates(rows, program=program, network=network, ranks=how_many)
+                               for program, how_many in (("lockstep", ranks), ("PyTorch", ranks), ("lockstep", 1)))
+        lines.append([f"{network}, batch {batch}, {count(ranks, 'rank')}", cell(ours),
+                      *([cell(theirs), f"{ratio(ours, theirs):.2f}"] if theirs else ["not run", ""]),
+                      f"{ratio(ours, alone) / ranks:.2f}" if ranks > 1 else ""])
+    return table(lines)
+
+
 def main():
     parser = arguments(__doc__)
     parser.add_argument("peers", type=pathlib.Path)
@@ -75,15 +87,8 @@ def main():
                           "samples_per_second": rate} for program, rate in measured.items() if rate is not None]
     if args.raw:
         write_rows(args.raw, rows)
-    lines = [["work", "lockstep", "PyTorch", "ratio", "of two single ranks"]]
-    for network, ranks, batch in distinct(rows, "network", "ranks", "batch"):
-        ours, theirs, alone = (rates(rows, program=program, network=network, ranks=how_many)
-                               for program, how_many in (("lockstep", ranks), ("PyTorch", ranks), ("lockstep", 1)))
-        lines.append([f"{network}, batch {batch}, {count(ranks, 'rank')}", cell(ours),
-                      *([cell(theirs), f"{ratio(ours, theirs):.2f}"] if theirs else ["not run", ""]),
-                      f"{ratio(ours, alone) / ranks:.2f}" if ranks > 1 else ""])
     print(f"samples per second, median of {args.rounds} rounds (spread); ratio = lockstep / PyTorch\n")
-    print(table(lines), end="")
+    print(rate_table(rows), end="")
 
 
 if __name__ == "__main__":

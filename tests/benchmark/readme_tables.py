@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 
+import architectures
 import numerics_cost
 import scaling
 import step_products
@@ -39,6 +40,7 @@ def sync_table(rows):
 
 # The option, the names of its tables, and what makes them.
 TABLES = {"training-rate": {"training-rate": training_rate.rate_table, "second-rank": training_rate.scaling_table},
+          "architectures": {"architectures": architectures.rate_table},
           "numerics-cost": {"numerics-cost": numerics_cost.cost_table},
           "scaling": {"scaling": scaling.scaling_table},
           "sync-and-update": {"sync-and-update": sync_table},
