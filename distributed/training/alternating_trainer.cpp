@@ -132,6 +132,10 @@ void AlternatingTrainer::check_setup() const {
                   static_cast<int>(options_.sync), options_.bucket_floats,
                   options_.check_replicas_every));
   check_same_everywhere(communicator_, "network", describe_network(model_));
+  std::string settings;
+  for (const NamedObjective& named : objectives_)
+    settings += objective_settings(model_, *named.objective) + '\n';
+  check_same_everywhere(communicator_, "objectives", settings);
   check_collectively(
       options_.batch_size >= 1 && options_.rows >= 0 && options_.grain >= 0 &&
           options_.bucket_floats >= 1 && options_.check_replicas_every >= 0,
@@ -162,18 +166,20 @@ std::string AlternatingTrainer::resume(const std::filesystem::path& path) {
   check_collectively(!started_, ExitCode::kUsage, "[trainer] expected one start() or resume()");
   LoadedObjectives loaded;
   together(communicator_, [&] { loaded = load_objectives(path, model_, objectives_); });
-  const std::string program_state =
-      from_text(loaded.training_state, identity(), options_.inputs, printable(path.string()));
   Sha256 all;
   all.add(std::as_bytes(std::span(loaded.training_state)));
-  for (std::size_t i = 0; i < objectives_.size(); ++i) {
-    const OptimizerState& state = loaded.states[i];
+  for (const OptimizerState& state : loaded.states) {
     all.add(std::as_bytes(std::span(&state.iterations, 1)));
     for (const auto& slot : state.slots) all.add(std::as_bytes(std::span(slot)));
+  }
+  check_same_everywhere(communicator_, "checkpoint", to_hex(all.digest()));
+  const std::string program_state =
+      from_text(loaded.training_state, identity(), options_.inputs, printable(path.string()));
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    const OptimizerState& state = loaded.states[i];
     objectives_[i].objective->optimizer().set_iterations(state.iterations);
     together(communicator_, [&] { optimizers_[i]->restore_slots(state.slots); });
   }
-  check_same_everywhere(communicator_, "checkpoint", to_hex(all.digest()));
   start();
   return program_state;
 }

@@ -118,7 +118,7 @@ class Trainer {
 
   std::int64_t epoch_ = 0;  ///< epochs done
   History history_;
-  Requests requests_ = 0;  ///< of this rank, and after each step of all
+  Requests requests_ = 0;  ///< of this rank, and after each epoch of all
   std::optional<double> wanted_rate_;
   std::optional<double> set_rate_;  ///< the last rate that a callback asked for
   RunIdentity identity_;

@@ -130,8 +130,8 @@ class DistributedOptimizer {
   Network& model_;
   Objective& objective_;
   Options options_;
-  Requests requested_ = 0;    ///< by this rank
-  Requests requests_ = 0;  ///< by any rank, when the loss sums are known
+  Requests requested_ = 0;  ///< by this rank
+  Requests requests_ = 0;   ///< by any rank, when the loss sums are known
   std::optional<TrainingPass> passes_;
   Traffic traffic_;
 };

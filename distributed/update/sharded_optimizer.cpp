@@ -1,6 +1,7 @@
 #include "distributed/update/sharded_optimizer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/replica_check.hpp"
@@ -104,7 +105,7 @@ void ShardedOptimizer::op_done(std::size_t op) {
     flags_->arrive();
   if (arrived_ == 0) return;
   advance();
-  if (map_.hosts() > 1 && !progress_) progress_.emplace([this] { advance(); });
+  if (map_.hosts() > 1 && !progress_) progress_.emplace([this] { advance_amid_product(); });
 }
 
 std::span<const double> ShardedOptimizer::finish() {
@@ -130,6 +131,13 @@ bool ShardedOptimizer::advance_loss_sums() {
   loss_sums_.add_up(loss_totals_);
   requests_ = map_.hosts() > 1 ? any_of(window_.requests()) : flags_->requested();
   return losses_known_ = true;
+}
+
+/// Within a product nothing is computed that would need its thread's scratch memory, too.
+void ShardedOptimizer::advance_amid_product() {
+  const bool computing = std::exchange(computing_, true);
+  advance();
+  computing_ = computing;
 }
 
 /// Takes every bucket as far as it goes without waiting. Whether anything went on.

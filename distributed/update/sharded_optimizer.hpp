@@ -84,6 +84,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   };
 
   bool advance();
+  void advance_amid_product();
   bool advance_loss_sums();
   void compute(std::size_t bucket);
   void add_up_ranks(const Shard& shard);
@@ -115,7 +116,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::vector<double> loss_totals_;
   bool losses_known_ = false;
   std::optional<ShardedBatchSums> batch_sums_;
-  bool computing_ = false;                ///< gradients; advance() is called in between
+  bool computing_ = false;                ///< no gradients may be computed meanwhile
   std::size_t arrived_ = 0;               ///< buckets of this step that this rank is through with
   std::size_t published_ = 0;             ///< and published
   std::optional<ProgressHook> progress_;  ///< while buckets travel during backward

@@ -32,16 +32,6 @@ std::vector<Trained> trained_by(const Network& model, const Objective& objective
   return trained;
 }
 
-/// What must be the same where training goes on.
-std::string settings_of(const Network& model, const Objective& objective) {
-  nlohmann::ordered_json json = {{"optimizer", objective.optimizer().to_json()},
-                                 {"loss", objective.loss().to_json()},
-                                 {"trains", nlohmann::ordered_json::array()}};
-  for (const Trained& trained : trained_by(model, objective))
-    json["trains"].push_back(trained.path);
-  return json.dump();
-}
-
 void write_objective(hdf5::Writer& writer, const Network& model, const NamedObjective& named,
                      const OptimizerState& state) {
   const std::string root = kObjectives + "/" + named.name;
@@ -49,7 +39,7 @@ void write_objective(hdf5::Writer& writer, const Network& model, const NamedObje
   check(state.slots.size() == slots.size(), ExitCode::kBadData,
         "[{}] expected {} optimizer slots, got {}", named.name, slots.size(), state.slots.size());
   writer.create_group(root);
-  writer.write_string(root, "settings", settings_of(model, *named.objective));
+  writer.write_string(root, "settings", objective_settings(model, *named.objective));
   writer.write_integer(root + "/iterations", state.iterations);
   for (std::size_t i = 0; i < slots.size(); ++i)
     for (const auto& [parameter, path] : trained_by(model, *named.objective))
@@ -62,7 +52,7 @@ void write_objective(hdf5::Writer& writer, const Network& model, const NamedObje
 OptimizerState read_objective(const hdf5::File& file, const Network& model,
                               const NamedObjective& named) {
   const std::string root = kObjectives + "/" + named.name;
-  const std::string settings = settings_of(model, *named.objective);
+  const std::string settings = objective_settings(model, *named.objective);
   const std::string found = file.read_string(root, "settings");
   check(found == settings, ExitCode::kBadData,
         "[{}] expected a checkpoint whose objective {} is {}, got {}", file.name(), named.name,
@@ -84,6 +74,15 @@ OptimizerState read_objective(const hdf5::File& file, const Network& model,
 }
 
 }  // namespace
+
+std::string objective_settings(const Network& model, const Objective& objective) {
+  nlohmann::ordered_json json = {{"optimizer", objective.optimizer().to_json()},
+                                 {"loss", objective.loss().to_json()},
+                                 {"trains", nlohmann::ordered_json::array()}};
+  for (const Trained& trained : trained_by(model, objective))
+    json["trains"].push_back(trained.path);
+  return json.dump();
+}
 
 std::vector<std::byte> objectives_file(const Network& model,
                                        std::span<const NamedObjective> objectives,

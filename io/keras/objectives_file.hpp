@@ -26,6 +26,10 @@ std::vector<std::byte> objectives_file(const Network& model,
                                        std::span<const OptimizerState> states,
                                        const std::string& training_state);
 
+/// Loss, optimizer and what it trains, as text: what must be the same where training goes on, and
+/// on every rank.
+std::string objective_settings(const Network& model, const Objective& objective);
+
 struct LoadedObjectives {
   std::vector<OptimizerState> states;  ///< of each objective
   std::string training_state;

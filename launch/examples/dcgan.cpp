@@ -254,11 +254,12 @@ int main(int argc, char** argv) {
   const Communicator world(MPI_COMM_WORLD);
   try {
     po::options_description known("Options of dcgan");
-    const Options options = parse(argc, argv, known);
-    if (!options.help) train(options, world);
+    Options options;
+    together(world, [&] { options = parse(argc, argv, known); });
+    if (!options.help) never_alone(world, [&] { train(options, world); });
     if (options.help && world.is_root()) std::cout << known;
     return 0;
-  } catch (const std::exception& error) {
+  } catch (const std::exception& error) {  // the same on all ranks
     if (world.is_root()) std::cerr << fmt::format("lockstep: {}\n", error.what());
     world.barrier();  // the first rank to leave with an error would end the one that prints
     return static_cast<int>(exit_code_of(error));

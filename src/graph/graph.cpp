@@ -39,8 +39,11 @@ void Graph::drop_unread_ops() {
     }
     // Nobody asks for its memory.
     const std::size_t other = storage(steps_[i].inputs.front());
-    for (Value& value : values_)
-      if (value.storage == dropped) value.storage = other;
+    for (Value& value : values_) {
+      if (value.storage != dropped) continue;
+      value.storage = other;
+      value.dropped = true;
+    }
     steps_.erase(steps_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }

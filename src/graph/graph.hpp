@@ -22,6 +22,7 @@ class Graph {
     Shape shape;
     std::size_t storage;
     std::string mask = {};  ///< the layer whose mask Keras attaches to it; empty: none
+    bool dropped = false;   ///< nothing reads it, and nothing computes it
   };
   struct Step {
     std::unique_ptr<Op> op;
@@ -49,6 +50,7 @@ class Graph {
   const Shape& shape(std::size_t value) const { return values_[value].shape; }
   std::size_t storage(std::size_t value) const { return values_[value].storage; }
   const std::string& mask(std::size_t value) const { return values_[value].mask; }
+  bool dropped(std::size_t value) const { return values_[value].dropped; }
   std::size_t values() const { return values_.size(); }
   const std::vector<Step>& steps() const { return steps_; }
   std::size_t ops() const { return steps_.size(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "src/core/float_buffer.hpp"
 #include "src/core/parallel.hpp"
@@ -253,10 +254,13 @@ void DepthwiseConvolution::subtree_gradient(const float* x, const float* dy,
 void DepthwiseConvolution::kernel_gradient(const float* x, const float* dy,
                                            const Subtrees& subtrees, Range elements,
                                            float* out) const {
-  constexpr std::int64_t kDeepest = 66;  // entries of a stack of grains
   const std::int64_t row = shape_.kernel[kWidth] * shape_.output_channels;
   const Range rows{elements.first / row, (elements.last + row - 1) / row};
-  float* const stack = scratch(Scratch::kStack, kDeepest * shape_.kernel_floats());
+  std::int64_t most_grains = 1;
+  for (std::size_t i = 0; i < subtrees.size(); ++i)
+    most_grains = std::max(most_grains, subtrees.grains(i));
+  const std::int64_t entries = std::bit_width(static_cast<std::uint64_t>(most_grains)) + 1;
+  float* const stack = scratch(Scratch::kStack, entries * shape_.kernel_floats());
   for (std::size_t i = 0; i < subtrees.size(); ++i, out += subtrees.stride) {
     const std::int64_t work = subtrees.samples[i].count() * shape_.output_floats() *
                               ConvolutionShape::product(shape_.kernel);

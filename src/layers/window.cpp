@@ -56,8 +56,9 @@ Window Window::of(const std::string& where, Shape size, Shape strides, Shape dil
   if (strides.empty()) strides.assign(size.size(), 1);
   if (dilation.empty()) dilation.assign(size.size(), 1);
   for (const Shape& extents : {size, strides, dilation})
-    check(extents.size() == size.size() && std::ranges::min(extents) > 0, ExitCode::kBadData,
-          "[{}] expected {} positive extents, got {}", where, size.size(), to_string(extents));
+    check(!size.empty() && extents.size() == size.size() && std::ranges::min(extents) > 0,
+          ExitCode::kBadData, "[{}] expected {} positive extents, got {}", where, size.size(),
+          to_string(extents));
   check(!is_above_one(strides) || !is_above_one(dilation), ExitCode::kBadData,
         "[{}] expected strides of 1 together with a dilation above 1, got {} with {}", where,
         to_string(strides), to_string(dilation));

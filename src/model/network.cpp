@@ -27,6 +27,14 @@ void check_calls_lead_to_outputs(const std::vector<Network::Call>& calls,
   }
 }
 
+/// Of a value that a loss is taken of.
+void check_mask_has_ended(const std::string& mask, ExitCode code) {
+  check(mask.empty(), code,
+        "[{}] expected a layer behind it that ends its mask ({}), got an output of the network "
+        "that still has it: Keras would weigh the loss by it",
+        mask, kLayersThatEndMasks);
+}
+
 }  // namespace
 
 Network::~Network() = default;
@@ -92,11 +100,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   std::vector<std::size_t> output_values;
   for (const std::size_t call : output_calls_) {
     output_values.push_back(values_[call]);
-    const std::string& mask = graph_.mask(values_[call]);
-    check(mask.empty(), ExitCode::kBadData,
-          "[{}] expected a layer behind it that ends its mask ({}), got an output of the network "
-          "that still has it: Keras would weigh the loss by it",
-          mask, kLayersThatEndMasks);
+    check_mask_has_ended(graph_.mask(values_[call]), ExitCode::kBadData);
   }
   graph_.finish(std::move(output_values));
 
@@ -152,6 +156,12 @@ Objective Network::objective(std::size_t output_call,
   check(output_call < calls_.size(), ExitCode::kUsage,
         "[{}] expected an objective at one of {} calls, got number {}", name_, calls_.size(),
         output_call);
+  const std::size_t output = values_[output_call];
+  check_mask_has_ended(graph_.mask(output), ExitCode::kUsage);
+  check(!graph_.dropped(output), ExitCode::kUsage,
+        "[{}] expected an objective at an output that is computed as it stands, got that of {}, "
+        "which the next layer reads in another order of axes",
+        name_, layers_[calls_[output_call].layer]->name());
   std::vector<const Parameter*> trained;
   for (const std::size_t layer : trained_layers) {
     check(layer < layers_.size(), ExitCode::kUsage,
@@ -160,7 +170,7 @@ Objective Network::objective(std::size_t output_call,
     for (const Parameter& parameter : layers_[layer]->parameters())
       if (parameter.trained()) trained.push_back(&parameter);
   }
-  const Aim aim(values_[output_call], trained);
+  const Aim aim(output, trained);
   const GradientPlan plan = plan_gradients(graph_, GradientWay::kRows, aim);
   for (const std::size_t layer : trained_layers)
     for (const Parameter& parameter : layers_[layer]->parameters())

@@ -45,14 +45,24 @@ class Memory(OneRankTest):
         self.assertIn(0, codes)
 
     def test_one_rank_alone(self):
-        """Less and less, until it is too little for the window that all share, which has about 80 MiB."""
-        begin = 720 if FLAVOUR == "openmpi" else 480  # MPICH needs less itself
-        for mebibytes in range(begin, begin - 420, -40):
+        """Less and less, until it is too little for anything; just above, it is for the window that all share."""
+        begin, coarse, fine = 720 if FLAVOUR == "openmpi" else 480, 40, 8  # MPICH needs less itself
+
+        def train_beside(mebibytes):
             result = self.limited(2, mebibytes, unlimited=1)
             self.assertIn(result.code, (0, IO_ERROR), result)
             if result.code == IO_ERROR:
                 self.assertIn("rank 1", "".join(result.errors), result)
-            elif "--sync allreduce instead of sharded" in result.stderr:
+            return {"done": result.code == 0, "alone": "--sync allreduce instead of sharded" in result.stderr}
+
+        for mebibytes in range(begin, begin - 420, -coarse):
+            found = train_beside(mebibytes)
+            if not found["done"]:
+                break
+            if found["alone"]:
+                return
+        for more in range(fine, coarse, fine):
+            if train_beside(mebibytes + more)["alone"]:
                 return
         self.fail("it always had enough")
 
