@@ -230,18 +230,19 @@ const std::vector<Known>& known_layers() {
 }
 
 /// Sets the layer's channels_first, unless its class has made something of the key itself.
-void read_data_format(KerasConfig& config, const LayerSignature& signature, Layer& layer) {
+void read_data_format(KerasConfig& config, const LayerSignature& signature, Layer* layer) {
   const bool has_key = std::ranges::count(signature.arguments, "data_format") > 0;
   if (!has_key || signature.class_name.starts_with("SpatialDropout")) return;
   if (config.word("data_format", "channels_last", {"channels_last", "channels_first"}) !=
-      "channels_first")
+          "channels_first" ||
+      layer == nullptr)
     return;
-  const Activation activation = layer.final_activation();
+  const Activation activation = layer->final_activation();
   if (activation == Activation::kSoftmax || activation == Activation::kLogSoftmax)
     config.object_to("activation",
                      "none that goes over the last axis, together with channels_first",
                      fmt::format("'{}'", activation_name(activation)));
-  layer.set_channels_first(true);
+  layer->set_channels_first(true);
 }
 
 }  // namespace
@@ -272,7 +273,7 @@ std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& co
         "class_name", fmt::format("one of {}", fmt::join(layer_class_names(), ", ")),
         "'" + printable(class_name, 80) + "'" + did_you_mean(class_name, layer_class_names()));
   std::unique_ptr<Layer> layer = known->make(config);
-  read_data_format(config, known->signature, *layer);
+  read_data_format(config, known->signature, layer.get());
   const std::string name = config.name("name", "");
   const bool trainable = config.boolean("trainable", true);
   config.expect_float();

@@ -148,6 +148,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"AlphaDropout(0.1, (2, 1))",
               "[layers] column 19: AlphaDropout: noise_shape: expected null, got [2, 1]"},
         Wrong{"SpatialDropout2D(2)", "[layers] column 18: SpatialDropout2D: rate: expected a "},
+        Wrong{"Conv2D(4, 3, groups=3, data_format=channels_first)",
+              "[layers] column 14: Conv2D: groups: expected a divisor "},
         Wrong{"SpatialDropout2D(0.1, first)",
               "[layers] column 23: SpatialDropout2D: data_format: expected "},
         Wrong{"PReLU(shared_axes=[0])",
