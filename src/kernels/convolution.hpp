@@ -11,7 +11,7 @@ namespace lockstep {
 
 /// A convolution over the positions of a sample, (depth, height, width, channels), with Keras's
 /// kernel, (kernel depth, height, width, input channels / groups, output channels). With two axes
-/// or one the first extents are 1. Keras's conventions: keras-semantics 2.3.
+/// or one the first extents are 1. It is not flipped.
 struct ConvolutionShape {
   using Axes = std::array<std::int64_t, 3>;
 

@@ -3,63 +3,36 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
-#include "src/kernels/gemm.hpp"
-#include "src/kernels/kernels.hpp"
 #include "src/layers/activation_op.hpp"
 #include "src/layers/dense_op.hpp"
 #include "src/layers/depthwise_op.hpp"
+#include "src/layers/kernel_op.hpp"
 
 namespace lockstep {
 namespace {
 
-/// y = kernel over x + b, and relu behind it.
-class ConvolutionOp final : public Op {
+class ConvolutionOp final : public KernelOp {
  public:
   ConvolutionOp(std::vector<Parameter*> parameters, const ConvolutionShape& shape, bool relu)
-      : parameters_(std::move(parameters)), shape_(shape), relu_(relu) {}
+      : KernelOp(std::move(parameters), ConvolutionShape::product(shape.output),
+                 shape.output_channels, relu),
+        shape_(shape) {}
 
-  Needs needs() const override {
-    return {.backward_reads_x = false, .backward_reads_y = relu_, .gradient_reads_y = false};
+  void forward(const Pass&, const OpValues& values) const override {
+    convolve(shape_, values.rows(), values.x().data, kernel(), {bias(), relu()}, values.y().data);
   }
-  std::span<Parameter* const> parameters() const override { return parameters_; }
-  void forward(const Pass& pass, const OpValues& values) const override;
-  void backward(const Pass& pass, const OpValues& values) const override;
-  void gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
-                std::size_t parameter, Range elements, float* out) const override;
 
  private:
-  static constexpr std::size_t kKernel = 0, kBias = 1;
-  const float* kernel() const { return parameters_[kKernel]->value.data(); }
-
-  std::vector<Parameter*> parameters_;
-  ConvolutionShape shape_;
-  bool relu_;
-};
-
-void ConvolutionOp::forward(const Pass&, const OpValues& values) const {
-  ConvolutionEnd end{.relu = relu_};
-  if (parameters_.size() > 1) end.bias = parameters_[kBias]->value.data();
-  convolve(shape_, values.rows(), values.x().data, kernel(), end, values.y().data);
-}
-
-/// dz = dy where relu lets it through, left in dy;  dx = dz by the kernel turned round
-void ConvolutionOp::backward(const Pass&, const OpValues& values) const {
-  const Matrix dz = values.dy();
-  if (relu_) kernels().relu_backward(values.y().data, dz.data, dz.size());
-  const Matrix dx = values.dx();
-  if (!dx.empty()) convolve_input_gradient(shape_, values.rows(), dz.data, kernel(), dx.data);
-}
-
-/// db = column sums of dz over all positions
-void ConvolutionOp::gradient(const Pass&, const OpValues& values, const Subtrees& subtrees,
-                             std::size_t parameter, Range elements, float* out) const {
-  if (parameter == kKernel) {
-    convolve_kernel_gradient(shape_, values.x().data, values.dy().data, subtrees, elements, out);
-  } else {
-    sum_rows(values.dy().with_columns(shape_.output_channels),
-             subtrees.with_positions(ConvolutionShape::product(shape_.output)), elements, out);
+  void input_gradient(const Pass&, const OpValues& values, Matrix dx) const override {
+    convolve_input_gradient(shape_, values.rows(), values.dy().data, kernel(), dx.data);
   }
-}
+  void kernel_gradient(const Pass&, const OpValues& values, const Subtrees& subtrees,
+                       Range elements, float* out) const override {
+    convolve_kernel_gradient(shape_, values.x().data, values.dy().data, subtrees, elements, out);
+  }
+
+  ConvolutionShape shape_;
+};
 
 /// Each position is multiplied by one matrix: the chains are those of the products.
 bool is_dense(const ConvolutionShape& shape) {
@@ -126,7 +99,7 @@ std::size_t Convolution::lower(Graph& graph, std::span<const std::size_t> inputs
         shape.input_channels);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
-  const bool relu = activation_ == Activation::kRelu && (options_.use_bias || !is_dense(shape));
+  const bool relu = activation_ == Activation::kRelu;
   const std::size_t z = graph.add(make_op(std::move(parameters), shape, window_.axes(), relu),
                                   {inputs[0]}, output_of(shape, window_.axes(), filters_));
   return relu ? z : activated(graph, z, activation_);

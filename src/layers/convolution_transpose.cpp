@@ -4,67 +4,39 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
-#include "src/kernels/gemm.hpp"
-#include "src/kernels/kernels.hpp"
 #include "src/layers/activation_op.hpp"
+#include "src/layers/kernel_op.hpp"
 
 namespace lockstep {
 namespace {
 
-/// y = the mirrored convolution's gradient by its input for x as the gradient by its output, + b,
-/// and relu behind it.
-class ConvolutionTransposeOp final : public Op {
+/// The mirrored convolution's gradient by its input, for x as the gradient by its output.
+class ConvolutionTransposeOp final : public KernelOp {
  public:
   ConvolutionTransposeOp(std::vector<Parameter*> parameters, const ConvolutionShape& mirrored,
                          bool relu)
-      : parameters_(std::move(parameters)), mirrored_(mirrored), relu_(relu) {}
+      : KernelOp(std::move(parameters), ConvolutionShape::product(mirrored.input),
+                 mirrored.input_channels, relu),
+        mirrored_(mirrored) {}
 
-  Needs needs() const override {
-    return {.backward_reads_x = false, .backward_reads_y = relu_, .gradient_reads_y = false};
+  /// Chains over (position of x, channel of x) ascending, bias added behind them.
+  void forward(const Pass&, const OpValues& values) const override {
+    convolve_input_gradient(mirrored_, values.rows(), values.x().data, kernel(), values.y().data);
+    finish(values.y());
   }
-  std::span<Parameter* const> parameters() const override { return parameters_; }
-  void forward(const Pass& pass, const OpValues& values) const override;
-  void backward(const Pass& pass, const OpValues& values) const override;
-  void gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
-                std::size_t parameter, Range elements, float* out) const override;
 
  private:
-  static constexpr std::size_t kKernel = 0, kBias = 1;
-  const float* kernel() const { return parameters_[kKernel]->value.data(); }
-
-  std::vector<Parameter*> parameters_;
-  ConvolutionShape mirrored_;
-  bool relu_;
-};
-
-/// Chains over (position of x, channel of x) ascending, bias added behind them.
-void ConvolutionTransposeOp::forward(const Pass&, const OpValues& values) const {
-  const Matrix y = values.y().with_columns(mirrored_.input_channels);
-  convolve_input_gradient(mirrored_, values.rows(), values.x().data, kernel(), y.data);
-  if (parameters_.size() == 1) return;
-  const float* const bias = parameters_[kBias]->value.data();
-  (relu_ ? kernels().add_bias_relu : kernels().add_bias)(y.data, bias, y.rows, y.columns);
-}
-
-/// dz = dy where relu lets it through, left in dy;  dx = the mirrored convolution of dz
-void ConvolutionTransposeOp::backward(const Pass&, const OpValues& values) const {
-  const Matrix dz = values.dy();
-  if (relu_) kernels().relu_backward(values.y().data, dz.data, dz.size());
-  const Matrix dx = values.dx();
-  if (!dx.empty()) convolve(mirrored_, values.rows(), dz.data, kernel(), {}, dx.data);
-}
-
-/// By the kernel: dz and x have each other's part, so per grain one chain over (sample, position of
-/// x) ascending.  db = column sums of dz over all positions of y
-void ConvolutionTransposeOp::gradient(const Pass&, const OpValues& values, const Subtrees& subtrees,
-                                      std::size_t parameter, Range elements, float* out) const {
-  if (parameter == kKernel) {
-    convolve_kernel_gradient(mirrored_, values.dy().data, values.x().data, subtrees, elements, out);
-  } else {
-    sum_rows(values.dy().with_columns(mirrored_.input_channels),
-             subtrees.with_positions(ConvolutionShape::product(mirrored_.input)), elements, out);
+  void input_gradient(const Pass&, const OpValues& values, Matrix dx) const override {
+    convolve(mirrored_, values.rows(), values.dy().data, kernel(), {}, dx.data);
   }
-}
+  /// dz and x have each other's part: per grain one chain over (sample, position of x) ascending.
+  void kernel_gradient(const Pass&, const OpValues& values, const Subtrees& subtrees,
+                       Range elements, float* out) const override {
+    convolve_kernel_gradient(mirrored_, values.dy().data, values.x().data, subtrees, elements, out);
+  }
+
+  ConvolutionShape mirrored_;
+};
 
 }  // namespace
 
@@ -147,7 +119,7 @@ std::size_t ConvolutionTranspose::lower(Graph& graph, std::span<const std::size_
         shape.output_channels);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
-  const bool relu = options_.use_bias && activation_ == Activation::kRelu;
+  const bool relu = activation_ == Activation::kRelu;
   Shape output(shape.input.end() - static_cast<std::ptrdiff_t>(window_.axes()), shape.input.end());
   output.push_back(filters_);
   const std::size_t z =

@@ -43,8 +43,8 @@ class ConvolutionTranspose final : public Layer {
   std::int64_t inputs_ = 0;
 };
 
-/// Positions of the output along one axis, and those that padding cuts off in front
-/// (keras-semantics 2.3): what Keras's TensorFlow and JAX backends compute. <= 0: none is left.
+/// Positions of the output along one axis, and those that padding cuts off in
+/// front, as Keras's TensorFlow and JAX backends compute them. <= 0: none is left.
 WindowSteps transposed_steps(std::int64_t input, std::int64_t size, std::int64_t stride,
                              std::int64_t dilation, Padding padding,
                              std::optional<std::int64_t> output_padding);

@@ -32,7 +32,7 @@ std::size_t Dense::lower(Graph& graph, std::span<const std::size_t> inputs) {
   output.back() = units_;
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
-  const bool relu = options_.use_bias && activation_ == Activation::kRelu;
+  const bool relu = activation_ == Activation::kRelu;
   const std::size_t z =
       graph.add(make_dense_op(std::move(parameters), element_count(input) / inputs_, relu),
                 {inputs[0]}, output);

@@ -55,7 +55,7 @@ std::size_t SeparableConv::lower(Graph& graph, std::span<const std::size_t> inpu
                 output_of(shape, window_.axes(), shape.output_channels));
   std::vector<Parameter*> parameters;
   for (std::size_t i = 1; i < parameters_.size(); ++i) parameters.push_back(&parameters_[i]);
-  const bool relu = options_.pointwise.use_bias && activation_ == Activation::kRelu;
+  const bool relu = activation_ == Activation::kRelu;
   const std::size_t z =
       graph.add(make_dense_op(std::move(parameters), ConvolutionShape::product(shape.output), relu),
                 {between}, output_of(shape, window_.axes(), filters_));

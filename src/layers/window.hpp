@@ -35,7 +35,7 @@ struct WindowSteps {
   std::int64_t output;
   std::int64_t before;
 };
-/// Keras's formulas (keras-semantics 2.3): with 'same' the odd position of padding stands behind.
+/// Keras's formulas: with 'same' the odd position of padding stands behind.
 /// output <= 0: the window is larger than the input.
 WindowSteps window_steps(std::int64_t input, std::int64_t size, std::int64_t stride,
                          std::int64_t dilation, Padding padding);

@@ -70,4 +70,8 @@ T sum_in_lanes(const std::vector<T>& values) {
   return lane[0];
 }
 
+inline void append(Floats& to, const Floats& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
 }  // namespace lockstep

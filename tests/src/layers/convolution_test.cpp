@@ -9,9 +9,9 @@
 
 #include "src/core/random.hpp"
 #include "tests/src/model/expect_error.hpp"
-#include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
 #include "tests/support/layer_run.hpp"
+#include "tests/support/layer_settings.hpp"
 
 namespace lockstep {
 namespace {
@@ -19,19 +19,8 @@ namespace {
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
-/// What a convolution may be told, and an input.
-struct Setting {
-  const char* name;
-  const char* class_name;
-  ordered_json config;
-  Shape input;
-};
-void PrintTo(const Setting& setting, std::ostream* out) {
-  *out << setting.name;
-}
-
-const std::vector<Setting>& settings() {
-  static const std::vector<Setting> all = {
+const std::vector<test::LayerSetting>& settings() {
+  static const std::vector<test::LayerSetting> all = {
       {"Plain1D", "Conv1D", {{"filters", 3}, {"kernel_size", 3}}, {6, 2}},
       {"Causal",
        "Conv1D",
@@ -90,32 +79,9 @@ const std::vector<Setting>& settings() {
   return all;
 }
 
-class Convolutions : public testing::TestWithParam<Setting> {
- protected:
-  std::unique_ptr<Layer> layer() const {
-    return test::layer_of(GetParam().class_name, GetParam().config);
-  }
-};
-INSTANTIATE_TEST_SUITE_P(Settings, Convolutions, testing::ValuesIn(settings()),
-                         [](const auto& setting) { return setting.param.name; });
-
-TEST_P(Convolutions, BackwardMatchesFiniteDifferences) {
-  test::expect_gradients_match_finite_differences(*layer(), GetParam().input, 3);
-}
-
-TEST_P(Convolutions, GiveTheSameBitsInBlocks) {
-  test::expect_the_same_bits_in_blocks(GetParam().class_name, GetParam().config,
-                                       {GetParam().input});
-}
-
-TEST_P(Convolutions, ConfigMakesTheSameLayerAgain) {
-  const ordered_json config = layer()->config();
-  EXPECT_EQ(test::layer_of(GetParam().class_name, config)->config(), config);
-  for (const auto& [key, value] : GetParam().config.items())
-    if (!value.is_number() || key == "filters" || key == "groups") {
-      EXPECT_EQ(config.at(key), value) << key;
-    }
-}
+using test::LayerSettings;
+INSTANTIATE_TEST_SUITE_P(Convolution, LayerSettings, testing::ValuesIn(settings()),
+                         test::setting_name);
 
 std::vector<float> random_values(std::size_t count, std::uint32_t stream) {
   const RandomStream random(29, Purpose::kSynthetic, stream);

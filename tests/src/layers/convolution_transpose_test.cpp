@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "tests/src/model/expect_error.hpp"
-#include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
 #include "tests/support/layer_run.hpp"
+#include "tests/support/layer_settings.hpp"
 
 namespace lockstep {
 namespace {
@@ -90,18 +90,8 @@ TEST(ConvolutionTranspose, TakesStepsAsKerasDoes) {
   }
 }
 
-struct Setting {
-  const char* name;
-  const char* class_name;
-  ordered_json config;
-  Shape input;
-};
-void PrintTo(const Setting& setting, std::ostream* out) {
-  *out << setting.name;
-}
-
-const std::vector<Setting>& settings() {
-  static const std::vector<Setting> all = {
+const std::vector<test::LayerSetting>& settings() {
+  static const std::vector<test::LayerSetting> all = {
       {"Plain1D", "Conv1DTranspose", {{"filters", 3}, {"kernel_size", 3}}, {4, 2}},
       {"SmallerThanStride",
        "Conv1DTranspose",
@@ -140,28 +130,9 @@ const std::vector<Setting>& settings() {
   return all;
 }
 
-class ConvolutionTransposes : public testing::TestWithParam<Setting> {};
-INSTANTIATE_TEST_SUITE_P(Settings, ConvolutionTransposes, testing::ValuesIn(settings()),
-                         [](const auto& setting) { return setting.param.name; });
-
-TEST_P(ConvolutionTransposes, BackwardMatchesFiniteDifferences) {
-  const auto layer = test::layer_of(GetParam().class_name, GetParam().config);
-  test::expect_gradients_match_finite_differences(*layer, GetParam().input, 3);
-}
-
-TEST_P(ConvolutionTransposes, GiveTheSameBitsInBlocks) {
-  test::expect_the_same_bits_in_blocks(GetParam().class_name, GetParam().config,
-                                       {GetParam().input});
-}
-
-TEST_P(ConvolutionTransposes, ConfigMakesTheSameLayerAgain) {
-  const ordered_json config = test::layer_of(GetParam().class_name, GetParam().config)->config();
-  EXPECT_EQ(test::layer_of(GetParam().class_name, config)->config(), config);
-  for (const auto& [key, value] : GetParam().config.items())
-    if (!value.is_number() || key == "filters") {
-      EXPECT_EQ(config.at(key), value) << key;
-    }
-}
+using test::LayerSettings;
+INSTANTIATE_TEST_SUITE_P(ConvolutionTranspose, LayerSettings, testing::ValuesIn(settings()),
+                         test::setting_name);
 
 TEST(ConvolutionTranspose, HasAKernelOfItsFiltersBeforeItsInputs) {
   const auto layer = test::layer_of("Conv2DTranspose", {{"filters", 6}, {"kernel_size", {3, 2}}});

@@ -7,9 +7,9 @@
 
 #include "src/core/random.hpp"
 #include "tests/src/model/expect_error.hpp"
-#include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
 #include "tests/support/layer_run.hpp"
+#include "tests/support/layer_settings.hpp"
 
 namespace lockstep {
 namespace {
@@ -17,18 +17,8 @@ namespace {
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
-struct Setting {
-  const char* name;
-  const char* class_name;
-  ordered_json config;
-  Shape input;
-};
-void PrintTo(const Setting& setting, std::ostream* out) {
-  *out << setting.name;
-}
-
-const std::vector<Setting>& settings() {
-  static const std::vector<Setting> all = {
+const std::vector<test::LayerSetting>& settings() {
+  static const std::vector<test::LayerSetting> all = {
       {"Plain1D", "SeparableConv1D", {{"filters", 3}, {"kernel_size", 3}}, {6, 2}},
       {"Relu",
        "SeparableConv2D",
@@ -54,32 +44,9 @@ const std::vector<Setting>& settings() {
   return all;
 }
 
-class SeparableConvs : public testing::TestWithParam<Setting> {
- protected:
-  std::unique_ptr<Layer> layer() const {
-    return test::layer_of(GetParam().class_name, GetParam().config);
-  }
-};
-INSTANTIATE_TEST_SUITE_P(Settings, SeparableConvs, testing::ValuesIn(settings()),
-                         [](const auto& setting) { return setting.param.name; });
-
-TEST_P(SeparableConvs, BackwardMatchesFiniteDifferences) {
-  test::expect_gradients_match_finite_differences(*layer(), GetParam().input, 3);
-}
-
-TEST_P(SeparableConvs, GiveTheSameBitsInBlocks) {
-  test::expect_the_same_bits_in_blocks(GetParam().class_name, GetParam().config,
-                                       {GetParam().input});
-}
-
-TEST_P(SeparableConvs, ConfigMakesTheSameLayerAgain) {
-  const ordered_json config = layer()->config();
-  EXPECT_EQ(test::layer_of(GetParam().class_name, config)->config(), config);
-  for (const char* key : {"filters", "depth_multiplier", "use_bias", "padding"})
-    if (GetParam().config.contains(key)) {
-      EXPECT_EQ(config.at(key), GetParam().config.at(key)) << key;
-    }
-}
+using test::LayerSettings;
+INSTANTIATE_TEST_SUITE_P(Separable, LayerSettings, testing::ValuesIn(settings()),
+                         test::setting_name);
 
 /// A DepthwiseConv without a bias, then a convolution of one position.
 TEST(SeparableConv, HasTheBitsOfItsTwoHalves) {
