@@ -14,7 +14,8 @@ auto naming(const std::string& source, const Function& function) {
   try {
     return function();
   } catch (const Error& error) {
-    fail(error.code(), "[{}] {}", printable(source), error.what());
+    const std::string label = fmt::format("[{}]", printable(source)), said = error.what();
+    fail(error.code(), "{}", said.starts_with(label) ? said : label + " " + said);
   }
 }
 

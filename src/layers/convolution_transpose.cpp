@@ -6,6 +6,7 @@
 #include "src/core/error.hpp"
 #include "src/layers/activation_op.hpp"
 #include "src/layers/kernel_op.hpp"
+#include "src/layers/position_axes.hpp"
 
 namespace lockstep {
 namespace {
@@ -80,7 +81,7 @@ std::string ConvolutionTranspose::class_name() const {
 
 ConvolutionShape ConvolutionTranspose::mirrored(const Shape& input) const {
   const std::size_t axes = window_.axes();
-  check_positions(name(), axes, input);
+  check_positions(name(), input, axes);
   ConvolutionShape shape;
   shape.input_channels = filters_;
   shape.output_channels = input.back();

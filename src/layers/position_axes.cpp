@@ -1,5 +1,7 @@
 #include "src/layers/position_axes.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "src/core/error.hpp"
@@ -13,9 +15,13 @@ PositionAxes position_axes(const Shape& shape) {
 }
 
 void check_positions(const std::string& layer, const Shape& input, std::size_t axes) {
+  std::string hint;
+  if (input.size() == axes)  // as grey images are
+    hint = fmt::format("; Reshape(({}, 1)) in front of it makes that one channel",
+                       fmt::join(input, ", "));
   check(input.size() == axes + 1 && *std::ranges::min_element(input) > 0, ExitCode::kBadData,
-        "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}", layer,
-        axes + 2, axes, to_string_batched(input));
+        "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}{}", layer,
+        axes + 2, axes, to_string_batched(input), hint);
 }
 
 }  // namespace lockstep

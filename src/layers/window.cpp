@@ -9,6 +9,7 @@
 
 #include "src/core/error.hpp"
 #include "src/core/words.hpp"
+#include "src/layers/position_axes.hpp"
 
 namespace lockstep {
 namespace {
@@ -77,15 +78,9 @@ WindowSteps window_steps(std::int64_t input, std::int64_t size, std::int64_t str
   return {room < 0 ? 0 : room / stride + 1, before};
 }
 
-void check_positions(const std::string& layer, std::size_t axes, const Shape& input) {
-  check(input.size() == axes + 1 && std::ranges::min(input) > 0, ExitCode::kBadData,
-        "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}", layer,
-        axes + 2, axes, to_string_batched(input));
-}
-
 ConvolutionShape window_over(const std::string& layer, const Window& window, const Shape& input) {
   const std::size_t axes = window.axes();
-  check_positions(layer, axes, input);
+  check_positions(layer, input, axes);
   ConvolutionShape shape;
   shape.input_channels = input.back();
   bool fits = true;

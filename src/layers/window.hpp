@@ -40,9 +40,6 @@ struct WindowSteps {
 WindowSteps window_steps(std::int64_t input, std::int64_t size, std::int64_t stride,
                          std::int64_t dilation, Padding padding);
 
-/// Throws Error (65), in the name of the layer, unless the input is (positions of so many axes ...,
-/// channels).
-void check_positions(const std::string& layer, std::size_t axes, const Shape& input);
 /// The way of the window over an input (positions ..., channels): all of ConvolutionShape but the
 /// numbers of output channels and groups. Axes of extent 1 stand in front where there are fewer
 /// than 3. Throws Error (65), in the name of the layer, for another number of axes, and for inputs

@@ -155,7 +155,7 @@ TEST(ConvolutionTranspose, RefusesByNameWhatKerasRefuses) {
   EXPECT_THAT(refusal({{"output_padding", -1}}), HasSubstr("output_padding: expected an integer"));
   EXPECT_EQ(refusal(ordered_json::object(), {4, 2}),
             "[layer] expected an input of 4 axes (batch, 2 of positions, channels), got (None, 4, "
-            "2)");
+            "2); Reshape((4, 2, 1)) in front of it makes that one channel");
   EXPECT_EQ(refusal({{"padding", "same"}, {"output_padding", 0}}, {1, 4, 2}),
             "[layer] expected an output of at least one position on each axis, got 0: give another "
             "output_padding than (0, 0)");

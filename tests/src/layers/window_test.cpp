@@ -64,7 +64,7 @@ TEST(Window, RefusesInputsOfOtherAxesAndSmallerOnes) {
           "[conv2d] expected an input of at least 1 x 9 positions, got 2 x 8");
   refuses(Window::of("", {3, 3}), {5, 5},
           "[conv2d] expected an input of 4 axes (batch, 2 of positions, channels), got (None, 5, "
-          "5)");
+          "5); Reshape((5, 5, 1)) in front of it makes that one channel");
 }
 
 TEST(Window, RefusesExtentsThatKerasRefuses) {
