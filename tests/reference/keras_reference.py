@@ -7,10 +7,11 @@
         (loss, accuracy and predictions that Keras computes). tests/reference/files was made so.
 
     keras_reference.py write-training DIR DATA.h5
-        Writes training_rows.h5 (x_train, y_train: the first 300 images) and training_initial.h5 (the reference
-        program's network with first weights, compiled with Adam, as Keras 2 saves it), trains it from there for
-        200 steps of 32 rows, without shuffling, with both Kerases and writes training_expected.json: the loss of
-        every step and a sample of the last weights. tests/system/keras_training_test.py compares Lockstep's.
+        Writes training_rows.h5 (x_train, y_train: the first 300 images) and, of each network (reference: that of the
+        reference program; cnn, bn_cnn: those of launch/examples with few channels), training_NETWORK.h5 (its first
+        weights, compiled with Adam, as Keras 2 saves it); trains it from there in steps of 32 rows, without
+        shuffling, with both Kerases and writes training_expected.json: the loss of every step and a sample of the
+        last weights. tests/system/keras_training_test.py compares Lockstep's.
 
     keras_reference.py check LOCKSTEP MODEL.h5 DATA.h5
         Opens MODEL.h5, a file that Lockstep wrote, in both Kerases and compares their predictions with
@@ -38,7 +39,6 @@ import tf_keras
 KERASES = {"keras2": tf_keras, "keras3": keras}
 TOLERANCE = 1e-5
 TRAINING_ROWS = 300  # 9 batches of 32 and one of 12
-STEPS = 200
 
 
 def reference_network(k):
@@ -74,15 +74,40 @@ def write(directory, data):
     (directory / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
-def reference_program(k):
-    """The network of the README's reference program on bytes."""
-    return k.Sequential([k.layers.Input((28, 28)), k.layers.Rescaling(1 / 255), k.layers.Flatten(),
-                         k.layers.Dense(64, activation="relu"), k.layers.Dense(32, activation="relu"),
+def on_images(k, *layers):
+    return k.Sequential([k.layers.Input((28, 28)), k.layers.Rescaling(1 / 255), *layers,
                          k.layers.Dense(10, activation="softmax")])
 
 
-def compile_with_adam(model):
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+def reference_program(k):
+    """The network of the README's reference program on bytes."""
+    return on_images(k, k.layers.Flatten(), k.layers.Dense(64, activation="relu"), k.layers.Dense(32, activation="relu"))
+
+
+def cnn(k):
+    layers = [k.layers.Reshape((28, 28, 1))]
+    for filters in (5, 8):
+        layers += [k.layers.Conv2D(filters, 3, activation="relu"), k.layers.MaxPooling2D(2)]
+    return on_images(k, *layers, k.layers.Flatten(), k.layers.Dense(16, activation="relu"))
+
+
+def bn_cnn(k):
+    layers = [k.layers.Reshape((28, 28, 1))]
+    for filters in (5, 8):
+        for _ in range(2):
+            layers += [k.layers.Conv2D(filters, 3, padding="same", use_bias=False), k.layers.BatchNormalization(),
+                       k.layers.Activation("relu")]
+        layers += [k.layers.MaxPooling2D(2)]
+    return on_images(k, *layers, k.layers.GlobalAveragePooling2D())
+
+
+# network: what makes it, the rate, steps. Where batch statistics and maxima choose, rounding grows with every step:
+# at a rate of 0.001 the two Kerases, too, part by 1e-3 within 100 steps of bn_cnn.
+TRAINED = {"reference": (reference_program, 0.001, 200), "cnn": (cnn, 0.001, 100), "bn_cnn": (bn_cnn, 0.0001, 100)}
+
+
+def compile_with_adam(k, model, rate):
+    model.compile(optimizer=k.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
 def shortest(values):
@@ -103,27 +128,34 @@ def write_training(directory, data):
     with h5py.File(directory / "training_rows.h5", "w") as file:
         file.create_dataset("x_train", data=x, compression="gzip", compression_opts=9)
         file.create_dataset("y_train", data=y)
+    expected = {network: train_both(directory / f"training_{network}.h5", *how, x, y) for network, how in TRAINED.items()}
+    (directory / "training_expected.json").write_text(json.dumps(expected) + "\n")
+
+
+def train_both(initial_file, network, rate, steps, x, y):
+    """Losses and last weights of each Keras from the same first weights, which it writes."""
     tf_keras.utils.set_random_seed(1)
-    initial = reference_program(tf_keras)
-    compile_with_adam(initial)
+    initial = network(tf_keras)
+    compile_with_adam(tf_keras, initial, rate)
     # Without it, tf_keras saves "accuracy" as categorical_accuracy, whatever the loss.
     initial.evaluate(x, y, verbose=0)
-    initial.save(directory / "training_initial.h5")
+    initial.save(initial_file)
 
-    expected = {}
+    found = {}
     for name, k in KERASES.items():
-        model = reference_program(k)
+        model = network(k)
         model.set_weights(initial.get_weights())
-        compile_with_adam(model)
+        compile_with_adam(k, model, rate)
         # fit() reports means over an epoch so far: epochs of one step, batches one stream over all of them.
         rows = tf.data.Dataset.from_tensor_slices((x.astype(np.float32), y)).batch(32).repeat()
-        losses = model.fit(rows, epochs=STEPS, steps_per_epoch=1, verbose=0).history["loss"]
+        losses = model.fit(rows, epochs=steps, steps_per_epoch=1, verbose=0).history["loss"]
         weights = [shortest(weight_sample(values)) for values in model.get_weights()]
-        expected[name] = {"version": k.__version__, "losses": shortest(losses), "weights": weights}
-        print(f"{name} {k.__version__}: loss {losses[0]:.7f} of the first step, {losses[-1]:.7f} of the last")
-    one, other = (np.array(expected[name]["losses"]) for name in KERASES)
+        found[name] = {"version": k.__version__, "losses": shortest(losses), "weights": weights}
+        print(f"{initial_file.name}, {name} {k.__version__}: loss {losses[0]:.7f} of the first step, {losses[-1]:.7f} "
+              "of the last")
+    one, other = (np.array(found[name]["losses"]) for name in KERASES)
     print(f"largest relative difference of a loss between the two: {np.abs(one / other - 1).max():.1e}")
-    (directory / "training_expected.json").write_text(json.dumps(expected) + "\n")
+    return found
 
 
 def check(lockstep, model_path, data):
