@@ -194,6 +194,49 @@ void compute_later_layers() {
   Training("branches", {20}, branches(), "adam").run();
 }
 
+/// The networks of launch/examples, on smaller images, and every other kernel of convolutions.
+void compute_convolutions() {
+  Training("cnn", {18, 17, 1},
+           "Conv2D(32, 3, activation=relu), MaxPooling2D(2), Conv2D(64, 3, activation=relu), "
+           "MaxPooling2D(2), Flatten(), Dense(128, relu), Dense(10, softmax)",
+           "adam")
+      .run();
+  const std::string normalized = "padding=same, use_bias=False), BatchNormalization(), ReLU(), ";
+  Training("bn_cnn", {12, 11, 1},
+           "Conv2D(32, 3, " + normalized + "Conv2D(32, 3, " + normalized + "MaxPooling2D(2), " +
+               "Conv2D(64, 3, " + normalized + "Conv2D(64, 3, " + normalized +
+               "MaxPooling2D(2), GlobalAveragePooling2D(), Dense(10, softmax)",
+           "adam")
+      .run();
+  Training("residuals", {12, 11, 1}, residuals(), "adam").run();
+  Training("autoencoder", {12, 12, 1},
+           "Conv2D(16, 3, strides=2, padding=same, activation=relu), "
+           "Conv2D(8, 3, strides=2, padding=same, activation=relu), "
+           "Conv2DTranspose(8, 3, strides=2, padding=same, activation=relu), "
+           "Conv2DTranspose(16, 3, strides=2, padding=same, activation=relu), "
+           "Conv2D(1, 3, padding=same, activation=sigmoid), Flatten(), Dense(10, softmax)",
+           "adam")
+      .run();
+  Training("generator and discriminator", {24},
+           "Dense(288), BatchNormalization(), ReLU(), Reshape((3, 3, 32)), "
+           "Conv2DTranspose(16, 4, strides=2, padding=same), BatchNormalization(), ReLU(), "
+           "Conv2DTranspose(1, 4, strides=2, padding=same, activation=tanh), "
+           "Conv2D(16, 4, strides=2, padding=same), LeakyReLU(0.2), Dropout(0.3), "
+           "Conv2D(24, 4, strides=2, padding=same), LeakyReLU(0.2), Flatten(), Dense(10, softmax)",
+           "adam")
+      .run();
+  Training("convolutions", {11, 9, 6},
+           "Conv2D(9, (2, 3), dilation_rate=2, groups=3), ZeroPadding2D(1), "
+           "DepthwiseConv2D(3, depth_multiplier=2), UpSampling2D(2, interpolation=bilinear), "
+           "SeparableConv2D(17, 3, strides=2), AveragePooling2D(2, padding=same), "
+           "Reshape((4, 2, 17, 1)), Conv3D(3, 2, padding=same, strides=(1, 1, 2)), "
+           "Conv3DTranspose(2, 2), Reshape((20, 15)), Conv1D(7, 3, padding=causal), "
+           "DepthwiseConv1D(3, strides=2), Conv1DTranspose(5, 2), GlobalMaxPooling1D(), "
+           "Dense(5, softmax)",
+           "adam")
+      .run();
+}
+
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
@@ -219,6 +262,7 @@ void compute() {
   Training("tiny", {37}, "Dense(40, gelu), Dense(24, tanh), Dense(5, softmax)", "adam", 1e-36f)
       .run();
   compute_later_layers();
+  compute_convolutions();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/model/layers_text.hpp"
@@ -54,6 +55,36 @@ Network activations() {
   calls.push_back({join.layer + 1, {join.layer}});
   Network model = model_from_layers_text(layers + ", Concatenate(), Dense(5, softmax)");
   model.connect(calls, {calls.size() - 1});
+  return model;
+}
+
+Network residuals() {
+  std::string layers;
+  std::vector<Network::Call> calls;
+  const auto apply = [&](const std::string& layer, std::vector<std::size_t> inputs) {
+    layers += (calls.empty() ? "" : ", ") + layer;
+    calls.push_back({calls.size(), std::move(inputs)});
+    return calls.size() - 1;
+  };
+  const auto convolve = [&](int filters, int size, int stride, std::vector<std::size_t> inputs) {
+    const std::size_t x =
+        apply(fmt::format("Conv2D({}, {}, strides={}, padding=same, use_bias=False)", filters, size,
+                          stride),
+              std::move(inputs));
+    return apply("BatchNormalization()", {x});
+  };
+  std::size_t x = apply("ReLU()", {convolve(16, 3, 1, {})});
+  for (const int filters : {16, 32}) {
+    const int stride = filters / 16;
+    const std::size_t shortcut = stride > 1 ? convolve(filters, 1, stride, {x}) : x;
+    x = apply("ReLU()", {convolve(filters, 3, stride, {x})});
+    x = apply("Add()", {convolve(filters, 3, 1, {x}), shortcut});
+    x = apply("ReLU()", {x});
+  }
+  x = apply("GlobalAveragePooling2D()", {x});
+  x = apply("Dense(10, softmax)", {x});
+  Network model = model_from_layers_text(layers);
+  model.connect(calls, {x});
   return model;
 }
 

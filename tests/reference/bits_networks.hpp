@@ -9,5 +9,7 @@ namespace lockstep {
 Network branches();
 /// The activations that the chains lack, beside each other: of numbers from about -8 to 8.
 Network activations();
+/// Two stages of a convolutional residual network, on images.
+Network residuals();
 
 }  // namespace lockstep
