@@ -1,0 +1,99 @@
+"""The networks of launch/examples: the same bits on any number of ranks, threads and hosts, by either strategy, and
+with every kernel variant."""
+import numpy as np
+
+from hosts_lab import Hosts
+from support import PROGRAM, REFERENCE_FILES, SystemTest, history_without_clocks, main, write_file
+
+EXAMPLES = REFERENCE_FILES.parents[2] / "launch" / "examples"
+SETTINGS = [(ranks, []) for ranks in (2, 3, 4, 5, 8)] + [
+    (1, ["--threads", "2"]), (2, ["--threads", "2"]), (3, ["--sync", "allreduce"]),
+    (2, ["--sync", "allreduce", "--threads", "2"])]
+SLOTS = [(1, 1), (2, 1)]  # of two hosts
+
+
+class ExampleTest(SystemTest):
+    """Of the network that a subclass names."""
+
+    def setUp(self):
+        super().setUp()
+        # The last batch of an epoch has rows for one of many ranks.
+        random = np.random.default_rng(7)
+        y = random.integers(0, 10, 44)
+        x = (random.integers(0, 200, (44, 28, 28)) + 5 * y[:, None, None]).astype(np.uint8)
+        write_file(self.dir / "d.h5", x_train=x, y_train=y, x_test=x[:24], y_test=y[:24])
+
+    def words(self, run_dir, *options):
+        model = ["--model", EXAMPLES / "resnet.json"] if self.NETWORK == "resnet" else []
+        return ["train", EXAMPLES / f"{self.NETWORK}.cfg", *model, "--data", "d.h5", "--batch-size", "20", "--grain",
+                "2", "--epochs", "4", "--checkpoint-every", "4", "--run-dir", run_dir, *options]
+
+    def left(self, run_dir):
+        """All that a run leaves, as hashes and texts."""
+        report = self.inspect(self.dir / run_dir / "final.h5")
+        return report["weights_sha256"], report["optimizer_sha256"], str(history_without_clocks(self.dir / run_dir))
+
+    def bits(self, ranks, *options, env=None):
+        run_dir = "-".join(map(str, [ranks, *options, *(env or {}).values()])).replace("--", "")
+        self.done(ranks, *self.words(run_dir, *options), env=env)
+        return self.left(run_dir)
+
+    def assert_same_bits(self):
+        expected = self.bits(1)
+        for ranks, options in SETTINGS:
+            with self.subTest(ranks=ranks, options=options):
+                self.assertEqual(self.bits(ranks, *options), expected)
+        compared = 0
+        for variant in ("portable", "avx2", "avx512"):
+            if self.runs(variant):
+                with self.subTest(variant=variant):
+                    self.assertEqual(self.bits(2, env={"LOCKSTEP_KERNELS": variant}), expected)
+                    compared += 1
+        self.assertGreaterEqual(compared, 1)
+
+    def runs(self, variant):
+        probe = self.run_lockstep(1, "predict", "1/final.h5", "--data", "d.h5", "--out", f"{variant}.h5",
+                                  env={"LOCKSTEP_KERNELS": variant})
+        if "lacks these instructions" in probe.stderr or "expected one of" in probe.stderr:
+            print(f"not compared: {variant}, which this CPU lacks")
+            return False
+        self.assertEqual(probe.code, 0, probe)
+        return True
+
+    def assert_same_bits_on_two_hosts(self):
+        expected = self.bits(1)
+        with Hosts(2, shared=[self.dir, EXAMPLES]) as hosts:
+            for slots in SLOTS:
+                for options in ([], ["--sync", "allreduce"]):
+                    with self.subTest(slots=slots, options=options):
+                        run_dir = "-".join(map(str, ["hosts", *slots, *options])).replace("--", "")
+                        result = hosts.mpirun(sum(slots), PROGRAM, *self.words(run_dir, *options), slots=slots,
+                                              cwd=self.dir)
+                        self.assertEqual((result.code, result.errors, result.orphans), (0, [], []), result)
+                        self.assertEqual(self.left(run_dir), expected)
+
+
+class Cnn(ExampleTest):
+    NETWORK = "cnn"
+
+    def test_has_the_same_bits(self):
+        self.assert_same_bits()
+
+    def test_has_the_same_bits_on_two_hosts(self):
+        self.assert_same_bits_on_two_hosts()
+
+
+class BnCnn(Cnn):
+    NETWORK = "bn_cnn"
+
+
+class ResNet(Cnn):
+    NETWORK = "resnet"
+
+
+class Autoencoder(Cnn):
+    NETWORK = "autoencoder"
+
+
+if __name__ == "__main__":
+    main()
