@@ -4,7 +4,7 @@
     architectures.py LOCKSTEP DATA.h5 PEERS --torch PYTHON [--rounds 5] [--raw rows.csv] [--only cnn]
 
 LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, PEERS is a folder with arch_torch.py (eager, channels_last,
-fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs. What counts is samples per second
+fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs, as it does torch_resnet.py. What counts is samples per second
 of the third epoch, of `lockstep train` with shuffling, accuracy and replica checks on; an epoch has so many rows that
 it takes some seconds.
 """
@@ -21,25 +21,26 @@ from benchmarking import arguments, cell, count, distinct, environment, mpirun, 
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "launch" / "examples"
 EPOCHS = 3
-# network: PyTorch's name for it, rows of an epoch
-NETWORKS = {"cnn": ("cnn", 12800), "bn_cnn": ("bncnn", 3072), "resnet": (None, 3072), "autoencoder": (None, 12800)}
-WORKS = [(network, ranks, 128 * ranks) for network in NETWORKS for ranks in (1, 2)]
+ROWS = {"cnn": 12800, "bn_cnn": 3072, "resnet": 3072, "autoencoder": 12800}  # of an epoch
+WORKS = [(network, ranks, 128 * ranks) for network in ROWS for ranks in (1, 2)]
 
 
 def lockstep_rate(binary, data, directory, network, ranks, batch):
     more = ["--model", EXAMPLES / "resnet.json"] if network == "resnet" else []
     run([*mpirun(ranks), binary, "train", EXAMPLES / f"{network}.cfg", *more, "--data", data, "--batch-size", batch,
          "--run-dir", directory, "--overwrite", "--x-test", "", "--epochs", EPOCHS, "--steps-per-epoch",
-         NETWORKS[network][1] // batch, "--checkpoint-every", EPOCHS], environment())
+         ROWS[network] // batch, "--checkpoint-every", EPOCHS], environment())
     return float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
 
 
 def torch_rate(python, peers, data, network, ranks, batch):
-    """None where the script has no such network."""
-    name, rows = NETWORKS[network]
-    if name is None:
+    """None where no script has such a network."""
+    scripts = {"cnn": [peers / "arch_torch.py", data, "--network", "cnn", "--cl", 1],
+               "bn_cnn": [peers / "arch_torch.py", data, "--network", "bncnn", "--cl", 1],
+               "resnet": [pathlib.Path(__file__).parent / "torch_resnet.py", data]}
+    if network not in scripts:
         return None
-    command = [python, peers / "arch_torch.py", data, "--network", name, "--batch", batch, "--rows", rows, "--cl", 1]
+    command = [python, *scripts[network], "--batch", batch, "--rows", ROWS[network]]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -70,7 +71,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("peers", type=pathlib.Path)
     parser.add_argument("--torch", metavar="PYTHON", required=True, help="a Python that has torch and h5py")
-    parser.add_argument("--only", choices=sorted(NETWORKS), help="one of the networks")
+    parser.add_argument("--only", choices=sorted(ROWS), help="one of the networks")
     args = parser.parse_args()
 
     rows = []
