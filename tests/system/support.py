@@ -195,6 +195,20 @@ class SystemTest(unittest.TestCase):
         self.done(ranks, "train", "--data", data, *network, "--run-dir", run_dir, *options)
         return self.dir / run_dir
 
+    def kernel_variants(self, data):
+        """Values of LOCKSTEP_KERNELS that this CPU has; says which it lacks. `data`: any with labels up to 29."""
+        found = []
+        for variant in ("portable", "avx2", "avx512"):
+            probe = self.run_lockstep(1, "train", "--data", data, "--layers", "Flatten(), Dense(30, softmax)",
+                                      "--dry-run", env={"LOCKSTEP_KERNELS": variant})
+            if probe.code == 0:
+                found.append(variant)
+                continue
+            self.assertRegex(probe.stderr, "lacks these instructions|expected one of")
+            print(f"not compared: {variant}, which this CPU lacks")
+        self.assertIn("portable", found)
+        return found
+
     def inspect(self, path):
         return json.loads(self.done(1, "inspect", path, "--json").stdout)
 
