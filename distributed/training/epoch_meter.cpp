@@ -1,24 +1,34 @@
 #include "distributed/training/epoch_meter.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "distributed/ranks/agreement.hpp"
 
 namespace lockstep {
 
-void EpochMeter::begin(std::int64_t epoch) {
+void EpochMeter::begin(std::int64_t epoch, EpochTotals done) {
+  const std::size_t sums = 1 + model_->metrics().size();
+  check(done.steps == 0 || done.sums.size() == sums, ExitCode::kBadData,
+        "[training state] expected {} sums of loss and metrics amid epoch {}, got {}", sums, epoch,
+        done.sums.size());
   report_ = {};
   report_.epoch = epoch;
   for (const auto& metric : model_->metrics()) report_.metrics.emplace_back(metric->name(), 0.0);
-  totals_ = {};
-  totals_.sums.assign(1 + model_->metrics().size(), 0.0);
+  totals_ = std::move(done);
+  totals_.sums.resize(sums);
+  if (totals_.steps > 0) take_means();
 }
 
 void EpochMeter::add(std::span<const double> loss_sums, std::int64_t rows, double penalty) {
   for (std::size_t i = 0; i < loss_sums.size(); ++i) totals_.sums[i] += loss_sums[i];
+  totals_.steps += 1;
   totals_.rows += rows;
   totals_.penalty += penalty * static_cast<double>(rows);
+  take_means();
+}
 
+void EpochMeter::take_means() {
   const auto total_rows = static_cast<double>(totals_.rows);
   const double positions = total_rows * static_cast<double>(model_->output_positions());
   report_.loss = totals_.sums[0] / positions + totals_.penalty / total_rows;
@@ -26,9 +36,10 @@ void EpochMeter::add(std::span<const double> loss_sums, std::int64_t rows, doubl
     report_.metrics[i].second = totals_.sums[i + 1] / positions;
 }
 
-StepReport EpochMeter::step_report(std::int64_t step, std::int64_t steps, double seconds) const {
+StepReport EpochMeter::step_report(std::int64_t steps, double seconds) {
+  totals_.seconds = seconds;
   return {.epoch = report_.epoch,
-          .step = step,
+          .step = totals_.steps,
           .steps = steps,
           .rows = totals_.rows,
           .loss = report_.loss,

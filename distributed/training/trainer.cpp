@@ -51,13 +51,13 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   prepare(train);
   set_out();
   for (const auto& callback : callbacks_) callback->on_train_begin(*this);
-  follow_requests();
-  while (epoch_ < options_.epochs && !stops()) {
+  if (!amid_epoch()) follow_requests();
+  while (epoch_ < options_.epochs && (amid_epoch() || !stops())) {
     train_epoch(train);
     if (held_out.rows() > 0 && (epoch_ + 1) % options_.validation_freq == 0) validate(held_out);
     meter_.check_finite();
     history_.push_back(meter_.report());
-    ++epoch_;
+    meter_.begin(++epoch_ + 1);
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
     follow_requests();
   }
@@ -70,24 +70,23 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   const std::int64_t batch = plans_.front().rows();
   const std::int64_t batches = (train.rows() + batch - 1) / batch;
   const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
-  meter_.begin(epoch_ + 1);
   communicator_.barrier();
-  const double start = now();
+  const EpochTotals& done = meter_.totals();
+  const double start = now() - done.seconds;
   if (options_.profile) profile_.start();
-  for (std::int64_t step = 0; step < steps; ++step) {
+  for (bool begins = true; done.steps < steps && !done.cut_short; begins = false) {
     // Batches are one stream over all passes: an epoch of fewer steps goes on where the last ended.
-    const std::int64_t in_stream = epoch_ * steps + step;
-    if (step == 0 || in_stream % batches == 0) feed_->begin_pass(in_stream / batches);
+    const std::int64_t in_stream = epoch_ * steps + done.steps;
+    if (begins || in_stream % batches == 0) feed_->begin_pass(in_stream / batches);
     const std::int64_t first = in_stream % batches * batch;
 
     train_step(first, first + batch > train.rows() ? plans_.size() - 1 : 0);
 
-    const StepReport report = meter_.step_report(step + 1, steps, now() - start);
+    const StepReport report = meter_.step_report(steps, now() - start);
     for (const auto& callback : callbacks_) callback->on_step_end(*this, report);
-    const std::int64_t done = model_.optimizer().iterations();
-    if (options_.check_replicas_every > 0 && done % options_.check_replicas_every == 0)
-      distributed_optimizer_->check_replicas(fmt::format("after step {}", done));
-    if ((distributed_optimizer_->requests() & kStopRequest) != 0) break;
+    const std::int64_t taken = model_.optimizer().iterations();
+    if (options_.check_replicas_every > 0 && taken % options_.check_replicas_every == 0)
+      distributed_optimizer_->check_replicas(fmt::format("after step {}", taken));
   }
   profile_.pause();
   double seconds = now() - start;
@@ -129,6 +128,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   profile_.enter(Phase::kOther);
   profile_.count_step();
   meter_.add(sums, plan.rows(), penalty);
+  if ((distributed_optimizer_->requests() & kStopRequest) != 0) meter_.cut_short();
   const double mean_loss = sums[0] / static_cast<double>(positions);
   check_collectively(std::isfinite(mean_loss), ExitCode::kNumerical,
                      "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "

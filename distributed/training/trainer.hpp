@@ -61,8 +61,8 @@ class Trainer {
   /// Whether any rank wants to stop. Collective.
   bool will_stop() const { return communicator_.all_max(stops() ? 1 : 0) > 0; }
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
-  /// Writes model, optimizer state and training state to a file, atomically. First all replicas
-  /// are compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
+  /// Writes model, optimizer state and training state to a file, atomically; after any step or
+  /// epoch. First all replicas are compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
   void save(const std::filesystem::path& path);
   /// Hands the file's bytes to `write`, which is called on rank 0 and may throw. Collective.
   using FileWriter = std::function<void(std::span<const std::byte> bytes)>;
@@ -96,6 +96,7 @@ class Trainer {
   void train_step(std::int64_t first, std::size_t plan);
   void validate(const ArrayDataset& validation);
   void follow_requests();
+  bool amid_epoch() const { return meter_.totals().steps > 0; }
   bool stops() const { return (requests_ & kStopRequest) != 0; }
   std::optional<double> wished_rate() const;
   void set_rate(double rate);

@@ -54,15 +54,18 @@ void Trainer::set_out() {
     epoch_ = restored_->epoch;
     requests_ = restored_->stopped ? kStopRequest : 0;
     history_ = std::move(restored_->history);
+    wanted_rate_ = restored_->next_learning_rate;
     model_.optimizer().set_iterations(restored_->iterations);
     together(communicator_, [&] {
       if (restored_->learning_rate) set_rate(*restored_->learning_rate);
       distributed_optimizer_->restore_slots(restored_->slots);
       restore_callbacks();
+      meter_.begin(epoch_ + 1, std::move(restored_->amid));
     });
     restored_.reset();
   } else {
     epoch_ = 0;
+    meter_.begin(1);
     requests_ = 0;
     history_.clear();
     model_.optimizer().set_iterations(0);
@@ -155,7 +158,12 @@ TrainingState Trainer::state_on_root() {
   state.epoch = epoch_;
   state.stopped = will_stop();
   state.seed = options_.seed;
-  state.learning_rate = wished_rate();
+  state.learning_rate = amid_epoch() ? set_rate_ : wished_rate();
+  if (amid_epoch()) {
+    state.next_learning_rate = wished_rate();
+    state.amid = meter_.totals();
+    communicator_.broadcast(std::span(&state.amid.seconds, 1));
+  }
   state.history = history_;
   state.identity = identity_;
   for (const auto& callback : callbacks_)

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -16,10 +17,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormat = 2;     // 1 had no identity and no learning rate
+constexpr int kFormat = 3;     // amid an epoch; 1 had no identity and no learning rate
+constexpr int kBetweenEpochs = 2;
 constexpr int kMaxDepth = 16;  // of JSON
 constexpr std::int64_t kMostEpochs = 1'000'000'000;
 constexpr std::int64_t kMostSteps = 1'000'000'000'000'000;
+constexpr std::int64_t kMostRows = 1'000'000'000'000'000'000;
 
 Json facts_to_json(const Facts& facts) {
   Json json = Json::array();
@@ -59,7 +62,7 @@ Json parse(const std::string& text) {
 TrainingState state_from(const Json& json) {
   const auto format = integer_from<std::int64_t>(json, "format");
   check(format >= 1 && format <= kFormat, ExitCode::kBadData,
-        "[training state] expected format {}, got {}; a newer version of Lockstep may have written "
+        "[training state] expected a format up to {}, got {}; a newer version of Lockstep may have written "
         "it",
         kFormat, format);
   TrainingState state;
@@ -74,6 +77,17 @@ TrainingState state_from(const Json& json) {
   state.identity = {pairs_from_json(identity.at("options")),
                     pairs_from_json(identity.at("trainer")),
                     pairs_from_json(identity.at("inputs"))};
+  if (format <= kBetweenEpochs) return state;
+  const Json& amid = json.at("amid_epoch");
+  state.amid = {.steps = integer_from<std::int64_t>(amid, "steps"),
+                .cut_short = amid.at("cut_short").get<bool>(),
+                .sums = {},
+                .rows = integer_from<std::int64_t>(amid, "rows"),
+                .penalty = exact_double(amid.at("penalty")),
+                .seconds = exact_double(amid.at("seconds"))};
+  for (const Json& sum : amid.at("sums")) state.amid.sums.push_back(exact_double(sum));
+  if (amid.contains("next_learning_rate"))
+    state.next_learning_rate = exact_double(amid.at("next_learning_rate"));
   return state;
 }
 
@@ -87,6 +101,16 @@ void check_training_state(const TrainingState& state) {
   check(!state.learning_rate || (std::isfinite(*state.learning_rate) && *state.learning_rate >= 0),
         ExitCode::kBadData, "[training state] expected a finite learning rate >= 0, got {}",
         state.learning_rate.value_or(0));
+  const EpochTotals& amid = state.amid;
+  check(amid.steps >= 0 && amid.steps <= kMostSteps && amid.rows >= amid.steps &&
+            amid.rows <= kMostRows && std::isfinite(amid.seconds) && amid.seconds >= 0 &&
+            std::isfinite(amid.penalty) &&
+            std::ranges::all_of(amid.sums, [](double sum) { return std::isfinite(sum); }),
+        ExitCode::kBadData,
+        "[training state] expected steps amid epoch {} with rows, finite sums and seconds, got {} "
+        "steps with {} rows, sums {}, penalty {}, seconds {}",
+        state.epoch + 1, amid.steps, amid.rows, fmt::join(amid.sums, ", "), amid.penalty,
+        amid.seconds);
   check(static_cast<std::int64_t>(state.history.size()) <= state.epoch, ExitCode::kBadData,
         "[training state] expected a history of at most {} epochs, got {}", state.epoch,
         state.history.size());
@@ -101,7 +125,8 @@ void check_training_state(const TrainingState& state) {
 }
 
 std::string to_json_text(const TrainingState& state) {
-  Json json = {{"format", kFormat},
+  const bool amid_epoch = state.amid.steps > 0;
+  Json json = {{"format", amid_epoch ? kFormat : kBetweenEpochs},
                {"epoch", state.epoch},
                {"stopped", state.stopped},
                {"seed", state.seed}};
@@ -111,6 +136,17 @@ std::string to_json_text(const TrainingState& state) {
   json["identity"] = {{"options", facts_to_json(state.identity.options)},
                       {"trainer", facts_to_json(state.identity.trainer)},
                       {"inputs", facts_to_json(state.identity.inputs)}};
+  if (amid_epoch) {
+    Json sums = Json::array();
+    for (const double sum : state.amid.sums) sums.push_back(exact_json(sum));
+    Json& amid = json["amid_epoch"] = {{"steps", state.amid.steps},
+                                       {"cut_short", state.amid.cut_short},
+                                       {"sums", std::move(sums)},
+                                       {"rows", state.amid.rows},
+                                       {"penalty", exact_json(state.amid.penalty)},
+                                       {"seconds", exact_json(state.amid.seconds)}};
+    if (state.next_learning_rate) amid["next_learning_rate"] = exact_json(*state.next_learning_rate);
+  }
   return json.dump();
 }
 

@@ -158,11 +158,12 @@ void TrainRun::warn_about_split(const RunData& data) const {
 void TrainRun::advise_on_rates(std::int64_t rows) const {
   const std::optional<TrainingState>& start = plan_.network.start;
   const std::int64_t epochs = settings_.training.epochs - (start && resumes_ ? start->epoch : 0);
+  const std::int64_t done = start && resumes_ ? start->amid.steps : 0;
   const bool ends = epochs <= 0 || (start && start->stopped);
   const Schedule& schedule = plan_.network.model.optimizer().schedule();
   follow(world_, advice_on({.constant = schedule.to_json().is_number(),
                             .first_step = start ? start->iterations : 0,
-                            .steps = ends ? 0 : epochs * steps_per_epoch(settings_, rows),
+                            .steps = ends ? 0 : epochs * steps_per_epoch(settings_, rows) - done,
                             .rate = [&](std::int64_t step) { return schedule.rate(step); }}));
 }
 
@@ -213,10 +214,14 @@ void TrainRun::load_checkpoint(const RunData& data) {
       settings_.resume == Resume::kRequired ? ExitCode::kUsage : ExitCode::kCannotCreate,
       "[{}] holds another run: epochs {} there, {} here; choose another --run-dir, or --overwrite",
       printable(directory_.path().string()), done, settings_.training.epochs);
-  const bool complete = point.state.stopped || done == settings_.training.epochs;
+  const std::int64_t steps = point.state.amid.steps;
+  const bool complete =
+      steps == 0 && (point.state.stopped || done == settings_.training.epochs);
   say(complete ? fmt::format("{} is complete after epoch {}: nothing to train",
                              printable(directory_.path().string()), done)
-               : fmt::format("going on after epoch {} of {} ({})", done, settings_.training.epochs,
+               : fmt::format("going on after {}epoch {} of {} ({})",
+                             steps > 0 ? fmt::format("step {} of ", steps) : "",
+                             steps > 0 ? done + 1 : done, settings_.training.epochs,
                              printable(point.file)));
   plan_.network.start = std::move(point.state);
 }

@@ -225,6 +225,100 @@ TEST_F(Resume, FromMemoryEqualsNeverStopping) {
   EXPECT_EQ(model_.weights_sha256(), whole.weights_sha256());
 }
 
+/// Takes the state after a step of epoch 2; rank 0 may ask for another rate, and the last rank to
+/// stop, at such steps, too.
+class StateTaker final : public Callback {
+ public:
+  struct Steps {
+    std::int64_t take = 0, rate = 0, stop = 0;
+  };
+  explicit StateTaker(Steps steps) : steps_(steps) {}
+  void on_step_end(Trainer& trainer, const StepReport& report) override {
+    if (report.epoch != 2) return;
+    const Communicator& world = trainer.communicator();
+    if (report.step == steps_.rate && world.is_root()) trainer.set_learning_rate(0.0625);
+    if (report.step == steps_.stop && world.rank() == world.size() - 1) trainer.stop();
+    if (report.step == steps_.take) state = trainer.state();
+  }
+  std::optional<TrainingState> state;
+
+ private:
+  Steps steps_;
+};
+
+TEST_F(Resume, AfterAnyStepOnAnyNumberOfRanksEqualsNeverStopping) {
+  for (const std::int64_t stop : {0, 1, 3})
+    for (const std::int64_t rate : {0, 2})
+      for (std::int64_t step = 1; step <= (stop == 0 ? 3 : std::min<std::int64_t>(stop + 1, 3));
+           ++step) {
+        SCOPED_TRACE(fmt::format("state after step {}, rate {}, stop {}", step, rate, stop));
+        const TrainOptions options{
+            .epochs = 4, .batch_size = 6, .validation_split = 0.2, .seed = 7};  // 3 steps
+        const auto run = [&](Network& model, Communicator communicator, StateTaker::Steps steps,
+                             std::optional<TrainingState> from) {
+          Trainer trainer(model, std::move(communicator), options);
+          const auto taker = std::make_shared<StateTaker>(steps);
+          trainer.add_callback(taker);
+          if (from) trainer.restore(*from);
+          const std::string history = without_clocks(trainer.fit(data_.view()));
+          return std::pair(history, taker->state);
+        };
+        Network whole = test::classifier(4, 6, 3, "adam", 0.25);
+        std::vector<float> middle;
+        StateTaker::Steps steps{step, rate, stop};
+        const auto [history, state] = run(whole, world(), steps, {});
+        ASSERT_TRUE(state);
+        EXPECT_EQ(state->amid.steps, step);
+
+        // The weights of that moment: of a run that ends there.
+        Network there = test::classifier(4, 6, 3, "adam", 0.25);
+        struct Copy final : Callback {
+          explicit Copy(std::int64_t step, std::vector<float>& to) : step_(step), to_(to) {}
+          void on_step_end(Trainer& trainer, const StepReport& report) override {
+            const auto values = trainer.model().arena().values();
+            if (report.epoch == 2 && report.step == step_) to_.assign(values.begin(), values.end());
+          }
+          std::int64_t step_;
+          std::vector<float>& to_;
+        };
+        {
+          Trainer trainer(there, world(), options);
+          trainer.add_callback(std::make_shared<Copy>(step, middle));
+          trainer.add_callback(std::make_shared<StateTaker>(StateTaker::Steps{0, rate, stop}));
+          trainer.fit(data_.view());
+        }
+        steps.take = 0;
+        if (rate <= step) steps.rate = 0;  // what was asked for is in the state
+        if (stop <= step) steps.stop = 0;
+        const TrainingState text = [&] {
+          TrainingState read = training_state_from_json(to_json_text(*state));
+          read.iterations = state->iterations;
+          read.slots = state->slots;
+          return read;
+        }();
+        for (const bool alone : {false, true}) {
+          Network resumed = test::classifier(4, 6, 3, "adam", 0.25);
+          std::ranges::copy(middle, resumed.arena().values().begin());
+          const auto [rest, none] =
+              run(resumed, alone ? test::alone() : world(), steps, text);
+          EXPECT_EQ(rest, history);
+          EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
+          EXPECT_EQ(resumed.optimizer().iterations(), whole.optimizer().iterations());
+        }
+      }
+}
+
+TEST_F(Resume, AmidAnEpochNeedsTheSumsOfThisModel) {
+  Trainer first(model_, world(), {.epochs = 1});
+  first.fit(data_.view());
+  TrainingState state = first.state();
+  state.amid = {.steps = 1, .sums = {0.5}, .rows = 6};  // and no accuracy
+  Trainer trainer(model_, world(), {.epochs = 5});
+  trainer.restore(state);
+  test::expect_collective_error(communicator_, ExitCode::kBadData, {"2 sums", "epoch 2", "got 1"},
+                                [&] { trainer.fit(data_.view()); });
+}
+
 TEST_F(Resume, GoesOnWithCallbacksWhereTheyStood) {
   struct Counter final : Callback {
     void on_epoch_end(Trainer&, const EpochReport&) override { ++count; }

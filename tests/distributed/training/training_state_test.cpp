@@ -66,8 +66,8 @@ TEST(TrainingStateText, IsRefusedIfItIsDamagedOrOfANewerFormat) {
   expect_refusal("[1, 2]", "");
   expect_refusal("{}", "format");
   std::string newer = good;
-  newer.replace(newer.find("\"format\":2"), 10, "\"format\":3");
-  expect_refusal(newer, "expected format 2, got 3");
+  newer.replace(newer.find("\"format\":2"), 10, "\"format\":4");
+  expect_refusal(newer, "expected a format up to 3, got 4");
   std::string without_epoch = good;
   without_epoch.replace(without_epoch.find("\"epoch\""), 7, "\"other\"");
   expect_refusal(without_epoch, "epoch");
@@ -114,6 +114,17 @@ TEST(TrainingStateText, IsRefusedIfItsNumbersCannotBeThoseOfATraining) {
     s.learning_rate = std::numeric_limits<double>::quiet_NaN();
   });
   expect_refusal("at most 1 epochs, got 2", [](TrainingState& s) { s.epoch = 1; });
+  for (const auto& change : std::initializer_list<void (*)(EpochTotals&)>{
+           [](EpochTotals& amid) { amid.steps = std::numeric_limits<std::int64_t>::max(); },
+           [](EpochTotals& amid) { amid.rows = 1; },
+           [](EpochTotals& amid) { amid.rows = std::numeric_limits<std::int64_t>::max(); },
+           [](EpochTotals& amid) { amid.sums[0] = std::numeric_limits<double>::infinity(); },
+           [](EpochTotals& amid) { amid.penalty = std::numeric_limits<double>::quiet_NaN(); },
+           [](EpochTotals& amid) { amid.seconds = -1; }})
+    expect_refusal("steps amid epoch 3", [&](TrainingState& s) {
+      s.amid = {.steps = 2, .sums = {0.5}, .rows = 12};
+      change(s.amid);
+    });
   expect_refusal("in order, got epoch -4", [](TrainingState& s) { s.history[0].epoch = -4; });
   expect_refusal("in order, got epoch 1 after 1", [](TrainingState& s) { s.history[1].epoch = 1; });
   expect_refusal("in order, got epoch 3", [](TrainingState& s) { s.history[1].epoch = 3; });
