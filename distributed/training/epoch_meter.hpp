@@ -17,7 +17,8 @@ struct EpochTotals {
   std::vector<double> sums;  ///< loss and metrics, over rows and positions
   std::int64_t rows = 0;
   double penalty = 0;  ///< of the regularisers, times each step's rows
-  double seconds = 0;  ///< since it began, by rank 0's clock; of a run that was stopped, less pauses
+  double seconds =
+      0;  ///< since it began, by rank 0's clock; of a run that was stopped, less pauses
 };
 
 /// The numbers of an epoch while it runs, and its report when it is over.

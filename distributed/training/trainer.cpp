@@ -26,6 +26,8 @@ Trainer::Trainer(Network& model, Communicator communicator, TrainOptions options
   check_options(options_);
   check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
                      "[trainer] expected a network that is built and compiled");
+  heartbeat_.emplace(communicator_);
+  profile_.set_heartbeat(&*heartbeat_);
 }
 
 // The whole algorithm: fit() -> train() -> train_epoch() -> train_step().
@@ -100,6 +102,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   const std::int64_t step = model_.optimizer().iterations();
 
   // This rank's rows of the global batch; there may be none, and every formula below still holds.
+  heartbeat_->begin_step(step);
   profile_.enter(Phase::kData);
   distributed_optimizer_->begin_step(plan_index);
   const Targets targets = feed_->load(first, first + plan.rows(), *distributed_optimizer_);
@@ -180,7 +183,7 @@ void Trainer::prepare(const ArrayDataset& train) {
                                  {.bucket_floats = options_.bucket_floats,
                                   .loss_sums = loss_sum_count(model_.objective()),
                                   .block_grains = options_.block_grains,
-                                  .profile = options_.profile ? &profile_ : nullptr},
+                                  .profile = &profile_},
                                  plans_, why_allreduce_);
 
   // One rank's share of a batch is all that is gathered at once.

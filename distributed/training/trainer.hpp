@@ -17,6 +17,7 @@
 #include "distributed/training/train_options.hpp"
 #include "distributed/training/training_state.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
+#include "distributed/update/heartbeat.hpp"
 #include "distributed/update/step_profile.hpp"
 #include "io/data/batch.hpp"
 #include "io/keras/history.hpp"
@@ -62,7 +63,8 @@ class Trainer {
   bool will_stop() const { return communicator_.all_max(stops() ? 1 : 0) > 0; }
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
   /// Writes model, optimizer state and training state to a file, atomically; after any step or
-  /// epoch. First all replicas are compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
+  /// epoch. First all replicas are compared: Error (70) if they differ or are not finite, and no
+  /// file is touched. Collective.
   void save(const std::filesystem::path& path);
   /// Hands the file's bytes to `write`, which is called on rank 0 and may throw. Collective.
   using FileWriter = std::function<void(std::span<const std::byte> bytes)>;
@@ -81,6 +83,8 @@ class Trainer {
   const Communicator& communicator() const { return communicator_; }
   const TrainOptions& options() const { return options_; }
   const History& history() const { return history_; }
+  /// Where the ranks of this host stand in fit(): to be read from any thread, for a watchdog.
+  const Heartbeat& heartbeat() const { return *heartbeat_; }
   /// Where the time of all steps of fit() went, with options().profile. Collective.
   ProfileReport profile() const { return gather_profiles(profile_, communicator_); }
   /// Why fit() exchanges messages on one host although options().sync is kSharded; empty if not.
@@ -109,6 +113,7 @@ class Trainer {
   TrainOptions options_;
   std::vector<std::shared_ptr<Callback>> callbacks_;
 
+  std::optional<Heartbeat> heartbeat_;
   StepProfile profile_;
   std::vector<StepPlan> plans_;  ///< of a full batch, and of a pass's last one if it is partial
   std::unique_ptr<DistributedOptimizer> distributed_optimizer_;

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormat = 3;     // amid an epoch; 1 had no identity and no learning rate
+constexpr int kFormat = 3;  // amid an epoch; 1 had no identity and no learning rate
 constexpr int kBetweenEpochs = 2;
 constexpr int kMaxDepth = 16;  // of JSON
 constexpr std::int64_t kMostEpochs = 1'000'000'000;
@@ -62,7 +62,8 @@ Json parse(const std::string& text) {
 TrainingState state_from(const Json& json) {
   const auto format = integer_from<std::int64_t>(json, "format");
   check(format >= 1 && format <= kFormat, ExitCode::kBadData,
-        "[training state] expected a format up to {}, got {}; a newer version of Lockstep may have written "
+        "[training state] expected a format up to {}, got {}; a newer version of Lockstep may have "
+        "written "
         "it",
         kFormat, format);
   TrainingState state;
@@ -145,7 +146,8 @@ std::string to_json_text(const TrainingState& state) {
                                        {"rows", state.amid.rows},
                                        {"penalty", exact_json(state.amid.penalty)},
                                        {"seconds", exact_json(state.amid.seconds)}};
-    if (state.next_learning_rate) amid["next_learning_rate"] = exact_json(*state.next_learning_rate);
+    if (state.next_learning_rate)
+      amid["next_learning_rate"] = exact_json(*state.next_learning_rate);
   }
   return json.dump();
 }

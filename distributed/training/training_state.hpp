@@ -13,13 +13,14 @@
 
 namespace lockstep {
 
-/// How training stands after a step or an epoch: what a checkpoint holds beside the model's weights.
+/// How training stands after a step or an epoch: what a checkpoint holds beside the model's
+/// weights.
 struct TrainingState {
   std::int64_t epoch = 0;  ///< epochs done
   EpochTotals amid;        ///< of the epoch under way; no steps between two epochs
   bool stopped = false;    ///< a callback has ended training: nothing follows the epoch under way
   std::uint64_t seed = 0;
-  std::optional<double> learning_rate;  ///< if a callback has set it: it counts from now on
+  std::optional<double> learning_rate;       ///< if a callback has set it: it counts from now on
   std::optional<double> next_learning_rate;  ///< and amid an epoch, the one from the next on
   History history;
   std::vector<std::pair<std::string, std::string>> callbacks;  ///< (Callback::name, state)

@@ -118,10 +118,32 @@ void DistributedOptimizer::plan_passes(const Workspace& workspace, const Gradien
   });
 }
 
+namespace {
+
+/// Waiting for other ranks' sums in the middle of a pass is communication.
+class BatchSumsInPhase final : public BatchSums {
+ public:
+  BatchSumsInPhase(BatchSums& sums, StepProfile* profile) : sums_(sums), profile_(profile) {}
+  std::span<double> of_subtree(std::size_t subtree, std::size_t width) override {
+    return sums_.of_subtree(subtree, width);
+  }
+  void add_up(std::span<double> totals) override {
+    const InPhase phase(profile_, Phase::kExchange);
+    sums_.add_up(totals);
+  }
+
+ private:
+  BatchSums& sums_;
+  StepProfile* profile_;
+};
+
+}  // namespace
+
 void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlock& loss) {
   Pass pass = wanted;
   pass.numerics = model_.numerics();
-  pass.batch_sums = &batch_sums();
+  BatchSumsInPhase sums(batch_sums(), options_.profile);
+  pass.batch_sums = &sums;
   pass.writes_state = writes_state();
   passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
 }

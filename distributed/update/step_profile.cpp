@@ -18,7 +18,8 @@ void StepProfile::pause() {
 }
 
 Phase StepProfile::enter(Phase phase) {
-  if (!on_) return phase;
+  if (heartbeat_) heartbeat_->enter(phase);
+  if (!on_) return std::exchange(phase_, phase);
   const Clock::time_point now = Clock::now();
   seconds_[static_cast<std::size_t>(phase_)] += std::chrono::duration<double>(now - since_).count();
   since_ = now;

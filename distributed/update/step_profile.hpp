@@ -7,26 +7,16 @@
 #include <vector>
 
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/update/heartbeat.hpp"
 
 namespace lockstep {
 
-/// What a rank does in a training step.
-enum class Phase {
-  kData,       ///< takes its rows from the dataset
-  kForward,    ///< the network's outputs
-  kLoss,       ///< losses, metrics, the gradient by the outputs
-  kBackward,   ///< the gradients by the layers' outputs
-  kGradients,  ///< the gradients by the parameters
-  kUpdate,     ///< adds up gradients and updates the parameters that it owns
-  kExchange,   ///< exposed communication: it has nothing to do until other ranks or messages arrive
-  kOther,      ///< everything between: progress line, replica checks, sample order
-};
-inline constexpr std::size_t kPhases = 8;
-
 /// Where the time of training steps goes: a stopwatch that is always in one phase. Off, it costs a
-/// branch; on, 20 ns for each change of phase.
+/// branch; on, 20 ns for each change of phase. Either way it tells the heartbeat.
 class StepProfile {
  public:
+  /// To be told of every phase; outlives the profile or is null.
+  void set_heartbeat(Heartbeat* heartbeat) { heartbeat_ = heartbeat; }
   /// Time counts for kOther, until pause().
   void start();
   void pause();
@@ -41,6 +31,7 @@ class StepProfile {
  private:
   using Clock = std::chrono::steady_clock;
 
+  Heartbeat* heartbeat_ = nullptr;
   bool on_ = false;
   Phase phase_ = Phase::kOther;
   Clock::time_point since_;

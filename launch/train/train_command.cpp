@@ -18,6 +18,7 @@
 #include "launch/train/resume.hpp"
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/split_warning.hpp"
+#include "launch/train/stall_watch.hpp"
 #include "launch/train/train_plan.hpp"
 #include "launch/train/training_facts.hpp"
 #include "src/core/hash.hpp"
@@ -215,8 +216,7 @@ void TrainRun::load_checkpoint(const RunData& data) {
       "[{}] holds another run: epochs {} there, {} here; choose another --run-dir, or --overwrite",
       printable(directory_.path().string()), done, settings_.training.epochs);
   const std::int64_t steps = point.state.amid.steps;
-  const bool complete =
-      steps == 0 && (point.state.stopped || done == settings_.training.epochs);
+  const bool complete = steps == 0 && (point.state.stopped || done == settings_.training.epochs);
   say(complete ? fmt::format("{} is complete after epoch {}: nothing to train",
                              printable(directory_.path().string()), done)
                : fmt::format("going on after {}epoch {} of {} ({})",
@@ -234,8 +234,11 @@ ExitCode TrainRun::train(const RunData& data) {
   trainer.set_identity(identity_.options, identity_.inputs);
   const auto recorder = add_callbacks(trainer);
   if (plan_.network.start) trainer.restore(std::move(*plan_.network.start));
-  trainer.fit(data.train.rows(),
-              data.validation ? std::optional(data.validation->rows()) : std::nullopt);
+  {
+    const StallWatch watch(trainer.heartbeat(), settings_.stall_warning);
+    trainer.fit(data.train.rows(),
+                data.validation ? std::optional(data.validation->rows()) : std::nullopt);
+  }
   if (world_.is_root() && !trainer.why_allreduce().empty())
     print_error("warning: --sync allreduce instead of sharded: " + trainer.why_allreduce());
   const bool saved = recorder->write_final(trainer);

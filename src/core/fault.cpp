@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <bit>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "src/core/error.hpp"
 
@@ -22,6 +24,10 @@ void act(const std::string& action) {
   if (action == "bus") kill(getpid(), SIGBUS);
   if (action == "abort") std::abort();
   if (action == "exit") _exit(0);
+  if (action == "pause") {
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+    return;
+  }
   if (action == "throw") throw std::runtime_error("injected exception");
   if (action == "bad_alloc") throw std::bad_alloc();
   if (action == "error") throw Error(ExitCode::kInputOutput, "injected error");

@@ -69,6 +69,28 @@ class Signals(FaultTest):
         self.dies("abort", 134, [("compute", LAST), ("save", 0)])
 
 
+class SlowRank(FaultTest):
+    def stalls(self, *args):
+        """The warnings of a run in which a rank pauses for five seconds, and the model's hash."""
+        shutil.rmtree(self.dir / "run", ignore_errors=True)
+        result = self.train_with(*args)
+        self.assertEqual(result.code, 0, result)
+        stalls = [line for line in result.stderr.splitlines() if "no progress" in line]
+        return stalls, self.sha256("run/final.h5")
+
+    def test_is_named_by_one_of_those_that_wait_and_changes_nothing(self):
+        _, unfailing = self.stalls("")
+        for point, doing in (("compute", "takes rows from the dataset"), ("allreduce", "")):
+            stalls, model = self.stalls(f"{point}:1:2:pause", "--stall-warning", "1")
+            named = [line for line in stalls if f"rank 1 {doing}" in line and "(step 3)" in line]
+            self.assertEqual(len(named), 1, stalls)
+            self.assertIn("no progress for 1 s", named[0])
+            self.assertEqual(model, unfailing)
+
+    def test_is_let_alone_if_nobody_wants_to_know(self):
+        self.assertEqual(self.stalls("compute:1:2:pause", "--stall-warning", "0")[0], [])
+
+
 class Exceptions(FaultTest):
     def throws(self, action, code, message, cases):
         for point, rank in cases:

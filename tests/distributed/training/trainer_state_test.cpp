@@ -299,8 +299,7 @@ TEST_F(Resume, AfterAnyStepOnAnyNumberOfRanksEqualsNeverStopping) {
         for (const bool alone : {false, true}) {
           Network resumed = test::classifier(4, 6, 3, "adam", 0.25);
           std::ranges::copy(middle, resumed.arena().values().begin());
-          const auto [rest, none] =
-              run(resumed, alone ? test::alone() : world(), steps, text);
+          const auto [rest, none] = run(resumed, alone ? test::alone() : world(), steps, text);
           EXPECT_EQ(rest, history);
           EXPECT_EQ(resumed.weights_sha256(), whole.weights_sha256());
           EXPECT_EQ(resumed.optimizer().iterations(), whole.optimizer().iterations());
