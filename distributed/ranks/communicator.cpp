@@ -49,17 +49,48 @@ class Patience {
   int rounds_ = 0;
 };
 
+/// While it waits, Open MPI lets others have the core (mpi_yield_when_idle); MPICH keeps it from
+/// the ranks that it waits for. Open MPI, in turn, ends the process if a call without waiting
+/// fails.
+#ifdef OPEN_MPI
+constexpr bool kYields = true;
+#else
+constexpr bool kYields = false;
+#endif
+
+/// A call that all ranks have met for: MPI_X(arguments), or MPI_IX and our own waiting.
+template <class Call, class Start, class... Arguments>
+void collective(const char* name, Call call, Start start, Arguments... arguments) {
+  if constexpr (kYields) {
+    check_mpi(call(arguments...), name);
+  } else {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(start(arguments..., &request), name);
+    Patience patience;
+    for (int done = 0;; patience.wait()) {
+      check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), name);
+      if (done != 0) return;
+    }
+  }
+}
+
 template <class T>
 void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Comm communicator) {
   in_pieces(values, [&](T* piece, int count) {
-    check_mpi(MPI_Allreduce(MPI_IN_PLACE, piece, count, type, operation, communicator),
-              "MPI_Allreduce");
+    collective("MPI_Allreduce", MPI_Allreduce, MPI_Iallreduce, MPI_IN_PLACE, piece, count, type,
+               operation, communicator);
   });
 }
 
 std::int64_t reduced(std::int64_t value, MPI_Op operation, MPI_Comm communicator) {
   all_reduce(std::span(&value, 1), MPI_INT64_T, operation, communicator);
   return value;
+}
+
+MPI_Comm duplicate(MPI_Comm communicator) {
+  MPI_Comm result = MPI_COMM_NULL;
+  collective("MPI_Comm_dup", MPI_Comm_dup, MPI_Comm_idup, communicator, &result);
+  return result;
 }
 
 /// Where each part begins; throws if the whole does not fit MPI's int.
@@ -78,9 +109,7 @@ std::vector<int> displacements(const std::vector<int>& lengths) {
 }  // namespace
 
 Communicator::Communicator(MPI_Comm communicator) {
-  MPI_Comm duplicate = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(communicator, &duplicate), "MPI_Comm_dup");
-  adopt(duplicate);
+  adopt(duplicate(communicator));
   alarm_ = std::make_shared<Alarm>(communicator_);
 }
 
@@ -103,13 +132,15 @@ Communicator::Communicator(Communicator&& other) noexcept
     : communicator_(std::exchange(other.communicator_, MPI_COMM_NULL)),
       rank_(other.rank_),
       size_(other.size_),
-      alarm_(other.alarm_) {}
+      alarm_(other.alarm_),
+      host_(std::move(other.host_)) {}
 
 Communicator& Communicator::operator=(Communicator&& other) noexcept {
   std::swap(communicator_, other.communicator_);
   std::swap(rank_, other.rank_);
   std::swap(size_, other.size_);
   std::swap(alarm_, other.alarm_);
+  std::swap(host_, other.host_);
   return *this;
 }
 
@@ -161,7 +192,7 @@ void Communicator::barrier() const {
 void Communicator::broadcast(std::span<std::byte> bytes) const {
   meet();
   in_pieces(bytes, [&](std::byte* piece, int count) {
-    check_mpi(MPI_Bcast(piece, count, MPI_BYTE, 0, communicator_), "MPI_Bcast");
+    collective("MPI_Bcast", MPI_Bcast, MPI_Ibcast, piece, count, MPI_BYTE, 0, communicator_);
   });
   meet_again();
 }
@@ -215,9 +246,9 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
   const std::vector<int> starts = displacements(lengths);
   std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), '\0');
   meet();
-  check_mpi(MPI_Allgatherv(text.data(), static_cast<int>(text.size()), MPI_CHAR, all.data(),
-                           lengths.data(), starts.data(), MPI_CHAR, communicator_),
-            "MPI_Allgatherv");
+  collective("MPI_Allgatherv", MPI_Allgatherv, MPI_Iallgatherv, text.data(),
+             static_cast<int>(text.size()), MPI_CHAR, all.data(), lengths.data(), starts.data(),
+             MPI_CHAR, communicator_);
   meet_again();
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < lengths.size(); ++i)
@@ -236,9 +267,8 @@ std::vector<std::byte> Communicator::gather(std::span<const std::byte> bytes) co
     allocating(fmt::format("what all ranks send to rank 0 ({})", mebibytes(total)),
                [&] { all.resize(total); });
   meet();
-  check_mpi(MPI_Gatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, all.data(),
-                        lengths.data(), starts.data(), MPI_BYTE, 0, communicator_),
-            "MPI_Gatherv");
+  collective("MPI_Gatherv", MPI_Gatherv, MPI_Igatherv, bytes.data(), static_cast<int>(bytes.size()),
+             MPI_BYTE, all.data(), lengths.data(), starts.data(), MPI_BYTE, 0, communicator_);
   meet_again();
   return all;
 }
@@ -250,18 +280,23 @@ std::vector<int> Communicator::all_lengths(std::size_t mine) const {
   const int length = static_cast<int>(mine);
   std::vector<int> lengths(static_cast<std::size_t>(size_));
   meet();
-  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, communicator_),
-            "MPI_Allgather");
+  collective("MPI_Allgather", MPI_Allgather, MPI_Iallgather, &length, 1, MPI_INT, lengths.data(), 1,
+             MPI_INT, communicator_);
   return lengths;
 }
 
 Communicator Communicator::on_this_host() const {
   meet();
-  MPI_Comm host = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
-            "MPI_Comm_split_type");
+  if (!host_) {
+    MPI_Comm host = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
+              "MPI_Comm_split_type");
+    host_ = std::make_shared<Communicator>(Communicator());
+    host_->adopt(host);
+    host_->alarm_ = alarm_;
+  }
   Communicator result;
-  result.adopt(host);
+  result.adopt(duplicate(host_->communicator_));
   result.alarm_ = alarm_;
   return result;
 }

@@ -83,7 +83,8 @@ class Communicator {
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
-  std::shared_ptr<Alarm> alarm_;  ///< of the communicator that this is a part of
+  std::shared_ptr<Alarm> alarm_;                ///< of the communicator that this is a part of
+  mutable std::shared_ptr<Communicator> host_;  ///< to be duplicated: finding it takes longer
 };
 
 /// Messages between two ranks each, under way: start any number, do other work, wait().
