@@ -45,12 +45,13 @@ constexpr const char* kGenerator =
     "Conv2DTranspose(64, 4, strides=2, padding=same), BatchNormalization(), ReLU(), "
     "Conv2DTranspose(1, 4, strides=2, padding=same, activation=tanh)";
 constexpr const char* kDiscriminator =
-    "Conv2D(64, 4, strides=2, padding=same), LeakyReLU(0.2), Dropout(0.3), "
-    "Conv2D(128, 4, strides=2, padding=same), LeakyReLU(0.2), Dropout(0.3), Flatten(), Dense(1)";
+    "Conv2D(64, 4, strides=2, padding=same), LeakyReLU(0.2), "
+    "Conv2D(128, 4, strides=2, padding=same), BatchNormalization(), LeakyReLU(0.2), Flatten(), "
+    "Dense(1)";
 
 struct Options {
   std::string data, run_dir = "dcgan";
-  std::int64_t epochs = 25, batch_size = 128;
+  std::int64_t epochs = 25, batch_size = 64;
   std::uint64_t seed = 0;
   bool resume = false, help = false;
 };
@@ -205,8 +206,12 @@ void train(const Options& options, const Communicator& world) {
   const nlohmann::ordered_json none = nlohmann::ordered_json::array();
   const nlohmann::ordered_json loss = {{"class_name", "BinaryCrossentropy"},
                                        {"config", {{"from_logits", true}}}};
+  // Rates that fade leave a generator that no longer swings with its judge.
+  const nlohmann::ordered_json rate = {
+      {"class_name", "ExponentialDecay"},
+      {"config", {{"initial_learning_rate", 3e-4}, {"decay_steps", 5000}, {"decay_rate", 0.5}}}};
   const nlohmann::ordered_json adam = {{"class_name", "Adam"},
-                                       {"config", {{"learning_rate", 2e-4}, {"beta_1", 0.5}}}};
+                                       {"config", {{"learning_rate", rate}, {"beta_1", 0.5}}}};
   Objective judge = gan.network.objective(gan.both, gan.discriminator, adam, loss, none);
   Objective forge = gan.network.objective(gan.fake, gan.generator, adam, loss, none);
   AlternatingTrainer trainer(gan.network, {{"discriminator", &judge}, {"generator", &forge}},

@@ -55,7 +55,7 @@ class Gan(SystemTest):
 
     def test_draws_the_same_on_any_number_of_ranks(self):
         output = self.drawn(1, "one", "--epochs", 2)
-        self.assertRegex(output, r"(?m)^epoch 2/2  discriminator loss 0\.\d+  generator loss 0\.\d+  \d+ images/s  ")
+        self.assertRegex(output, r"(?m)^epoch 2/2  discriminator loss 0\.\d+  generator loss \d\.\d+  \d+ images/s  ")
         for ranks in (2, 3, 4, 5, 8):
             with self.subTest(ranks=ranks):
                 self.drawn(ranks, f"on{ranks}", "--epochs", 2)
