@@ -179,6 +179,7 @@ const std::vector<Known>& known_layers() {
       {{"SimpleRNN", recurrent_arguments("SimpleRNN")}, make_simple_rnn},
       {{"LSTM", recurrent_arguments("LSTM")}, make_lstm},
       {{"GRU", recurrent_arguments("GRU")}, make_gru},
+      {{"Bidirectional", {"layer", "merge_mode", "weights", "backward_layer"}}, make_bidirectional},
       {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
        make_pooling<Pool::kMax, 1>},
       {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},

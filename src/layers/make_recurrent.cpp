@@ -2,7 +2,9 @@
 
 #include <limits>
 
+#include "src/layers/bidirectional.hpp"
 #include "src/layers/config_values.hpp"
+#include "src/layers/make_layer.hpp"
 #include "src/layers/make_noise.hpp"
 
 namespace lockstep {
@@ -59,6 +61,55 @@ std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
   return std::make_unique<Recurrent>(kind, units, std::move(options));
 }
 
+/// Keras's, of a layer without a name.
+std::string default_name(const std::string& class_name) {
+  if (class_name == "SimpleRNN") return "simple_rnn";
+  return class_name == "LSTM" ? "lstm" : "gru";
+}
+
+/// A layer in the config of another, without the word that Keras 3 puts before its name. Null if
+/// there is none, or a wrong one.
+std::unique_ptr<Recurrent> read_inner(KerasConfig& config, const std::string& key,
+                                      std::string_view prefix) {
+  const nlohmann::ordered_json* value = config.find(key);
+  if (value == nullptr) return nullptr;
+  return config.convert(key, [&]() -> std::unique_ptr<Recurrent> {
+    const KerasObject object = keras_object(*value, key);
+    KerasConfig inner(
+        object.config, [](const std::string& name) { return name; }, ExitCode::kBadData);
+    inner.set_keras(config.keras());
+    std::unique_ptr<Layer> layer = make_layer(object.name, inner);
+    inner.training_problems().throw_if_any(ExitCode::kBadData);
+    auto* const recurrent = dynamic_cast<Recurrent*>(layer.get());
+    check(recurrent != nullptr, ExitCode::kBadData, "expected SimpleRNN, LSTM or GRU, got {}",
+          object.name);
+    static_cast<void>(layer.release());
+    std::unique_ptr<Recurrent> result(recurrent);
+    std::string name = result->name();
+    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+    if (name.empty()) name = default_name(result->class_name());
+    result->set_name(name);
+    return result;
+  });
+}
+
+/// The config of the same layer the other way round.
+nlohmann::ordered_json turned(const Recurrent& layer) {
+  nlohmann::ordered_json config = layer.config();
+  config["go_backwards"] = !layer.options().go_backwards;
+  return config;
+}
+
+BidirectionalMerge read_merge(KerasConfig& config) {
+  using enum BidirectionalMerge;
+  if (config.is_null("merge_mode"))
+    config.object_to("merge_mode", "concat, sum, mul or ave", "null, which has two outputs");
+  const std::string word = config.word("merge_mode", "concat", {"concat", "sum", "mul", "ave"});
+  for (const BidirectionalMerge merge : {kSum, kMultiply, kAverage})
+    if (merge_name(merge) == word) return merge;
+  return kConcat;
+}
+
 }  // namespace
 
 std::vector<std::string> recurrent_arguments(const std::string& class_name) {
@@ -83,6 +134,23 @@ std::unique_ptr<Layer> make_simple_rnn(KerasConfig& config) {
 
 std::unique_ptr<Layer> make_lstm(KerasConfig& config) {
   return make_recurrent(CellKind::kLstm, config);
+}
+
+std::unique_ptr<Layer> make_bidirectional(KerasConfig& config) {
+  std::unique_ptr<Recurrent> forward = read_inner(config, "layer", "forward_");
+  if (!config.find("layer")) config.object_to("layer", "a recurrent layer", "nothing");
+  std::unique_ptr<Recurrent> backward = read_inner(config, "backward_layer", "");
+  const BidirectionalMerge merge = read_merge(config);
+  config.expect("num_constants", 0);
+  if (forward == nullptr) return std::make_unique<Recurrent>(CellKind::kLstm, 1);  // refused
+  // What Keras 3 writes where nothing was given.
+  if (backward && backward->config() == turned(*forward) &&
+      backward->name() == "backward_" + forward->name() &&
+      backward->trainable() == forward->trainable())
+    backward = nullptr;
+  return config.convert("layer", [&]() -> std::unique_ptr<Layer> {
+    return std::make_unique<Bidirectional>(std::move(forward), std::move(backward), merge);
+  });
 }
 
 std::unique_ptr<Layer> make_gru(KerasConfig& config) {

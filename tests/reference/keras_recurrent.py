@@ -39,5 +39,24 @@ CASES = {
                                             "recurrent_activation": "swish"}),
 }
 
+
+
+def bidirectional():
+    def wrapped(inner, config):
+        return {"class_name": inner, "config": {"name": inner.lower(), "units": 3, **config}, "module": "keras.layers",
+                "registered_name": None}
+    for keras in (2, 3):
+        def one(name, inner, config, merge_mode="concat", **more):
+            return case(name, keras, "Bidirectional", {"layer": wrapped(inner, config), "merge_mode": merge_mode},
+                        SHAPE, rows=3, **more)
+        yield one("last", "LSTM", {}, whole=True)
+        yield one("sequences", "LSTM", {"return_sequences": True})
+        yield one("sum", "GRU", {"return_sequences": True}, "sum", whole=True)
+        yield one("mul", "SimpleRNN", {"return_sequences": True}, "mul")
+        yield one("ave", "GRU", {"reset_after": False}, "ave")
+
+
+CASES["Bidirectional"] = bidirectional
+
 if __name__ == "__main__":
     keras_layers.main(CASES)

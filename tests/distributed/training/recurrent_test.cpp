@@ -25,7 +25,8 @@ constexpr std::int64_t kRows = 2 * kBatch + 13;  // a last batch of 13
 constexpr const char* kLong =
     "Input((9, 4)), LSTM(5, return_sequences=True, recurrent_dropout=0.3), "
     "GRU(6, return_sequences=True, go_backwards=True, dropout=0.2), "
-    "GRU(4, return_sequences=True, reset_after=False), SimpleRNN(7), Dense(3, softmax)";
+    "GRU(4, return_sequences=True, reset_after=False), "
+    "Bidirectional(SimpleRNN(7, dropout=0.1)), Dense(3, softmax)";
 /// More parameters than what is kept: gradients by owners.
 constexpr const char* kWide =
     "Input((1, 80)), LSTM(64, return_sequences=True), GRU(64, return_sequences=True), "
