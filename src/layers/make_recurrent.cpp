@@ -54,10 +54,9 @@ std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
   config.expect("return_state", false);
   config.expect("stateful", false);
   config.expect("time_major", false);
-  config.expect("zero_output_for_mask", false);
   ignore_seed(config);
-  // Which way to the same numbers.
-  config.ignore({"implementation", "use_cudnn"});
+  // Which way to the same numbers; what comes out under a mask, which is refused.
+  config.ignore({"implementation", "use_cudnn", "zero_output_for_mask"});
   return std::make_unique<Recurrent>(kind, units, std::move(options));
 }
 

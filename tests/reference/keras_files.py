@@ -291,6 +291,14 @@ class Shapes:
             x = layer(x)
         return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("recurrent_archive", "keras"))
 
+    def bidirectional_archive(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode="ave"),
+            layers.Bidirectional(layers.LSTM(2), backward_layer=layers.LSTM(4, go_backwards=True)),
+            layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("bidirectional_archive", "keras"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "src/core/parallel.hpp"
 #include "src/core/random.hpp"
 #include "src/model/layers_text.hpp"
 #include "tests/src/model/expect_error.hpp"
@@ -229,6 +230,37 @@ TEST(Recurrent, InferenceHasTheBitsOfTraining) {
     }
     EXPECT_EQ(training.forward(), inference.forward()) << setting.name;
   }
+}
+
+/// Enough rows and units that threads share them.
+TEST(Recurrent, HasTheSameBitsOnOneTwoAndThreeThreads) {
+  for (const ordered_json& config :
+       {ordered_json{{"units", 72}}, ordered_json{{"units", 72}, {"reset_after", false}}})
+    for (const std::string class_name : {"SimpleRNN", "LSTM", "GRU"}) {
+      if (config.contains("reset_after") && class_name != "GRU") continue;
+      std::vector<Floats> results;
+      for (const int count : {1, 2, 3}) {
+        set_threads(count);
+        const auto layer = test::layer_of(class_name, config);
+        test::LayerRun run(*layer, {{3, 5}}, 131);
+        std::uint32_t stream = 0;
+        for (Parameter& parameter : layer->parameters()) fill(parameter.value, ++stream);
+        fill(run.x(), ++stream);
+        results.push_back(run.forward());
+        Floats dy(results.back().size());
+        fill(dy, ++stream);
+        run.backward(dy);
+        results.push_back(run.dx());
+        for (std::size_t i = 0; i < layer->parameters().size(); ++i)
+          results.push_back(run.gradient(i));
+      }
+      set_threads(1);
+      const std::size_t each = results.size() / 3;
+      for (std::size_t i = 0; i < each; ++i) {
+        EXPECT_EQ(results[i], results[each + i]) << class_name;
+        EXPECT_EQ(results[i], results[2 * each + i]) << class_name;
+      }
+    }
 }
 
 TEST(Recurrent, NumericsFastAreClose) {
