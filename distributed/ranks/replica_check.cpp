@@ -26,7 +26,7 @@ std::vector<Tensor> tensors_of(const Network& model, const Objective* objective,
   std::vector<Tensor> tensors;
   for (const auto& layer : model.layers()) {
     for (const Parameter& parameter : layer->parameters()) {
-      const std::string name = layer->name() + "/" + parameter.name;
+      const std::string name = layer->name() + "/" + parameter.path();
       tensors.push_back({name, parameter.value});
       if (!objective || !objective->aim().trains(parameter)) continue;
       for (std::size_t i = 0; i < slots.size(); ++i)

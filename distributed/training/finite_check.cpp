@@ -20,7 +20,7 @@ std::string describe_not_finite(const Network& model) {
   for (const auto& layer : model.layers()) {
     for (const Parameter& parameter : layer->parameters()) {
       const auto bad = std::ranges::count_if(parameter.value, not_finite);
-      if (bad > 0 && count == 0) first = layer->name() + "/" + parameter.name;
+      if (bad > 0 && count == 0) first = layer->name() + "/" + parameter.path();
       count += bad;
     }
   }

@@ -11,7 +11,9 @@ GradientWay way_of(const Graph& graph, const Graph::Step& step, int ranks, std::
     if (aim.trains(*parameter)) parameters += element_count(parameter->shape);
   if (parameters == 0) return GradientWay::kRows;
   const std::int64_t inputs = element_count(graph.shape(step.inputs[0]));
-  const std::int64_t outputs = element_count(graph.shape(step.output));
+  // What gradients read beside x: the gradient by y, and what the op keeps.
+  const std::int64_t outputs =
+      element_count(graph.shape(step.output)) + step.op->needs().kept_per_row;
   // Columns of x that an owner of one element reads: all, or a part of them.
   const std::int64_t one = step.op->gradient_columns(0, {0, 1}, inputs).count();
   const std::int64_t by_owner = rows * (ranks * outputs + (one == inputs ? ranks : 1) * inputs);

@@ -21,7 +21,7 @@ void write_origin(hdf5::Writer& writer, const std::string& group, const Network&
 }
 
 std::string weight_name(const Layer& layer, const Parameter& parameter) {
-  return fmt::format("{}/{}:0", layer.name(), parameter.name);
+  return fmt::format("{}/{}:0", layer.name(), parameter.path());
 }
 
 void write_weights(hdf5::Writer& writer, const Network& model) {
@@ -65,7 +65,7 @@ void write_optimizer(hdf5::Writer& writer, const Network& model, const Optimizer
     for (const auto& layer : model.layers()) {
       for (const Parameter& parameter : layer->parameters()) {
         if (!parameter.trained()) continue;
-        names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.name,
+        names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.path(),
                                     slot_names[slot]));
         writer.write_floats(
             root + "/" + names.back(), parameter.shape,

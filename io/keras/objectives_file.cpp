@@ -28,7 +28,7 @@ std::vector<Trained> trained_by(const Network& model, const Objective& objective
   for (const auto& layer : model.layers())
     for (const Parameter& parameter : layer->parameters())
       if (objective.aim().trains(parameter))
-        trained.push_back({&parameter, layer->name() + "/" + parameter.name});
+        trained.push_back({&parameter, layer->name() + "/" + parameter.path()});
   return trained;
 }
 

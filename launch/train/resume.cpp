@@ -97,7 +97,7 @@ void check_finite(const std::string& name, const LoadedModel& loaded, const Opti
     for (const Parameter& parameter : layer->parameters())
       check(finite(parameter.value), ExitCode::kBadData,
             "[{}] expected finite weights, got NaN or Inf in {}/{}", name, printable(layer->name()),
-            parameter.name);
+            parameter.path());
   for (const auto& slot : slots)
     check(finite(slot), ExitCode::kBadData,
           "[{}] expected a finite optimizer state, got NaN or Inf", name);

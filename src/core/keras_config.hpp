@@ -37,6 +37,11 @@ class KerasConfig {
 
   /// nullptr if the key is missing or its value is null.
   const nlohmann::ordered_json* find(const std::string& key);
+  /// The key is there, and null: where that does not mean the default.
+  bool is_null(const std::string& key) const {
+    const auto entry = config_->find(key);
+    return entry != config_->end() && entry->is_null();
+  }
 
   /// Keras also writes 100.0 where it means 100.
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high);

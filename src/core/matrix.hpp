@@ -37,6 +37,39 @@ struct MatrixView {
 using Matrix = MatrixView<float>;
 using ConstMatrix = MatrixView<const float>;
 
+/// A view of row-major rows that lie `stride` elements apart: of a part of the columns of a matrix,
+/// or of every n-th row.
+template <class T>
+struct StridedView {
+  T* data = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t stride = 0;
+
+  StridedView() = default;
+  StridedView(T* first, std::int64_t r, std::int64_t c, std::int64_t s)
+      : data(first), rows(r), columns(c), stride(s) {}
+  StridedView(T* first, std::int64_t r, std::int64_t c) : StridedView(first, r, c, c) {}
+  template <class U>
+  requires std::is_convertible_v<U*, T*> StridedView(MatrixView<U> m)
+      : StridedView(m.data, m.rows, m.columns) {}
+  template <class U>
+  requires std::is_convertible_v<U*, T*> StridedView(StridedView<U> v)
+      : StridedView(v.data, v.rows, v.columns, v.stride) {}
+
+  bool empty() const { return data == nullptr; }
+  T* row(std::int64_t i) const { return data + i * stride; }
+  StridedView rows_from(std::int64_t first, std::int64_t count) const {
+    return {row(first), count, columns, stride};
+  }
+  StridedView columns_from(std::int64_t first, std::int64_t count) const {
+    return {data + first, rows, count, stride};
+  }
+};
+
+using StridedMatrix = StridedView<float>;
+using ConstStridedMatrix = StridedView<const float>;
+
 /// y = x, unless they are the same memory.
 inline void copy_values(ConstMatrix x, Matrix y) {
   if (x.data != y.data) std::copy_n(x.data, x.size(), y.data);

@@ -12,7 +12,10 @@ enum class Purpose : std::uint32_t {
   kDropout = 3,
   kSynthetic = 4,
   kSplit = 5,
-  kNoise = 6
+  kNoise = 6,
+  kRecurrentDropout = 7,
+  kBackwardDropout = 8,  ///< of a Bidirectional's second layer
+  kBackwardRecurrentDropout = 9
 };
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of

@@ -16,6 +16,7 @@ struct ExactProduct {
   std::int64_t c_stride;
   std::int64_t m, n, k;
   std::ptrdiff_t prefetch = 0;  ///< as Subtrees::prefetch, from c
+  bool goes_on = false;         ///< the chains go on from what c holds, instead of from zero
 };
 
 /// The exact products of gemm.hpp, compiled for several instruction sets from one source
@@ -30,6 +31,7 @@ struct ExactGemm {
   void (*multiply_transposed_b)(const ExactProduct& product);
   /// a: (k, m), b: (k, n); the k rows are one subtree of the tree of grains of `grain` rows, and
   /// merges[g] is tree_merges_after of grain g. a_stride 0: the same row of a for every row of b.
+  /// Its chains always start from zero.
   void (*multiply_transposed_a)(const ExactProduct& product, std::int64_t grain,
                                 const unsigned char* merges);
 };

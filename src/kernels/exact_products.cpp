@@ -65,45 +65,62 @@ std::span<const unsigned char> tree_merges(std::int64_t grains) {
 
 }  // namespace
 
-void exact_multiply(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
+void exact_multiply(const ExactGemm& gemm, ConstStridedMatrix a, ConstStridedMatrix b,
+                    StridedMatrix c, bool goes_on) {
   for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
-    gemm.multiply({a.row(rows.first), a.columns, b.data + columns.first, b.columns,
-                   c.row(rows.first) + columns.first, c.columns, rows.count(), columns.count(),
-                   a.columns});
+    gemm.multiply({.a = a.row(rows.first),
+                   .a_stride = a.stride,
+                   .b = b.data + columns.first,
+                   .b_stride = b.stride,
+                   .c = c.row(rows.first) + columns.first,
+                   .c_stride = c.stride,
+                   .m = rows.count(),
+                   .n = columns.count(),
+                   .k = a.columns,
+                   .goes_on = goes_on});
   });
 }
 
-void exact_multiply_transposed_b(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b, Matrix c) {
+void exact_multiply_transposed_b(const ExactGemm& gemm, ConstStridedMatrix a, ConstStridedMatrix b,
+                                 StridedMatrix c, bool goes_on) {
   for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
-    gemm.multiply_transposed_b({a.row(rows.first), a.columns, b.row(columns.first), b.columns,
-                                c.row(rows.first) + columns.first, c.columns, rows.count(),
-                                columns.count(), a.columns});
+    gemm.multiply_transposed_b({.a = a.row(rows.first),
+                                .a_stride = a.stride,
+                                .b = b.row(columns.first),
+                                .b_stride = b.stride,
+                                .c = c.row(rows.first) + columns.first,
+                                .c_stride = c.stride,
+                                .m = rows.count(),
+                                .n = columns.count(),
+                                .k = a.columns,
+                                .goes_on = goes_on});
   });
 }
 
-void exact_multiply_transposed_a(const ExactGemm& gemm, ConstMatrix a, ConstMatrix b,
+void exact_multiply_transposed_a(const ExactGemm& gemm, ConstStridedMatrix a, ConstStridedMatrix b,
                                  const Subtrees& subtrees, Range all_rows, Range all_columns,
-                                 float* c) {
+                                 float* c, std::int64_t c_stride) {
+  if (c_stride == 0) c_stride = b.columns;
   for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, c += subtrees.stride) {
     const Range k = subtrees.rows(subtree);
     const auto merges = tree_merges(subtrees.grains(subtree));
     for_blocks(all_rows, all_columns, k.count(), [&](Range rows, Range columns) {
       gemm.multiply_transposed_a(
-          {a.row(k.first) + rows.first, a.columns, b.row(k.first) + columns.first, b.columns,
-           c + (rows.first - all_rows.first) * b.columns + columns.first - all_columns.first,
-           b.columns, rows.count(), columns.count(), k.count(), subtrees.prefetch},
+          {a.row(k.first) + rows.first, a.stride, b.row(k.first) + columns.first, b.stride,
+           c + (rows.first - all_rows.first) * c_stride + columns.first - all_columns.first,
+           c_stride, rows.count(), columns.count(), k.count(), subtrees.prefetch},
           subtrees.grain_rows(), merges.data());
     });
   }
 }
 
-void exact_sum_rows(const ExactGemm& gemm, ConstMatrix b, const Subtrees& subtrees, Range columns,
-                    float* c) {
+void exact_sum_rows(const ExactGemm& gemm, ConstStridedMatrix b, const Subtrees& subtrees,
+                    Range columns, float* c) {
   const float one = 1;
   for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, c += subtrees.stride) {
     const Range k = subtrees.rows(subtree);
     const auto merges = tree_merges(subtrees.grains(subtree));
-    gemm.multiply_transposed_a({&one, 0, b.row(k.first) + columns.first, b.columns, c, b.columns, 1,
+    gemm.multiply_transposed_a({&one, 0, b.row(k.first) + columns.first, b.stride, c, b.stride, 1,
                                 columns.count(), k.count()},
                                subtrees.grain_rows(), merges.data());
   }

@@ -66,6 +66,13 @@ struct Columns {
   std::int64_t stride;
 };
 
+/// The gates of an LSTM's step that make its cell, after their activations.
+struct LstmGates {
+  const float* i;
+  const float* f;
+  const float* g;  ///< Keras's c: the candidate
+};
+
 /// A position that another one is mixed of, and its share.
 struct PositionTerm {
   std::int64_t position;
@@ -188,6 +195,21 @@ struct Kernels {
   /// sums = fma(dy, xhat, sums), row by row
   void (*add_column_products)(const float* x, const float* dy, float* sums, Columns columns,
                               ColumnMoments moments);
+
+  // --- Recurrent cells; one row of n units ---
+  /// y = fma(a, b, y)
+  void (*multiply_add)(const float* a, const float* b, float* y, std::int64_t n);
+  /// c = fma(f, c, i g): LSTM's cell, in place
+  void (*lstm_cell)(LstmGates gates, float* c, std::int64_t n);
+  /// dz = dc g, dc c_before, dc i, dh tanh_c, one behind the other: by the gates i, f, g, o. Then
+  /// dc = dc f
+  void (*lstm_cell_backward)(LstmGates gates, const float* c_before, const float* tanh_c,
+                             const float* dh, float* dc, float* dz, std::int64_t n);
+  /// h = fma(z, h, (1 - z) candidate): GRU's state, in place
+  void (*gru_state)(const float* z, const float* candidate, float* h, std::int64_t n);
+  /// dz = dh (h_before - candidate); dcandidate = dh (1 - z); then dh = dh z
+  void (*gru_state_backward)(const float* z, const float* candidate, const float* h_before,
+                             float* dh, float* dz, float* dcandidate, std::int64_t n);
 
   // --- Positions: (position, channel) of one sample ---
   /// y[p] = the chain of y = fma(x[position], weight, y), from +0, over the terms of p: those

@@ -24,18 +24,23 @@ Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
 }
 
 Activation read_activation(KerasConfig& config, bool required) {
-  const ordered_json* value = config.find("activation");
-  if (!value && required) config.object_to("activation", "the name of an activation", "nothing");
-  if (!value) return Activation::kLinear;
+  if (required && !config.find("activation"))
+    config.object_to("activation", "the name of an activation", "nothing");
+  return read_activation(config, "activation", Activation::kLinear);
+}
+
+Activation read_activation(KerasConfig& config, const std::string& key, Activation fallback) {
+  const ordered_json* value = config.find(key);
+  if (!value) return fallback;
   const ordered_json* name = value;
   if (value->is_object() && value->value("class_name", ordered_json()) == "function" &&
       value->contains("config"))
     name = &value->at("config");
   if (!name->is_string()) {
-    config.object_to("activation", "the name of an activation", describe(*value));
-    return Activation::kLinear;
+    config.object_to(key, "the name of an activation", describe(*value));
+    return fallback;
   }
-  return config.convert("activation", [&] {
+  return config.convert(key, [&] {
     return activation_from_name(printable(name->get_ref<const std::string&>(), 80), config.keras());
   });
 }

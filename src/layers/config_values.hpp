@@ -20,6 +20,8 @@ Regularizer read_regularizer(KerasConfig& config, const std::string& key);
 /// A name, or Keras 3's {"class_name": "function", "config": "relu"}; linear if the key is missing
 /// and not required. (An activation that is a layer has become one: see split_activations().)
 Activation read_activation(KerasConfig& config, bool required = false);
+/// The same of any key, with the activation that a missing key means.
+Activation read_activation(KerasConfig& config, const std::string& key, Activation fallback);
 /// An axis or a list of axes: -1 is the last, 0 the batch. [-1] if the key is missing.
 std::vector<std::int64_t> read_axes(KerasConfig& config, const std::string& key);
 /// A number of at least `low` and at most `high`.

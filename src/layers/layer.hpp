@@ -51,6 +51,8 @@ class Layer {
 
   /// The activation that ends this layer.
   virtual Activation final_activation() const { return Activation::kLinear; }
+  /// All that are in it.
+  virtual std::vector<Activation> activations() const { return {final_activation()}; }
 
   const std::string& name() const { return name_; }
   void set_name(std::string name) { name_ = std::move(name); }

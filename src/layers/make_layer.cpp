@@ -15,6 +15,7 @@
 #include "src/layers/make_normalization.hpp"
 #include "src/layers/make_pooling.hpp"
 #include "src/layers/make_positions.hpp"
+#include "src/layers/make_recurrent.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
@@ -175,6 +176,10 @@ const std::vector<Known>& known_layers() {
       {{"DepthwiseConv2D", depthwise_arguments()}, make_depthwise<2>},
       {{"SeparableConv1D", separable_arguments()}, make_separable<1>},
       {{"SeparableConv2D", separable_arguments()}, make_separable<2>},
+      {{"SimpleRNN", recurrent_arguments("SimpleRNN")}, make_simple_rnn},
+      {{"LSTM", recurrent_arguments("LSTM")}, make_lstm},
+      {{"GRU", recurrent_arguments("GRU")}, make_gru},
+      {{"Bidirectional", {"layer", "merge_mode", "weights", "backward_layer"}}, make_bidirectional},
       {{"MaxPooling1D", {"pool_size", "strides", "padding", "data_format"}},
        make_pooling<Pool::kMax, 1>},
       {{"MaxPooling2D", {"pool_size", "strides", "padding", "data_format"}},

@@ -12,8 +12,9 @@ namespace {
 /// One factor for each channel is kept.
 class SpatialDropoutOp final : public RandomFactorsOp {
  public:
-  SpatialDropoutOp(double rate, std::int64_t channels, bool channels_first, std::uint32_t key)
-      : RandomFactorsOp(rate != 0, channels, Purpose::kDropout, key),
+  SpatialDropoutOp(double rate, std::int64_t channels, bool channels_first, Purpose purpose,
+                   std::uint32_t key)
+      : RandomFactorsOp(rate != 0, channels, purpose, key),
         rate_(rate),
         channels_(channels),
         channels_first_(channels_first) {}
@@ -45,6 +46,11 @@ class SpatialDropoutOp final : public RandomFactorsOp {
 
 }  // namespace
 
+std::unique_ptr<Op> make_spatial_dropout_op(double rate, std::int64_t channels, Purpose purpose,
+                                            std::uint32_t key) {
+  return std::make_unique<SpatialDropoutOp>(rate, channels, false, purpose, key);
+}
+
 SpatialDropout::SpatialDropout(int dimensions, double rate, bool channels_first)
     : dimensions_(dimensions), rate_(rate), channels_first_(channels_first) {
   check(rate >= 0 && rate <= 1, ExitCode::kBadData,
@@ -61,9 +67,9 @@ std::size_t SpatialDropout::lower(Graph& graph, std::span<const std::size_t> inp
         "[{}] expected an input of {} axes (batch, {} of positions, channels), got {}", name(),
         dimensions_ + 2, dimensions_, to_string_batched(shape));
   const std::int64_t channels = channels_first_ ? shape.front() : shape.back();
-  return graph.add(
-      std::make_unique<SpatialDropoutOp>(rate_, channels, channels_first_, random_key()),
-      {inputs[0]}, shape);
+  return graph.add(std::make_unique<SpatialDropoutOp>(rate_, channels, channels_first_,
+                                                      Purpose::kDropout, random_key()),
+                   {inputs[0]}, shape);
 }
 
 /// Keras 3 takes no other keys, not even Keras 2's noise_shape.

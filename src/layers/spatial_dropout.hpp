@@ -1,7 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "src/core/random.hpp"
 #include "src/layers/layer.hpp"
 
 namespace lockstep {
@@ -25,5 +27,9 @@ class SpatialDropout final : public Layer {
   double rate_;
   bool channels_first_;
 };
+
+/// Of an input (positions, channels).
+std::unique_ptr<Op> make_spatial_dropout_op(double rate, std::int64_t channels, Purpose purpose,
+                                            std::uint32_t key);
 
 }  // namespace lockstep

@@ -6,6 +6,7 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
+#include "src/layers/make_recurrent.hpp"
 #include "src/model/network_from_plan.hpp"
 #include "src/model/python_call.hpp"
 #include "src/model/size_limit.hpp"
@@ -56,6 +57,8 @@ const std::vector<Signature>& object_signatures() {
       all.push_back({name, name, {"seed"}});
     const std::vector<Signature> activations = signatures_of_layers(true);
     all.insert(all.end(), activations.begin(), activations.end());
+    for (const char* name : {"SimpleRNN", "LSTM", "GRU"})  // in a Bidirectional
+      all.push_back({name, name, recurrent_arguments(name)});
     return all;
   }();
   return signatures;
@@ -95,7 +98,8 @@ ordered_json to_json(const PythonValue& value);
 /// {"class_name", "config"} of an initializer or a regularizer.
 ordered_json object_to_json(const PythonCall& call) {
   const Signature& signature =
-      find_signature(call, object_signatures(), "an activation, an initializer or a regularizer");
+      find_signature(call, object_signatures(),
+                     "an activation, an initializer, a regularizer or a recurrent layer");
   ordered_json config = ordered_json::object();
   for (std::size_t i = 0; i < call.arguments.size(); ++i)
     config[argument_name(signature, call.arguments[i], i, {})] = to_json(call.arguments[i].value);

@@ -50,7 +50,9 @@ std::string implied_input_name(const Network& model) {
 /// Whether an activation means another function in the other Keras.
 bool uses_only(const Network& model, KerasMajor keras) {
   return std::ranges::any_of(model.layers(), [&](const auto& layer) {
-    return is_only_of_keras(layer->final_activation(), keras);
+    return std::ranges::any_of(layer->activations(), [&](Activation activation) {
+      return is_only_of_keras(activation, keras);
+    });
   });
 }
 

@@ -24,7 +24,9 @@ void note(const Layer& layer, const KerasConfig& config, const LayerSource& sour
   }
   remarks->training.add(config.training_problems());
   remarks->stores.push_back(source.store);
-  if (is_only_of_keras(layer.final_activation(), KerasMajor::k2))
+  if (std::ranges::any_of(layer.activations(), [](Activation activation) {
+        return is_only_of_keras(activation, KerasMajor::k2);
+      }))
     add_once(remarks->saving_notes,
              "hard_sigmoid is the function of Keras 1 and 2; Keras 3 means another by that name");
   if (config.foreign_dtype().empty()) return;

@@ -151,6 +151,14 @@ bool is_activation_layer(const ordered_json& value) {
          });
 }
 
+/// Whether the activation is that of each step, which a layer behind all of them cannot be.
+bool is_recurrent(const LayerSource& source) {
+  return std::ranges::any_of(layer_signatures(), [&](const LayerSignature& known) {
+    return known.class_name == source.class_name &&
+           std::ranges::count(known.arguments, "recurrent_initializer") > 0;
+  });
+}
+
 /// Gives `source` the activation's name if it has one, with these constants; else leaves it linear
 /// and returns the layer that follows.
 std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) {
@@ -166,6 +174,8 @@ std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) 
   const auto& function = dynamic_cast<const ActivationLayer&>(*layer).function();
   const bool has_name =
       function.kind != Activation::kClippedRelu && function == ActivationFunction(function.kind);
+  if (!has_name && is_recurrent(source))
+    config.refuse("", "the name of an activation", describe(object));
   source.config["activation"] = has_name ? activation_name(function.kind) : "linear";
   if (has_name) return {};
   return activation;

@@ -25,6 +25,10 @@ struct Parameter {
   Regularizer regularizer;
   ParameterRole role = ParameterRole::kTrained;
   bool trained() const { return role == ParameterRole::kTrained; }
+  std::string scope = {};  ///< of Keras 2's name, between the layer's and this: "lstm_cell"
+  std::string store = {};  ///< the group below the layer's in Keras 3's files: "cell"
+  /// Keras 2's, below the layer's: "lstm_cell/kernel".
+  std::string path() const { return scope.empty() ? name : scope + "/" + name; }
 
   std::int64_t offset = 0;      ///< of the first element, in floats from the start of the arena
   std::span<float> value = {};  ///< element_count(shape) floats, row-major
@@ -34,9 +38,9 @@ struct Parameter {
 };
 
 /// All parameters of a network in one buffer, so that broadcast, update, hash and checkpoint are
-/// loops over one span. Trained parameters come first, then frozen ones, then state, each in the order
-/// of the layers; every tensor starts on a 64-byte boundary, and the gaps stay zero. Whoever trains keeps gradients and
-/// optimizer slots in the same order.
+/// loops over one span. Trained parameters come first, then frozen ones, then state, each in the
+/// order of the layers; every tensor starts on a 64-byte boundary, and the gaps stay zero. Whoever
+/// trains keeps gradients and optimizer slots in the same order.
 class ParameterArena {
  public:
   ParameterArena() = default;

@@ -237,6 +237,19 @@ void compute_convolutions() {
       .run();
 }
 
+void compute_recurrent_layers() {
+  Training("lstm", {7, 9},
+           "LSTM(19, return_sequences=True), LSTM(16, go_backwards=True, recurrent_dropout=0.2), "
+           "Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("gru", {7, 9},
+           "GRU(19, return_sequences=True, dropout=0.2), GRU(16, reset_after=False, "
+           "return_sequences=True), SimpleRNN(17), Dense(5, softmax)",
+           "adam")
+      .run();
+}
+
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
@@ -263,6 +276,7 @@ void compute() {
       .run();
   compute_later_layers();
   compute_convolutions();
+  compute_recurrent_layers();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -274,6 +274,31 @@ class Shapes:
             x = layer(x)
         return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("positions_archive", "keras"))
 
+    def recurrent(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.LSTM(5, return_sequences=True, recurrent_regularizer="l2"),
+            layers.GRU(4, return_sequences=True, go_backwards=True),
+            layers.GRU(3, reset_after=False, activation="relu", return_sequences=True),
+            layers.SimpleRNN(6, use_bias=False), layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("recurrent"))
+
+    def recurrent_archive(self):
+        layers = self.layers
+        x = inputs = self.inputs(IMAGE)
+        for layer in (layers.GRU(5, return_sequences=True), layers.SimpleRNN(4, return_sequences=True, unroll=True),
+                      layers.LSTM(3, unit_forget_bias=False, dropout=0.2), layers.Dense(CLASSES, activation="softmax")):
+            x = layer(x)
+        return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("recurrent_archive", "keras"))
+
+    def bidirectional_archive(self):
+        layers = self.layers
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode="ave"),
+            layers.Bidirectional(layers.LSTM(2), backward_layer=layers.LSTM(4, go_backwards=True)),
+            layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("bidirectional_archive", "keras"))
+
 
 SHAPES = [name for name, member in vars(Shapes).items()
           if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]

@@ -117,6 +117,20 @@ TEST(Allocation, HappensInNoTrainingStepInBlocksWithSumsOverTheBatch) {
     }
 }
 
+TEST(Allocation, HappensInNoTrainingStepOfRecurrentLayers) {
+  const test::TinyData data = test::classified_rows(140, 8, 4);
+  for (const std::int64_t block_grains : {0, 1}) {
+    Network model = model_from_layers_text(
+        "Input((8,)), Reshape((4, 2)), LSTM(3, return_sequences=True, recurrent_dropout=0.2), "
+        "GRU(5, return_sequences=True), GRU(4, reset_after=False, return_sequences=True), "
+        "SimpleRNN(3, dropout=0.1), Dense(4, softmax)");
+    model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
+    EXPECT_EQ(
+        allocations_of_training(model, data.view(), {.grain = 2, .block_grains = block_grains}), 0)
+        << block_grains;
+  }
+}
+
 TEST(Allocation, HappensInNoTrainingStepOfARegularizedRegression) {
   const test::TinyData data = test::unit_rows(std::vector<float>(140, 1.0f));
   Network model = test::linear_network(140, "mse", 0.01, "glorot_uniform", 0.01f);

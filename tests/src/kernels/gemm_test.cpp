@@ -89,6 +89,29 @@ TEST_P(Products, TransposedAComesInAnyCuts) {
   }
 }
 
+/// The columns of b in two products, at their places; elements in any cuts.
+TEST_P(Products, TransposedAMakesSomeColumnsOfAMatrix) {
+  const auto [m, n, k] = GetParam();
+  const Range all{0, k};
+  const Subtrees subtrees{.samples = {&all, 1}, .grain = k + 1};
+  for (const Numerics numerics : {Numerics::kFast, Numerics::kExact}) {
+    Owned a(k, m, 1), b(k, n, 2), c(m, n, 3);
+    const ConstStridedMatrix columns = b.view();
+    std::int64_t first = 0;
+    for (std::int64_t length = 1; first < m * n; length += length + n / 2) {
+      const Range elements{first, std::min(first + length, m * n)};
+      for (const Range part : {Range{0, n / 3}, Range{n / 3, n}})
+        multiply_transposed_a(numerics, a.view(), columns.columns_from(part.first, part.count()),
+                              subtrees, elements, c.values.data() + first,
+                              {.first = part.first, .all = n});
+      first = elements.last;
+    }
+    expect_product(
+        c, [&](auto i, auto l) { return a.at(l, i); }, [&](auto l, auto j) { return b.at(l, j); },
+        k);
+  }
+}
+
 TEST_P(Products, TransposedBMatchesTheDefinition) {
   const auto [m, n, k] = GetParam();
   Owned a(m, k, 1), b(n, k, 2), c(m, n, 3);
@@ -274,6 +297,39 @@ TEST_P(ExactProducts, AreChainsForRandomShapes) {
     expect_multiply(extent(0, 50), extent(1, 150), extent(2, 40));
     expect_multiply_transposed_b(extent(0, 50), extent(1, 150), extent(2, 40));
   }
+}
+
+/// c = [a a'] [b; b'] in two products; a' lies among other columns, c among other columns and rows.
+TEST_P(ExactProducts, GoOnWithWhatCHolds) {
+  for (const auto& [m, n, k] : std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>>{
+           {1, 1, 1}, {7, 33, 5}, {50, 200, 300}, {16, 64, 0}})
+    for (const std::int64_t more : {0, 1, 9, 270}) {
+      Owned a(m, k + more, 1), b(k + more, n, 2), bt(n, k + more, 3);
+      Owned whole(m, n, 4), whole_t(m, n, 4), cut(m, n + 3, 5), cut_t(m, n + 3, 5);
+      exact_multiply(gemm(), a.view(), b.view(), whole.view());
+      exact_multiply_transposed_b(gemm(), a.view(), bt.view(), whole_t.view());
+      const ConstStridedMatrix left = a.view(), upper = b.view(), columns = bt.view();
+      const StridedMatrix to = StridedMatrix(cut.view()).columns_from(2, n);
+      const StridedMatrix to_t = StridedMatrix(cut_t.view()).columns_from(2, n);
+      exact_multiply(gemm(), left.columns_from(0, k), upper.rows_from(0, k), to);
+      exact_multiply(gemm(), left.columns_from(k, more), upper.rows_from(k, more), to, true);
+      exact_multiply_transposed_b(gemm(), left.columns_from(0, k), columns.columns_from(0, k),
+                                  to_t);
+      exact_multiply_transposed_b(gemm(), left.columns_from(k, more), columns.columns_from(k, more),
+                                  to_t, true);
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < n; ++j) {
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(cut(i, j + 2)),
+                    std::bit_cast<std::uint32_t>(whole(i, j)))
+              << m << " x " << n << " x " << k << " + " << more;
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(cut_t(i, j + 2)),
+                    std::bit_cast<std::uint32_t>(whole_t(i, j)));
+        }
+      const Owned untouched(m, n + 3, 5);
+      for (std::int64_t i = 0; i < m; ++i)
+        for (const std::int64_t j : {std::int64_t{0}, std::int64_t{1}, n + 2})
+          ASSERT_EQ(cut(i, j), untouched(i, j));
+    }
 }
 
 TEST_P(ExactProducts, OfWeightGradientsAreTreesForEveryHeightAndWidthOfATile) {

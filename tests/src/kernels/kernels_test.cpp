@@ -111,6 +111,34 @@ TEST_P(KernelSizes, LoopsOfMergingAndNoiseHaveTheSameBitsInEveryVariant) {
   });
 }
 
+TEST_P(KernelSizes, RecurrentLoopsHaveTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam();
+  const Floats a = random_floats(n, 1), b = random_floats(n, 2), c = random_floats(n, 3),
+               d = random_floats(n, 4);
+  expect_same_bits([&](const Kernels& k) {
+    Floats all = random_floats(n, 5), dc = random_floats(n, 6), dh = random_floats(n, 7);
+    Floats h = random_floats(n, 8), dz(static_cast<std::size_t>(4 * n));
+    const auto append = [&](const Floats& more) {
+      all.insert(all.end(), more.begin(), more.end());
+    };
+    k.multiply_add(a.data(), b.data(), all.data(), n);
+    Floats cell = c;
+    k.lstm_cell({.i = a.data(), .f = b.data(), .g = d.data()}, cell.data(), n);
+    append(cell);
+    k.lstm_cell_backward({.i = a.data(), .f = b.data(), .g = d.data()}, c.data(), d.data(),
+                         dh.data(), dc.data(), dz.data(), n);
+    append(dc);
+    append(dz);
+    k.gru_state(a.data(), b.data(), h.data(), n);
+    append(h);
+    k.gru_state_backward(a.data(), b.data(), c.data(), dh.data(), dz.data(), dc.data(), n);
+    append(dh);
+    append(dz);
+    append(dc);
+    return all;
+  });
+}
+
 TEST_P(KernelSizes, RowLoopsHaveTheSameBitsInEveryVariant) {
   const std::int64_t columns = GetParam(), rows = 7;
   const Floats bias = random_floats(columns, 1);

@@ -202,7 +202,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"Input(784), Dense(1000000000)",
               "[layers] column 13: Dense: expected at most 2147483647 parameters in all"},
         Wrong{"Dense(3, kernel_regularizer=max_norm(2))",
-              "[layers] column 29: expected an activation, an initializer or a regularizer (l1, "
+              "[layers] column 29: expected an activation, an initializer, a regularizer or a "
+              "recurrent "
+              "layer (l1, "
               "l2, "},
         Wrong{"Dense(3, kernel_constraint=max_norm)",
               "[layers] column 10: Dense: kernel_constraint: expected null, got 'max_norm'"},

@@ -1,0 +1,103 @@
+#include "src/layers/bidirectional.hpp"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "src/core/error.hpp"
+#include "src/layers/concatenate.hpp"
+#include "src/layers/merging.hpp"
+
+namespace lockstep {
+namespace {
+
+/// As Keras 3 must have it: with the module of the class.
+nlohmann::ordered_json inner_to_json(const Recurrent& layer) {
+  nlohmann::ordered_json config = {
+      {"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
+  config.update(layer.config());
+  return {{"module", "keras.layers"},
+          {"class_name", layer.class_name()},
+          {"config", std::move(config)},
+          {"registered_name", nullptr}};
+}
+
+std::unique_ptr<Layer> make_merge(BidirectionalMerge merge) {
+  switch (merge) {
+    case BidirectionalMerge::kSum:
+      return std::make_unique<Merging>(Merge::kAdd);
+    case BidirectionalMerge::kMultiply:
+      return std::make_unique<Merging>(Merge::kMultiply);
+    case BidirectionalMerge::kAverage:
+      return std::make_unique<Merging>(Merge::kAverage);
+    case BidirectionalMerge::kConcat:
+      break;
+  }
+  return std::make_unique<Concatenate>();
+}
+
+}  // namespace
+
+std::string merge_name(BidirectionalMerge merge) {
+  constexpr const char* kNames[] = {"concat", "sum", "mul", "ave"};
+  return kNames[static_cast<std::size_t>(merge)];
+}
+
+Bidirectional::Bidirectional(std::unique_ptr<Recurrent> forward,
+                             std::unique_ptr<Recurrent> backward, BidirectionalMerge merge)
+    : forward_(std::move(forward)), backward_(std::move(backward)), merge_(merge) {
+  check(!forward_->options().go_backwards && (!backward_ || backward_->options().go_backwards),
+        ExitCode::kBadData,
+        "[bidirectional] expected a layer whose go_backwards is false, and a backward_layer whose "
+        "is true, got others");
+  check(!backward_ || backward_->options().return_sequences == forward_->options().return_sequences,
+        ExitCode::kBadData,
+        "[bidirectional] expected one return_sequences of both directions, got two");
+  check(merge_ == BidirectionalMerge::kConcat || this->backward().units() == forward_->units(),
+        ExitCode::kBadData, "[bidirectional] expected {} units in both directions, got {}",
+        forward_->units(), this->backward().units());
+}
+
+std::vector<Activation> Bidirectional::activations() const {
+  std::vector<Activation> all = forward_->activations();
+  for (const Activation activation : backward().activations()) all.push_back(activation);
+  return all;
+}
+
+void Bidirectional::build(const Shape& input) {
+  parameters_ = forward_->make_parameters(name(), input);
+  of_forward_ = parameters_.size();
+  for (Parameter& parameter : backward().make_parameters(name(), input))
+    parameters_.push_back(std::move(parameter));
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    Parameter& parameter = parameters_[i];
+    const bool first = i < of_forward_;
+    const Recurrent& layer = first ? *forward_ : backward();
+    std::string inner = layer.name();
+    if (first || !backward_) inner = (first ? "forward_" : "backward_") + inner;
+    parameter.scope = inner + "/" + parameter.scope;
+    parameter.store = (first ? "forward_layer/" : "backward_layer/") + parameter.store;
+    if (!layer.trainable()) parameter.role = ParameterRole::kFrozen;
+  }
+}
+
+std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  const std::span all(parameters_);
+  const std::size_t forward =
+      forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_), {.key = random_key()});
+  const std::size_t backward = this->backward().add_ops(
+      name(), graph, inputs[0], all.subspan(of_forward_),
+      {.go_backwards = true, .in_input_order = true, .second = true, .key = random_key()});
+  const auto merge = make_merge(merge_);
+  merge->set_name(name());
+  return merge->apply(graph, std::array{forward, backward});
+}
+
+nlohmann::ordered_json Bidirectional::config() const {
+  nlohmann::ordered_json config = {{"layer", inner_to_json(*forward_)},
+                                   {"merge_mode", merge_name(merge_)}};
+  if (backward_) config["backward_layer"] = inner_to_json(*backward_);
+  return config;
+}
+
+}  // namespace lockstep

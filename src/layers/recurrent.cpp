@@ -1,0 +1,171 @@
+#include "src/layers/recurrent.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "src/core/error.hpp"
+#include "src/layers/recurrent_op.hpp"
+#include "src/layers/spatial_dropout.hpp"
+
+namespace lockstep {
+namespace {
+
+/// The bias of an LSTM with unit_forget_bias: its f begins as ones, the others as `rest` says, i
+/// apart from c and o, as Keras draws them.
+class UnitForgetBias final : public Initializer {
+ public:
+  explicit UnitForgetBias(std::shared_ptr<const Initializer> rest) : rest_(std::move(rest)) {}
+
+  void fill(std::span<float> values, const Shape& shape,
+            const RandomStream& random) const override {
+    const std::int64_t units = shape[0] / 4;
+    const auto u = static_cast<std::size_t>(units);
+    rest_->fill(values, {2 * units}, random);
+    rest_->fill(values.first(u), {units}, random);
+    std::ranges::fill(values.subspan(u, u), 1.0f);
+  }
+  nlohmann::ordered_json to_json() const override { return rest_->to_json(); }
+
+ private:
+  std::shared_ptr<const Initializer> rest_;
+};
+
+std::string cell_name(CellKind kind) {
+  switch (kind) {
+    case CellKind::kSimpleRnn:
+      return "simple_rnn_cell";
+    case CellKind::kLstm:
+      return "lstm_cell";
+    case CellKind::kGru:
+    case CellKind::kGruResetBefore:
+      break;
+  }
+  return "gru_cell";
+}
+
+}  // namespace
+
+Recurrent::Recurrent(CellKind kind, std::int64_t units, Options options)
+    : kind_(kind), units_(units), options_(std::move(options)) {
+  check(units > 0, ExitCode::kBadData, "[{}] expected a positive number of units, got {}",
+        class_name(), units);
+  for (const Activation activation : activations())
+    check(!is_row_wise(activation), ExitCode::kBadData,
+          "[{}] expected activations of each element, got {}", class_name(),
+          activation_name(activation));
+  for (const double rate : {options_.dropout, options_.recurrent_dropout})
+    check(rate >= 0 && rate < 1, ExitCode::kBadData,
+          "[{}] expected rates of dropout in [0, 1), got {}", class_name(), rate);
+}
+
+std::string Recurrent::class_name() const {
+  if (kind_ == CellKind::kSimpleRnn) return "SimpleRNN";
+  return kind_ == CellKind::kLstm ? "LSTM" : "GRU";
+}
+
+std::vector<Activation> Recurrent::activations() const {
+  if (kind_ == CellKind::kSimpleRnn) return {options_.activation};
+  return {options_.activation, options_.recurrent_activation};
+}
+
+std::int64_t Recurrent::gates() const {
+  if (kind_ == CellKind::kSimpleRnn) return 1;
+  return kind_ == CellKind::kLstm ? 4 : 3;
+}
+
+std::vector<Parameter> Recurrent::make_parameters(const std::string& name,
+                                                  const Shape& input) const {
+  check(input.size() == 2 && input.back() > 0, ExitCode::kBadData,
+        "[{}] expected an input (None, time steps, features), got {}", name,
+        to_string_batched(input));
+  std::vector<Parameter> parameters;
+  const auto add = [&](const char* its_name, Shape shape,
+                       std::shared_ptr<const Initializer> initializer,
+                       const Regularizer& regularizer) {
+    parameters.push_back({.name = its_name,
+                          .shape = std::move(shape),
+                          .initializer = std::move(initializer),
+                          .regularizer = regularizer,
+                          .scope = cell_name(kind_),
+                          .store = "cell"});
+  };
+  const std::int64_t columns = element_count({gates(), units_});
+  add("kernel", {input.back(), columns}, options_.kernel_initializer, options_.kernel_regularizer);
+  add("recurrent_kernel", {units_, columns}, options_.recurrent_initializer,
+      options_.recurrent_regularizer);
+  if (!options_.use_bias) return parameters;
+  const bool forget = kind_ == CellKind::kLstm && options_.unit_forget_bias;
+  add("bias", kind_ == CellKind::kGru ? Shape{2, columns} : Shape{columns},
+      forget ? std::make_shared<UnitForgetBias>(options_.bias_initializer)
+             : options_.bias_initializer,
+      options_.bias_regularizer);
+  return parameters;
+}
+
+void Recurrent::build(const Shape& input) {
+  parameters_ = make_parameters(name(), input);
+}
+
+std::size_t Recurrent::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  return add_ops(name(), graph, inputs[0], parameters_,
+                 {.go_backwards = options_.go_backwards, .key = random_key()});
+}
+
+std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_t input,
+                               std::span<Parameter> parameters, const Use& use) const {
+  const Shape shape = graph.shape(input);
+  const std::int64_t features = parameters.front().shape.front();
+  check(shape.size() == 2 && shape.back() == features, ExitCode::kBadData,
+        "[{}] expected an input (None, time steps, {}), got {}", name, features,
+        to_string_batched(shape));
+  if (options_.dropout > 0)
+    input = graph.add(make_spatial_dropout_op(
+                          options_.dropout, features,
+                          use.second ? Purpose::kBackwardDropout : Purpose::kDropout, use.key),
+                      {input}, shape);
+  std::vector<Parameter*> pointers;
+  for (Parameter& parameter : parameters) pointers.push_back(&parameter);
+  const RecurrentSetting setting{
+      .steps = shape.front(),
+      .inputs = features,
+      .return_sequences = options_.return_sequences,
+      .go_backwards = use.go_backwards,
+      .in_input_order = use.in_input_order,
+      .recurrent_dropout = options_.recurrent_dropout,
+      .purpose = use.second ? Purpose::kBackwardRecurrentDropout : Purpose::kRecurrentDropout,
+      .key = use.key};
+  auto cell = make_recurrent_cell(kind_, std::move(pointers), options_.activation,
+                                  options_.recurrent_activation, options_.recurrent_dropout > 0);
+  return graph.add(make_recurrent_op(std::move(cell), setting), {input},
+                   options_.return_sequences ? Shape{shape.front(), units_} : Shape{units_});
+}
+
+nlohmann::ordered_json Recurrent::config() const {
+  nlohmann::ordered_json config = {{"return_sequences", options_.return_sequences},
+                                   {"return_state", false},
+                                   {"go_backwards", options_.go_backwards},
+                                   {"stateful", false},
+                                   {"unroll", options_.unroll},
+                                   {"units", units_},
+                                   {"activation", activation_name(options_.activation)}};
+  if (kind_ != CellKind::kSimpleRnn)
+    config["recurrent_activation"] = activation_name(options_.recurrent_activation);
+  config["use_bias"] = options_.use_bias;
+  config["kernel_initializer"] = options_.kernel_initializer->to_json();
+  config["recurrent_initializer"] = options_.recurrent_initializer->to_json();
+  config["bias_initializer"] = options_.bias_initializer->to_json();
+  if (kind_ == CellKind::kLstm) config["unit_forget_bias"] = options_.unit_forget_bias;
+  config["kernel_regularizer"] = options_.kernel_regularizer.to_json();
+  config["recurrent_regularizer"] = options_.recurrent_regularizer.to_json();
+  config["bias_regularizer"] = options_.bias_regularizer.to_json();
+  for (const char* key :
+       {"activity_regularizer", "kernel_constraint", "recurrent_constraint", "bias_constraint"})
+    config[key] = nullptr;
+  config["dropout"] = options_.dropout;
+  config["recurrent_dropout"] = options_.recurrent_dropout;
+  if (kind_ != CellKind::kSimpleRnn) config["implementation"] = 2;
+  if (gates() == 3) config["reset_after"] = kind_ == CellKind::kGru;
+  return config;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,196 @@
+#include "src/layers/recurrent_op.hpp"
+
+#include <algorithm>
+
+#include "src/core/float_buffer.hpp"
+#include "src/kernels/gemm.hpp"
+#include "src/kernels/kernels.hpp"
+#include "src/layers/random_factors_op.hpp"
+
+namespace lockstep {
+namespace {
+
+/// Memory of this thread that grows when needed and is kept, cut into matrices.
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t floats) {
+    thread_local FloatBuffer memory;
+    if (static_cast<std::int64_t>(memory.span().size()) < floats) {
+      memory = FloatBuffer();  // before the larger one is taken
+      memory = FloatBuffer(floats);
+    }
+    next_ = memory.span().data();
+  }
+  Matrix take(std::int64_t rows, std::int64_t columns) {
+    const Matrix matrix{next_, rows, columns};
+    next_ += FloatBuffer::padded(matrix.size());
+    return matrix;
+  }
+  static std::int64_t floats(std::int64_t rows, std::int64_t columns) {
+    return FloatBuffer::padded(rows * columns);
+  }
+
+ private:
+  float* next_;
+};
+
+class RecurrentOp final : public Op {
+ public:
+  RecurrentOp(std::unique_ptr<const RecurrentCell> cell, const RecurrentSetting& setting)
+      : cell_(std::move(cell)), setting_(setting) {}
+
+  Needs needs() const override {
+    return {.kept_per_row = setting_.steps * cell_->record_columns(),
+            .backward_reads_x = false,
+            .backward_reads_y = false,
+            .gradient_reads_y = false};
+  }
+  std::span<Parameter* const> parameters() const override { return cell_->parameters(); }
+
+  void forward(const Pass& pass, const OpValues& values) const override;
+  void backward(const Pass& pass, const OpValues& values) const override;
+  void gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
+                std::size_t parameter, Range elements, float* out) const override;
+
+ private:
+  std::int64_t units() const { return cell_->units(); }
+  bool drops(const Pass& pass) const { return pass.training && setting_.recurrent_dropout > 0; }
+  std::int64_t position(std::int64_t step) const {
+    return setting_.go_backwards ? setting_.steps - 1 - step : step;
+  }
+  /// Where a step's output, or its gradient, lies in (rows, all outputs); empty if it has none.
+  template <class T>
+  StridedView<T> output_of(MatrixView<T> y, std::int64_t step) const {
+    if (!setting_.return_sequences)
+      return step + 1 == setting_.steps ? StridedView<T>(y) : StridedView<T>();
+    const std::int64_t at = setting_.in_input_order ? position(step) : step;
+    return StridedView<T>(y).columns_from(at * units(), units());
+  }
+  /// Of a step; empty if nothing is kept.
+  StridedMatrix records_of(Matrix kept, std::int64_t step) const {
+    if (kept.empty()) return {};
+    return StridedMatrix(kept).columns_from(position(step) * cell_->record_columns(),
+                                            cell_->record_columns());
+  }
+  /// Columns of the records of all rows and positions.
+  ConstStridedMatrix record_columns(Matrix kept, std::int64_t first, std::int64_t count) const {
+    return ConstStridedMatrix(kept.with_columns(cell_->record_columns()))
+        .columns_from(first, count);
+  }
+  /// Of every row, a pure function of its position in the batch.
+  void draw(const Pass& pass, const OpValues& values, Matrix factors) const {
+    const RowRandom random(pass, setting_.purpose, setting_.key);
+    const double rate = setting_.recurrent_dropout;
+    for (std::int64_t i = 0; i < factors.rows; ++i)
+      random.mask(values.batch_row() + i, rate, scale_of_kept(rate),
+                  factors.rows_from(i, 1).flat());
+  }
+
+  std::unique_ptr<const RecurrentCell> cell_;
+  RecurrentSetting setting_;
+};
+
+void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
+  const std::int64_t n = values.rows(), u = units();
+  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 6 * Scratch::floats(n, u));
+  RecurrentStep step{.numerics = pass.numerics};
+  step.sums = scratch.take(n, cell_->sum_columns());
+  step.state = scratch.take(n, u);
+  step.cell = scratch.take(n, u);
+  step.spare = {scratch.take(n, u), scratch.take(n, u)};
+  const Matrix dropped = scratch.take(n, u), factors = scratch.take(n, u);
+  step.h = drops(pass) ? dropped : step.state;
+  if (drops(pass)) {
+    draw(pass, values, factors);
+    step.factors = factors;
+  }
+  std::ranges::fill(step.state.flat(), 0.0f);
+  std::ranges::fill(step.cell.flat(), 0.0f);
+  const ConstStridedMatrix x = values.x();
+  for (std::int64_t s = 0; s < setting_.steps; ++s) {
+    step.x = x.columns_from(position(s) * setting_.inputs, setting_.inputs);
+    step.records = records_of(values.kept(), s);
+    if (drops(pass))
+      kernels().multiply(step.state.data, factors.data, dropped.data, dropped.size());
+    if (!step.records.empty())
+      for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.h.row(i), u, step.records.row(i));
+    cell_->forward(step);
+    const StridedMatrix y = output_of(values.y(), s);
+    if (y.empty()) continue;
+    for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.state.row(i), u, y.row(i));
+  }
+}
+
+void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
+  const std::int64_t n = values.rows(), u = units();
+  const ConstMatrix recurrent = cell_->recurrent_kernel();
+  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 5 * Scratch::floats(n, u) +
+                  Scratch::floats(n, 4 * u) + Scratch::floats(u, recurrent.columns));
+  RecurrentStep step{.numerics = pass.numerics};
+  step.sums = scratch.take(n, cell_->sum_columns());
+  step.dh = scratch.take(n, u);
+  step.cell = scratch.take(n, u);
+  step.spare = {scratch.take(n, u), scratch.take(n, u)};
+  step.recalled = scratch.take(n, 4 * u);
+  const Matrix factors = scratch.take(n, u);
+  if (drops(pass)) {
+    draw(pass, values, factors);
+    step.factors = factors;
+  }
+  const Matrix transposed = scratch.take(recurrent.columns, u);
+  for (std::int64_t i = 0; i < u; ++i)
+    for (std::int64_t j = 0; j < recurrent.columns; ++j) transposed.row(j)[i] = recurrent.row(i)[j];
+  step.transposed = transposed;
+  std::ranges::fill(step.cell.flat(), 0.0f);
+  for (std::int64_t s = setting_.steps; s-- > 0;) {
+    const ConstStridedMatrix dy = output_of(ConstMatrix(values.dy()), s);
+    for (std::int64_t i = 0; i < n && !dy.empty(); ++i) {
+      if (s + 1 == setting_.steps)
+        std::copy_n(dy.row(i), u, step.dh.row(i));
+      else
+        kernels().sum(dy.row(i), step.dh.row(i), step.dh.row(i), u);
+    }
+    step.records = records_of(values.kept(), s);
+    step.records_before = s > 0 ? records_of(values.kept(), s - 1) : StridedMatrix();
+    cell_->backward(step);
+  }
+  const Matrix dx = values.dx();
+  if (dx.empty()) return;
+  const ConstMatrix kernel = cell_->kernel();
+  multiply_transposed_b(pass.numerics,
+                        record_columns(values.kept(), cell_->dz_column(), kernel.columns), kernel,
+                        dx.with_columns(setting_.inputs));
+}
+
+void RecurrentOp::gradient(const Pass& pass, const OpValues& values, const Subtrees& subtrees,
+                           std::size_t parameter, Range elements, float* out) const {
+  const Subtrees of_positions = subtrees.with_positions(setting_.steps);
+  for (const GradientPart& part : cell_->parts(parameter)) {
+    if (part.count == 0) continue;
+    const ConstStridedMatrix dz = record_columns(values.kept(), part.dz, part.count);
+    if (parameter == RecurrentCell::kBias) {
+      const Range wanted{std::max(elements.first, part.first),
+                         std::min(elements.last, part.first + part.count)};
+      if (wanted.first < wanted.last)
+        sum_rows(dz, of_positions, {wanted.first - part.first, wanted.last - part.first},
+                 out + (wanted.first - elements.first));
+      continue;
+    }
+    const bool by_input = part.factor == GradientPart::kInput;
+    multiply_transposed_a(
+        pass.numerics,
+        by_input ? ConstStridedMatrix(values.x().with_columns(setting_.inputs))
+                 : record_columns(values.kept(), part.factor, units()),
+        dz, of_positions, elements, out,
+        {.first = part.first, .all = cell_->parameters()[parameter]->shape.back()});
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Op> make_recurrent_op(std::unique_ptr<const RecurrentCell> cell,
+                                      const RecurrentSetting& setting) {
+  return std::make_unique<RecurrentOp>(std::move(cell), setting);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "src/core/random.hpp"
+#include "src/graph/op.hpp"
+#include "src/layers/recurrent_cell.hpp"
+
+namespace lockstep {
+
+struct RecurrentSetting {
+  std::int64_t steps = 0;   ///< positions of the input
+  std::int64_t inputs = 0;  ///< elements of each
+  bool return_sequences = false;
+  bool go_backwards = false;     ///< steps go from the last position to the first
+  bool in_input_order = false;   ///< of the outputs of a sequence; else in the order of the steps
+  double recurrent_dropout = 0;  ///< one mask for all steps
+  Purpose purpose = Purpose::kRecurrentDropout;
+  std::uint32_t key = 0;  ///< Layer::random_key()
+};
+
+/// A cell's steps, from a state of zeros.  x: (steps, inputs), y: (steps, units) or the last step's
+/// (units), of each sample. Sums are one chain over the inputs, ascending, that goes on over the
+/// state; a gradient by a state starts from zero and goes over the gates in the order of their
+/// columns; gradients by parameters go, per grain, over samples, and in each over the positions of
+/// the input, ascending, in whichever direction the steps went. So nothing depends on how rows are
+/// grouped.
+std::unique_ptr<Op> make_recurrent_op(std::unique_ptr<const RecurrentCell> cell,
+                                      const RecurrentSetting& setting);
+
+}  // namespace lockstep
