@@ -12,7 +12,9 @@ enum class Purpose : std::uint32_t {
   kDropout = 3,
   kSynthetic = 4,
   kSplit = 5,
-  kNoise = 6
+  kNoise = 6,
+  kAttention = 8,
+  kFeedForward = 9
 };
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of

@@ -33,11 +33,15 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
         "[{}] expected an input without a mask, got the one of {}, by which Keras computes "
         "something else here: put a layer in between that ends it ({})",
         name_, mask, kLayersThatEndMasks);
+  check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,
+        "[{}] expected a call without use_causal_mask, got it", name_);
   std::vector<std::size_t> values(inputs.begin(), inputs.end());
   for (std::size_t& value : values)
     if (channels_first_) value = with_axis_moved(graph, value, true);
   if (uses_ == 0) {
-    build(graph.shape(values.front()));
+    std::vector<Shape> shapes;
+    for (const std::size_t value : values) shapes.push_back(graph.shape(value));
+    build_for(shapes);
     for (Parameter& parameter : parameters_)
       if (parameter.role == ParameterRole::kTrained && !trainable_)
         parameter.role = ParameterRole::kFrozen;

@@ -31,8 +31,16 @@ class Layer {
   /// first use creates the parameters. Throws Error (65) for shapes, or a number of inputs, that do
   /// not fit: "[dense] expected ..., got ...".
   std::size_t apply(Graph& graph, std::span<const std::size_t> inputs);
+  /// A class of KerasHub, not of Keras itself.
+  virtual bool is_of_keras_hub() const { return false; }
+  /// Where Keras 3 keeps a parameter in the layer's part of a file.
+  virtual std::string store_of(std::size_t parameter) const {
+    return "vars/" + std::to_string(parameter);
+  }
   /// Several inputs instead of one.
   virtual bool merges() const { return false; }
+  /// Its calls may say `use_causal_mask`: see Graph::causal().
+  virtual bool takes_causal_mask() const { return false; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
@@ -69,6 +77,8 @@ class Layer {
   /// Creates the parameters that the first input's shape asks for: called at the first use.
   /// Channels are the last axis, here and in lower().
   virtual void build(const Shape& /*input*/) {}
+  /// The same where the other inputs' shapes count, too.
+  virtual void build_for(const std::vector<Shape>& inputs) { build(inputs.front()); }
   /// Adds the ops of one use; parameters() exist.
   virtual std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) = 0;
 
