@@ -31,6 +31,12 @@ constexpr const char* kManyTokens =
     "Input((6,)), Embedding(5000, 8, embeddings_regularizer=l2(1e-3)), Flatten(), "
     "Dense(3, softmax)";
 
+/// Attention, causal and not, with dropout.
+constexpr const char* kAttention =
+    "Input((6,)), TokenAndPositionEmbedding(40, 7, 6), TransformerEncoder(9, 2, dropout=0.1), "
+    "TransformerDecoder(8, 3, activation=gelu, normalize_first=True), Flatten(), "
+    "Dense(3, softmax)";
+
 test::TinyData sentences() {
   const RandomStream random(12, Purpose::kSynthetic, 0);
   test::TinyData data{{}, {}, {kTokens}, {}};
@@ -117,6 +123,10 @@ TEST_P(SequencesOverRanks, GiveOneRanksBitsWithAnEmbeddingByOwners) {
   for (const int host_ranks : {2, 3, 4, 8})
     EXPECT_EQ(way_of_table(kManyTokens, host_ranks), GradientWay::kOwner);
   expect_what_one_rank_computes(kManyTokens);
+}
+
+TEST_P(SequencesOverRanks, GiveOneRanksBitsWithAttention) {
+  expect_what_one_rank_computes(kAttention);
 }
 
 TEST(SequencesOverRanks, AreRefusedBeforeTrainingForAnIdThatIsNone) {
