@@ -31,6 +31,23 @@ TEST(PositionEmbedding, GivesTheSameBitsInBlocks) {
   test::expect_the_same_bits_in_blocks("PositionEmbedding", {{"sequence_length", 1}}, {{1, 1}});
 }
 
+TEST(PositionEmbedding, GradientOfPositionsThatTheInputLacksIsZero) {
+  Network model = model_from_layers_text("Input((2, 3)), PositionEmbedding(4)");
+  const Workspace workspace = model.training_workspace(1);
+  const Range row{0, 1};
+  model.forward(workspace, row, {.training = true});
+  std::ranges::fill(workspace.output_gradient(row).flat(), 1.0f);
+  model.backward(workspace, row, {.training = true});
+  Floats gradient(12, 7);
+  model.gradients(workspace, row, {.training = true}, {.samples = {&row, 1}, .grain = 1}, {0, 12},
+                  gradient.data());
+  EXPECT_EQ(gradient, (Floats{1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}));
+  gradient.assign(12, 7);
+  model.gradients(workspace, row, {.training = true}, {.samples = {&row, 1}, .grain = 1}, {8, 10},
+                  gradient.data());
+  EXPECT_EQ(gradient, (Floats{0, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}));
+}
+
 TEST(SinePositionEncoding, IsSinesAndCosines) {
   constexpr std::size_t kPositions = 300, kFeatures = 5;
   SinePositionEncoding layer(100);
