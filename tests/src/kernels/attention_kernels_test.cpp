@@ -29,7 +29,7 @@ class AttentionSizes
       for (std::int64_t key = 0; key < seen; ++key) p_[at(key, query)] /= sum;
       // What no query may look at is not read.
       for (std::int64_t key = seen; key < keys_; ++key)
-        s_[at(key, query)] = std::numeric_limits<float>::quiet_NaN();
+        s_[at(key, query)] = std::numeric_limits<float>::infinity();
     }
   }
   std::size_t at(std::int64_t key, std::int64_t query) const {
