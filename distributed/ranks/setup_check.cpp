@@ -50,6 +50,12 @@ void check_data(const Communicator& communicator, const Network& model, const Ar
   });
   const Range mine = share(data.rows(), communicator.rank(), communicator.size());
   refuse(communicator, find_not_finite(data.x, mine.first, mine.last), x_label, "finite numbers");
+  for (const auto& [limit, layer] : model.graph().input_indices()) {
+    Findings ids = find_bad_labels(data.x, mine.first, mine.last, limit);
+    ids.example += fmt::format(" at position {}", ids.position);
+    refuse(communicator, ids, x_label,
+           fmt::format("token ids from 0 to {} for layer {}", limit - 1, layer));
+  }
   if (kind == TargetKind::kClasses) {
     refuse(communicator, find_bad_labels(data.y, mine.first, mine.last, model.output_columns()),
            y_label, fmt::format("class indices from 0 to {}", model.output_columns() - 1));

@@ -53,6 +53,7 @@ class TargetLoader {
 struct Findings {
   std::int64_t count = 0;
   std::int64_t first_row = -1;  ///< the lowest row with one
+  std::int64_t position = -1;   ///< where in that row
   std::string example;          ///< that value: "nan", "12", "3.5"
 };
 

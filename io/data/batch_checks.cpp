@@ -20,6 +20,7 @@ Findings find_elements(const ArrayView& source, std::int64_t first, std::int64_t
         if (!bad(values[k])) continue;
         if (findings.count++ > 0) continue;
         findings.first_row = row;
+        findings.position = k;
         findings.example = fmt::format("{}", values[k]);
       }
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <numeric>
 
 #include "src/core/printable.hpp"
@@ -148,13 +147,9 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
   Problems problems;
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const Layer& layer = *model.layers()[i];
-    const std::string group = "/" + with_container(stores[i], container);
-    std::map<std::string, std::size_t> count;  // of the weights in each group
+    const std::string group = "/" + with_container(stores[i], container) + "/";
     for (std::size_t j = 0; j < layer.parameters().size(); ++j) {
-      const std::string& store = layer.parameters()[j].store;
-      places.push_back(
-          {&layer, &layer.parameters()[j],
-           fmt::format("{}{}{}/vars/{}", group, store.empty() ? "" : "/", store, count[store]++)});
+      places.push_back({&layer, &layer.parameters()[j], group + layer.store_of(j)});
       if (!file.exists(places.back().path))
         problems.add(fmt::format("[{}:{}]", file.name(), places.back().path),
                      fmt::format("expected the {} of layer {}, got nothing",

@@ -15,7 +15,9 @@ enum class Purpose : std::uint32_t {
   kNoise = 6,
   kRecurrentDropout = 7,
   kBackwardDropout = 8,  ///< of a Bidirectional's second layer
-  kBackwardRecurrentDropout = 9
+  kBackwardRecurrentDropout = 9,
+  kAttention = 10,
+  kFeedForward = 11
 };
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of

@@ -63,6 +63,15 @@ void Graph::leave_scaling_to_input() {
     if (value.storage == scaled) value.storage = input();
 }
 
+std::vector<Indices> Graph::input_indices() const {
+  std::vector<Indices> all;
+  for (const Step& step : steps_)
+    if (const auto indices = step.op->indices();
+        indices && storage(step.inputs[0]) == input() && input_scaling_.changes_nothing())
+      all.push_back(*indices);
+  return all;
+}
+
 std::size_t Graph::most_batch_sums() const {
   std::size_t most = 0;
   for (const Step& step : steps_)

@@ -36,6 +36,9 @@ class Graph {
   /// The ops to come run as in inference, in training passes too.
   void set_inference(bool inference) { inference_ = inference; }
   bool inference() const { return inference_; }
+  /// Whether the layer to come attends to earlier positions alone, if its call says so.
+  void set_causal(std::optional<bool> causal) { causal_ = causal; }
+  std::optional<bool> causal() const { return causal_; }
   /// Returns the op's output.
   std::size_t add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output);
   /// The value under another shape of as many elements: nothing is computed or copied.
@@ -60,6 +63,8 @@ class Graph {
   std::size_t output() const { return outputs_.front(); }
   const Scaling& input_scaling() const { return input_scaling_; }
 
+  /// What ops that read the input as it is take it for.
+  std::vector<Indices> input_indices() const;
   /// Doubles of the largest sum over the batch.
   std::size_t most_batch_sums() const;
   /// By storage: the ops that read it, ascending, each once for every time it stands there.
@@ -78,6 +83,7 @@ class Graph {
   std::vector<std::size_t> inputs_, outputs_;
   Scaling input_scaling_;
   bool inference_ = false;
+  std::optional<bool> causal_;
 };
 
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "src/core/grain_tree.hpp"
@@ -26,6 +27,12 @@ struct Needs {
   bool backward_reads_x = true;    ///< backward, or its sums
   bool backward_reads_y = true;
   bool gradient_reads_y = true;  ///< beside x, kept, and what backward left in dy
+};
+
+/// What an op takes for integers: from 0 to below a limit.
+struct Indices {
+  std::int64_t limit;
+  std::string layer;  ///< whose they are, for messages
 };
 
 /// y = x * scale + offset, in float32.
@@ -98,6 +105,8 @@ class Op {
   virtual Needs needs() const = 0;
   /// If that is all it does: then it may be left to whoever fills in the network's input.
   virtual std::optional<Scaling> scaling() const { return {}; }
+  /// If x(0) must hold such: data for it can be checked before.
+  virtual std::optional<Indices> indices() const { return {}; }
   /// The parameters that gradient() knows, by their numbers.
   virtual std::span<Parameter* const> parameters() const { return {}; }
 

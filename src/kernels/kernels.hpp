@@ -167,6 +167,14 @@ struct Kernels {
   void (*sparse_crossentropy)(const float* z, const std::int32_t* classes, float* p, float* g,
                               double* losses, std::int64_t rows, std::int64_t columns, float scale);
 
+  // --- Attention; (keys, queries), keys >= 1: sums and maxima over the keys ascending ---
+  /// p = exp(s - max s) / sum of them, for each query, in place; if `causal`, over keys 0 to the
+  /// query's number alone, and 0 for the others, which are not read
+  void (*attention_softmax)(float* s, std::int64_t keys, std::int64_t queries, bool causal);
+  /// dp = p (dp - sum of dp p), for each query
+  void (*attention_softmax_backward)(const float* p, float* dp, std::int64_t keys,
+                                     std::int64_t queries);
+
   // --- Normalization; xhat as by Moments ---
   /// In 16 lanes of doubles.
   RowSums (*row_sums)(const float* x, std::int64_t n);

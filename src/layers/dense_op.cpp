@@ -10,9 +10,9 @@ namespace {
 class DenseOp final : public KernelOp {
  public:
   DenseOp(std::vector<Parameter*> parameters, std::int64_t positions, const Shape& kernel,
-          bool relu)
-      : KernelOp(std::move(parameters), positions, kernel.back(), relu),
-        inputs_(element_count(kernel) / kernel.back()) {}
+          std::int64_t units, bool relu)
+      : KernelOp(std::move(parameters), positions, units, relu),
+        inputs_(element_count(kernel) / units) {}
 
   /// y = x W + b
   void forward(const Pass& pass, const OpValues& values) const override {
@@ -50,8 +50,14 @@ class DenseOp final : public KernelOp {
 
 std::unique_ptr<Op> make_dense_op(std::vector<Parameter*> parameters, std::int64_t positions,
                                   bool relu) {
+  const std::int64_t units = parameters.front()->shape.back();
+  return make_dense_op(std::move(parameters), positions, units, relu);
+}
+
+std::unique_ptr<Op> make_dense_op(std::vector<Parameter*> parameters, std::int64_t positions,
+                                  std::int64_t units, bool relu) {
   const Shape kernel = parameters.front()->shape;
-  return std::make_unique<DenseOp>(std::move(parameters), positions, kernel, relu);
+  return std::make_unique<DenseOp>(std::move(parameters), positions, kernel, units, relu);
 }
 
 }  // namespace lockstep

@@ -13,5 +13,9 @@ namespace lockstep {
 /// and b if there is one.
 std::unique_ptr<Op> make_dense_op(std::vector<Parameter*> parameters, std::int64_t positions,
                                   bool relu);
+/// The same with the last so many elements of W for one row: (in, heads, features), b: (heads,
+/// features), units = heads * features.
+std::unique_ptr<Op> make_dense_op(std::vector<Parameter*> parameters, std::int64_t positions,
+                                  std::int64_t units, bool relu);
 
 }  // namespace lockstep

@@ -10,8 +10,8 @@ namespace {
 
 class DropoutOp final : public RandomFactorsOp {
  public:
-  DropoutOp(double rate, std::int64_t elements, std::uint32_t key)
-      : RandomFactorsOp(rate != 0, elements, Purpose::kDropout, key), rate_(rate) {}
+  DropoutOp(double rate, std::int64_t elements, Purpose purpose, std::uint32_t key)
+      : RandomFactorsOp(rate != 0, elements, purpose, key), rate_(rate) {}
 
  private:
   void draw(const RowRandom& random, std::int64_t row, std::span<float> factors) const override {
@@ -23,15 +23,20 @@ class DropoutOp final : public RandomFactorsOp {
 
 }  // namespace
 
+std::size_t dropped_out(Graph& graph, std::size_t value, double rate, Purpose purpose,
+                        std::uint32_t random_key) {
+  const Shape shape = graph.shape(value);
+  return graph.add(std::make_unique<DropoutOp>(rate, element_count(shape), purpose, random_key),
+                   {value}, shape);
+}
+
 Dropout::Dropout(double rate) : rate_(rate) {
   check(rate >= 0 && rate <= 1, ExitCode::kBadData, "[dropout] expected a rate in [0, 1], got {}",
         rate);
 }
 
 std::size_t Dropout::lower(Graph& graph, std::span<const std::size_t> inputs) {
-  const Shape shape = graph.shape(inputs[0]);
-  return graph.add(std::make_unique<DropoutOp>(rate_, element_count(shape), random_key()),
-                   {inputs[0]}, shape);
+  return dropped_out(graph, inputs[0], rate_, Purpose::kDropout, random_key());
 }
 
 nlohmann::ordered_json Dropout::config() const {

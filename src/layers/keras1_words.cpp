@@ -45,7 +45,7 @@ ordered_json in_newer_words(const std::string& class_name, ordered_json config) 
   }
   if (config.contains("activity_regularizer"))
     config["activity_regularizer"] = newer_regularizer(config["activity_regularizer"]);
-  if (config.contains("input_dim")) {
+  if (class_name != "Embedding" && config.contains("input_dim")) {
     const ordered_json extent = config["input_dim"];
     config.erase("input_dim");
     if (!extent.is_null() && !config.contains("batch_input_shape"))

@@ -22,6 +22,14 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 
 }  // namespace
 
+std::string Layer::store_of(std::size_t parameter) const {
+  const std::string& store = parameters_[parameter].store;
+  const auto before = std::count_if(
+      parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(parameter),
+      [&](const Parameter& other) { return other.store == store; });
+  return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
+}
+
 std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   check(merges() ? inputs.size() >= 2 : inputs.size() == 1, ExitCode::kBadData,
         "[{}] expected {}, got {}", name_, merges() ? "two inputs or more" : "one input",
@@ -33,11 +41,15 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
         "[{}] expected an input without a mask, got the one of {}, by which Keras computes "
         "something else here: put a layer in between that ends it ({})",
         name_, mask, kLayersThatEndMasks);
+  check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,
+        "[{}] expected a call without use_causal_mask, got it", name_);
   std::vector<std::size_t> values(inputs.begin(), inputs.end());
   for (std::size_t& value : values)
     if (channels_first_) value = with_axis_moved(graph, value, true);
   if (uses_ == 0) {
-    build(graph.shape(values.front()));
+    std::vector<Shape> shapes;
+    for (const std::size_t value : values) shapes.push_back(graph.shape(value));
+    build_for(shapes);
     for (Parameter& parameter : parameters_)
       if (parameter.role == ParameterRole::kTrained && !trainable_)
         parameter.role = ParameterRole::kFrozen;

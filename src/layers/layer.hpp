@@ -31,8 +31,12 @@ class Layer {
   /// first use creates the parameters. Throws Error (65) for shapes, or a number of inputs, that do
   /// not fit: "[dense] expected ..., got ...".
   std::size_t apply(Graph& graph, std::span<const std::size_t> inputs);
+  /// A class of KerasHub, not of Keras itself.
+  virtual bool is_of_keras_hub() const { return false; }
   /// Several inputs instead of one.
   virtual bool merges() const { return false; }
+  /// Its calls may say `use_causal_mask`: see Graph::causal().
+  virtual bool takes_causal_mask() const { return false; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
@@ -66,11 +70,15 @@ class Layer {
   /// In Keras's order: kernel, bias.
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
+  /// Where Keras 3 keeps one, in the layer's part of a file: "vars/0", "cell/vars/1".
+  std::string store_of(std::size_t parameter) const;
 
  protected:
   /// Creates the parameters that the first input's shape asks for: called at the first use.
   /// Channels are the last axis, here and in lower().
   virtual void build(const Shape& /*input*/) {}
+  /// The same where the other inputs' shapes count, too.
+  virtual void build_for(const std::vector<Shape>& inputs) { build(inputs.front()); }
   /// Adds the ops of one use; parameters() exist.
   virtual std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) = 0;
 

@@ -16,6 +16,7 @@
 #include "src/layers/make_pooling.hpp"
 #include "src/layers/make_positions.hpp"
 #include "src/layers/make_recurrent.hpp"
+#include "src/layers/make_sequences.hpp"
 #include "src/layers/prelu.hpp"
 #include "src/layers/rescaling.hpp"
 #include "src/layers/reshaping.hpp"
@@ -230,6 +231,24 @@ const std::vector<Known>& known_layers() {
       {{"Minimum", {}}, make_merging<Merge::kMinimum>},
       {{"Concatenate", {"axis"}}, make_concatenate},
       {{"Dot", {"axes", "normalize"}}, make_dot},
+      {{"Embedding",
+        {"input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
+         "embeddings_constraint", "mask_zero"}},
+       make_embedding},
+      {{"MultiHeadAttention",
+        {"num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape",
+         "attention_axes", "kernel_initializer", "bias_initializer", "kernel_regularizer",
+         "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
+         "seed"}},
+       make_multi_head_attention},
+      {{"PositionEmbedding", {"sequence_length", "initializer"}}, make_position_embedding},
+      {{"SinePositionEncoding", {"max_wavelength"}}, make_sine_position_encoding},
+      {{"TokenAndPositionEmbedding",
+        {"vocabulary_size", "sequence_length", "embedding_dim", "tie_weights",
+         "embeddings_initializer", "mask_zero"}},
+       make_token_and_position_embedding},
+      {{"TransformerEncoder", transformer_arguments()}, make_transformer_encoder},
+      {{"TransformerDecoder", transformer_arguments()}, make_transformer_decoder},
   };
   return layers;
 }

@@ -131,6 +131,11 @@ Shape common_shape(const Shape& a, const Shape& b, const std::string& layer) {
 
 }  // namespace
 
+std::size_t sum_of(Graph& graph, std::size_t a, std::size_t b) {
+  const Shape shape = graph.shape(a);
+  return graph.add(std::make_unique<MergingOp>(Merge::kAdd), {a, b}, shape);
+}
+
 std::size_t Merging::lower(Graph& graph, std::span<const std::size_t> inputs) {
   check(merge_ != Merge::kSubtract || inputs.size() == 2, ExitCode::kBadData,
         "[{}] expected exactly two inputs, got {}", name(), inputs.size());

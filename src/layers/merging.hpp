@@ -9,6 +9,9 @@ namespace lockstep {
 /// Element by element, from left to right: ((x0 + x1) + x2) + ...
 enum class Merge { kAdd, kSubtract, kMultiply, kAverage, kMaximum, kMinimum };
 
+/// Adds the op a + b of two values of one shape.
+std::size_t sum_of(Graph& graph, std::size_t a, std::size_t b);
+
 /// Keras's Add, Subtract (of exactly two inputs), Multiply, Average (the sum times 1/n in float32,
 /// as Keras's compiled functions compute it), Maximum and Minimum (of equals the first one has the
 /// gradient). Inputs of different shapes are repeated: see broadcast_to().

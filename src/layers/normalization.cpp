@@ -37,7 +37,7 @@ void write_options(nlohmann::ordered_json& config, const NormalizationOptions& o
   config["gamma_constraint"] = nullptr;
 }
 
-ScaleAndOffset::ScaleAndOffset(std::vector<Parameter>& parameters, bool scale, bool center,
+ScaleAndOffset::ScaleAndOffset(std::span<Parameter> parameters, bool scale, bool center,
                                std::int64_t elements)
     : ones_(scale ? 0 : static_cast<std::size_t>(elements), 1.0f),
       zeros_(center ? 0 : static_cast<std::size_t>(elements), 0.0f) {

@@ -34,9 +34,8 @@ void write_options(nlohmann::ordered_json& config, const NormalizationOptions& o
 /// The parameters of an op that multiplies by gamma and adds beta, or does without.
 class ScaleAndOffset {
  public:
-  /// Of the first of the layer's parameters. `elements` of each.
-  ScaleAndOffset(std::vector<Parameter>& parameters, bool scale, bool center,
-                 std::int64_t elements);
+  /// Of the first of some of the layer's parameters. `elements` of each.
+  ScaleAndOffset(std::span<Parameter> parameters, bool scale, bool center, std::int64_t elements);
 
   std::span<Parameter* const> parameters() const { return parameters_; }
   bool is_scale(std::size_t parameter) const { return scale_ != nullptr && parameter == 0; }

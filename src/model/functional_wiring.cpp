@@ -155,7 +155,8 @@ class Wiring {
       if (!tensor) return false;
       inputs.push_back(*tensor);
     }
-    blueprint_.uses.push_back({i, std::move(inputs), calls_[i][next].inference});
+    blueprint_.uses.push_back(
+        {i, std::move(inputs), calls_[i][next].inference, calls_[i][next].causal});
     made_[i].push_back({blueprint_.uses.size() - 1, 0});
     return true;
   }

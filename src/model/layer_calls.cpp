@@ -2,7 +2,9 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "src/core/keras_config.hpp"
 #include "src/core/keras_object.hpp"
@@ -52,8 +54,14 @@ void read_arguments(const ordered_json& json, LayerCall& call) {
       call.inference = true;
       continue;
     }
+    if (key == "use_causal_mask" && value.is_boolean()) {
+      call.causal = value.get<bool>();
+      continue;
+    }
+    if (key == "return_attention_scores" && value == false) continue;
     LayerCall inner;
     read_inputs(value, inner);
+    for (TensorName& input : inner.inputs) input.argument = key;
     call.inputs.insert(call.inputs.end(), inner.inputs.begin(), inner.inputs.end());
     if (inner.inputs.empty()) call.arguments.push_back(key + "=" + describe(value));
   }
@@ -73,6 +81,33 @@ LayerCall read_call(const ordered_json& json) {
   return call;
 }
 
+/// The inputs of a layer whose call names them, in the order of its arguments.
+void order_inputs(const std::vector<std::string>& names, LayerCall& call) {
+  std::vector<std::optional<TensorName>> ordered(names.size());
+  std::size_t next = 0;
+  for (const TensorName& input : call.inputs) {
+    const auto found = std::ranges::find(names, input.argument);
+    const auto at =
+        input.argument.empty() ? next++ : static_cast<std::size_t>(found - names.begin());
+    if (at < ordered.size() && !ordered[at])
+      ordered[at] = input;
+    else
+      call.arguments.push_back(input.argument + "=" + printable(input.layer, 80));
+  }
+  call.inputs.clear();
+  for (std::size_t at = 0; at < ordered.size(); ++at) {
+    if (!ordered[at]) continue;
+    if (call.inputs.size() < at) call.arguments.push_back(names[at] + " without " + names[at - 1]);
+    call.inputs.push_back(*ordered[at]);
+  }
+}
+
+/// The arguments of a class that are inputs, if there are several.
+std::vector<std::string> input_arguments(const std::string& class_name) {
+  if (class_name == "MultiHeadAttention") return {"query", "value", "key"};
+  return {};
+}
+
 }  // namespace
 
 std::vector<LayerCall> read_layer_calls(const ordered_json& layer) {
@@ -80,7 +115,13 @@ std::vector<LayerCall> read_layer_calls(const ordered_json& layer) {
   const ordered_json nodes =
       layer.is_object() ? layer.value("inbound_nodes", ordered_json()) : ordered_json();
   if (!nodes.is_array()) return calls;
-  for (const ordered_json& node : nodes) calls.push_back(read_call(node));
+  const ordered_json class_name = layer.value("class_name", ordered_json());
+  const std::vector<std::string> names =
+      input_arguments(class_name.is_string() ? class_name.get<std::string>() : "");
+  for (const ordered_json& node : nodes) {
+    calls.push_back(read_call(node));
+    if (!names.empty()) order_inputs(names, calls.back());
+  }
   return calls;
 }
 

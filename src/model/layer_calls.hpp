@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ struct TensorName {
   std::string layer;
   std::int64_t call = 0;
   std::int64_t tensor = 0;
+  std::string argument = {};  ///< of the call; empty: by position
 };
 
 /// One call of a layer: what it was applied to, and the other arguments.
@@ -19,6 +21,7 @@ struct LayerCall {
   std::vector<TensorName> inputs;
   std::vector<std::string> arguments;  ///< as text
   bool inference = false;              ///< training=False; never of Keras 3
+  std::optional<bool> causal = {};     ///< use_causal_mask
 };
 
 /// The `inbound_nodes` of a layer as Keras 2 and 3 write them; none for an InputLayer.

@@ -134,7 +134,8 @@ LayerSource to_source(const PythonCall& call) {
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
     const PythonArgument& argument = call.arguments[i];
     const std::string name = argument_name(signature, argument, i, kCommon);
-    const bool is_input = name == "shape" || name == "input_shape" || name == "input_dim";
+    const bool is_input = name == "shape" || name == "input_shape" ||
+                          (name == "input_dim" && signature.class_name != "Embedding");
     const std::string key = is_input ? "batch_input_shape" : name;
     check(!written.contains(key), ExitCode::kUsage,
           "[layers] column {}: expected '{}' once, got it twice", argument.column, name);

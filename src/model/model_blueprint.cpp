@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <string_view>
 
 #include "src/core/printable.hpp"
 #include "src/layers/keras1_words.hpp"
@@ -29,9 +30,13 @@ KerasConfig::Locate in_layer(const std::string& path, const ordered_json& config
   };
 }
 
+/// In front of the classes of KerasHub.
+constexpr std::string_view kKerasHub = "keras_hub>";
+
 /// A layer of somebody's own that has the name of one of Keras's is still not Keras's.
 void expect_keras_class(KerasConfig& object, const std::string& class_name) {
-  if (const ordered_json* name = object.find("registered_name"); name && *name != class_name)
+  if (const ordered_json* name = object.find("registered_name");
+      name && *name != class_name && *name != std::string(kKerasHub) + class_name)
     object.object_to("registered_name", "null, a layer of Keras itself", describe(*name));
   const ordered_json* module = object.find("module");
   if (!module) return;
@@ -203,7 +208,9 @@ void Reader::read_parts(const ordered_json& list, const std::string& path, bool 
 void Reader::read_part(const ordered_json& json, const std::string& path, bool functional,
                        NameCounter& stores, const Place& place, ModelBlueprint::Part& part) {
   KerasConfig object(json, below(path), kCode);
-  const std::string class_name = object.name("class_name", "");
+  const std::string whole_name = object.name("class_name", "");
+  const std::string class_name =
+      whole_name.substr(whole_name.starts_with(kKerasHub) ? kKerasHub.size() : 0);
   if (class_name.empty()) object.refuse("class_name", "the name of a layer", "nothing");
   expect_keras_class(object, class_name);
   const ordered_json* config = object.find("config");

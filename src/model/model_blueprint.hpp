@@ -29,6 +29,7 @@ struct ModelBlueprint {
     std::size_t part;
     std::vector<Tensor> inputs;  ///< none: an InputLayer, or a first layer without one
     bool inference = false;
+    std::optional<bool> causal = {};
   };
 
   std::string name;

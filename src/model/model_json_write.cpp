@@ -36,7 +36,8 @@ ordered_json layer_to_json(const Layer& layer, const Shape* input) {
   const ordered_json own = layer.config();
   for (const auto& [key, value] : own.items()) config[key] = value;
   if (layer.channels_first()) config["data_format"] = "channels_first";
-  return {{"class_name", layer.class_name()}, {"config", std::move(config)}};
+  return {{"class_name", (layer.is_of_keras_hub() ? "keras_hub>" : "") + layer.class_name()},
+          {"config", std::move(config)}};
 }
 
 /// Keras 2's name of the InputLayer that it puts in front of a layer.
@@ -75,15 +76,34 @@ ordered_json tensor_to_json(const Network& model, std::size_t call) {
   return {name, model.call_number(call), 0};
 }
 
+/// As Keras 3 writes a call: Keras 2's form has no place for a second positional argument.
+ordered_json call_to_json(const Network& model, const Network::Call& call) {
+  ordered_json arguments = ordered_json::array();
+  for (const std::size_t input : call.inputs) {
+    const ordered_json config = {{"shape", batched(model.call_shape(input))},
+                                 {"dtype", "float32"},
+                                 {"keras_history", tensor_to_json(model, input)}};
+    arguments.push_back({{"class_name", "__keras_tensor__"}, {"config", config}});
+  }
+  ordered_json named = ordered_json::object();
+  if (call.causal) named["use_causal_mask"] = *call.causal;
+  return {{"args", std::move(arguments)}, {"kwargs", std::move(named)}};
+}
+
 /// Every call of a layer: the tensors that it is applied to, with other arguments.
 ordered_json calls_to_json(const Network& model, std::size_t layer) {
   ordered_json nodes = ordered_json::array();
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer || call.inputs.empty()) continue;
+    if (model.layers()[layer]->takes_causal_mask() && !call.inference) {
+      nodes.push_back(call_to_json(model, call));
+      continue;
+    }
     ordered_json node = ordered_json::array();
     for (const std::size_t input : call.inputs) {
       ordered_json arguments = ordered_json::object();
       if (call.inference) arguments["training"] = false;
+      if (call.causal) arguments["use_causal_mask"] = *call.causal;
       ordered_json tensor = tensor_to_json(model, input);
       tensor.push_back(std::move(arguments));
       node.push_back(std::move(tensor));

@@ -93,6 +93,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
     }
     Layer& layer = *layers_[call.layer];
     graph_.set_inference(call.inference);
+    graph_.set_causal(call.causal);
     values_.push_back(layer.apply(graph_, values));
     check_size(layer, graph_.shape(values_.back()), counted[call.layer], parameter_count);
     counted[call.layer] = true;
@@ -115,7 +116,7 @@ bool Network::is_chain() const {
   if (calls_.size() != layers_.size()) return false;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const bool follows = i == 0 ? calls_[i].inputs.empty() : calls_[i].inputs == std::vector{i - 1};
-    if (calls_[i].layer != i || calls_[i].inference || !follows) return false;
+    if (calls_[i].layer != i || calls_[i].inference || calls_[i].causal || !follows) return false;
   }
   return output_calls_ == std::vector{calls_.size() - 1};
 }

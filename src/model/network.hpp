@@ -38,6 +38,7 @@ class Network {
     std::size_t layer;
     std::vector<std::size_t> inputs;
     bool inference = false;  ///< as when it predicts, in training too: Keras's training=False
+    std::optional<bool> causal = {};  ///< Keras's use_causal_mask
   };
   /// How layers are applied to each other. Unless this is called, each follows the one before it.
   void connect(std::vector<Call> calls, std::vector<std::size_t> outputs);

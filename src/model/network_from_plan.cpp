@@ -95,6 +95,7 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
     config.convert("", [&] {
       check_input_size(input);
       if (inputs.empty()) inputs.push_back(graph.add_input(input));
+      graph.set_causal(call.causal);
       values.push_back(layers[call.layer]->apply(graph, inputs));
       check_size(*layers[call.layer], graph.shape(values.back()), counted[call.layer], parameters);
     });

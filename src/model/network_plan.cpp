@@ -62,7 +62,7 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
       check(calls.size() < kMaxCalls, ExitCode::kBadData,
             "model JSON: ({}): expected at most {} uses of layers in all, got more",
             printable(model.name, 80), kMaxCalls);
-      calls.push_back({*part.layer, std::move(of_use), inference || use.inference});
+      calls.push_back({*part.layer, std::move(of_use), inference || use.inference, use.causal});
       made.push_back({calls.size() - 1});
     }
   }
@@ -114,7 +114,7 @@ void drop_unused_calls(NetworkPlan& plan) {
 
 bool is_chain(const NetworkPlan& plan) {
   for (std::size_t i = 0; i < plan.calls.size(); ++i)
-    if (plan.calls[i].layer != i || plan.calls[i].inference ||
+    if (plan.calls[i].layer != i || plan.calls[i].inference || plan.calls[i].causal ||
         plan.calls[i].inputs != (i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}))
       return false;
   return plan.calls.size() == plan.layers.size();
@@ -249,7 +249,7 @@ void split_activations(NetworkPlan& plan, ExitCode code, Problems& problems) {
   for (Network::Call& call : plan.calls) {
     for (std::size_t& input : call.inputs) input = output[input];
     const std::size_t layer = call.layer;
-    calls.push_back({number[layer], std::move(call.inputs), call.inference});
+    calls.push_back({number[layer], std::move(call.inputs), call.inference, call.causal});
     if (behind[layer]) calls.push_back({*behind[layer], {calls.size() - 1}, call.inference});
     output.push_back(calls.size() - 1);
   }

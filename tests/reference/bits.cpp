@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -52,8 +53,11 @@ void note(const std::string& what, std::span<T> values) {
 class Training {
  public:
   Training(std::string name, const Shape& input, Network model, const Json& optimizer,
-           float largest_input = 1)
-      : name_(std::move(name)), largest_input_(largest_input), model_(std::move(model)) {
+           float largest_input = 1, bool integers = false)
+      : name_(std::move(name)),
+        largest_input_(largest_input),
+        integers_(integers),
+        model_(std::move(model)) {
     model_.build(input);
     model_.initialize(kSeed);
     model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
@@ -69,9 +73,9 @@ class Training {
       slots_.emplace_back(model_.arena().trainable_size());
   }
   Training(std::string name, const Shape& input, const std::string& layers, const Json& optimizer,
-           float largest_input = 1)
-      : Training(std::move(name), input, model_from_layers_text(layers), optimizer, largest_input) {
-  }
+           float largest_input = 1, bool integers = false)
+      : Training(std::move(name), input, model_from_layers_text(layers), optimizer, largest_input,
+                 integers) {}
 
   void run() {
     note_weights("initial");
@@ -95,6 +99,8 @@ class Training {
     const std::span<float> input = workspace_->input({0, rows}).flat();
     for (std::size_t i = 0; i < input.size(); ++i)
       input[i] = largest_input_ * std::max(0.0f, 2 * random.uniform(i) - 1);
+    if (integers_)
+      for (float& x : input) x = std::floor(x);
     classes_.resize(static_cast<std::size_t>(rows));
     for (std::size_t i = 0; i < classes_.size(); ++i)
       classes_[i] = static_cast<std::int32_t>(
@@ -164,6 +170,7 @@ class Training {
 
   std::string name_;
   float largest_input_;
+  bool integers_;
   Network model_;
   GradientPlan plan_;
   std::optional<Workspace> workspace_;
@@ -250,6 +257,20 @@ void compute_recurrent_layers() {
       .run();
 }
 
+/// Token ids from 0 to 29, and attention.
+void compute_sequences() {
+  Training("sequences", {13},
+           "TokenAndPositionEmbedding(30, 17, 20), TransformerEncoder(31, 3, dropout=0.1), "
+           "TransformerDecoder(24, 2, activation=gelu, normalize_first=True), Flatten(), "
+           "Dense(5, softmax)",
+           "adam", 30, /*integers=*/true)
+      .run();
+  Training("embedding", {3, 5}, "Embedding(30, 70), Flatten(), Dense(5, softmax)", "adam", 30,
+           /*integers=*/true)
+      .run();
+  Training("attention", {21}, attention(), "adam").run();
+}
+
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
@@ -277,6 +298,7 @@ void compute() {
   compute_later_layers();
   compute_convolutions();
   compute_recurrent_layers();
+  compute_sequences();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -58,6 +58,28 @@ Network activations() {
   return model;
 }
 
+Network attention() {
+  Network model = model_from_layers_text(
+      "Dense(70), Reshape((7, 10)), PositionEmbedding(9), Add(), SinePositionEncoding(), Add(), "
+      "Dense(6, tanh), MultiHeadAttention(3, 5, value_dim=2, dropout=0.2), Permute((2, 1)), "
+      "MultiHeadAttention(1, 17, use_bias=False), Flatten(), Dense(5, softmax)");
+  model.connect({{0, {}},                      // 0
+                 {1, {0}},                     // 1
+                 {2, {1}},                     // 2
+                 {3, {1, 2}},                  // 3: x + positions
+                 {4, {3}},                     // 4
+                 {5, {3, 4}},                  // 5
+                 {6, {5}},                     // 6: fewer features
+                 {7, {5, 6, 5}, false, true},  // 7: query, value and key; causal
+                 {7, {7, 6, 3}},               // 8: the second use
+                 {8, {8}},                     // 9: features as positions
+                 {9, {8, 9}},                  // 10
+                 {10, {10}},
+                 {11, {11}}},
+                {12});
+  return model;
+}
+
 Network residuals() {
   std::string layers;
   std::vector<Network::Call> calls;

@@ -11,5 +11,7 @@ Network branches();
 Network activations();
 /// Two stages of a convolutional residual network, on images.
 Network residuals();
+/// Attention across inputs of three kinds, causal and not, one layer used twice.
+Network attention();
 
 }  // namespace lockstep

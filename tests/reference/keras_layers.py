@@ -18,6 +18,8 @@ A case, numbers row by row (float32):
     after_three_steps
                     all weights after three steps of Adam (learning rate 0.01) on sum(dy * outputs), the same inputs
                     each time, to 6 decimals; of a layer in training that has weights to train
+    zero_gradients  numbers of weights whose gradient is 0 but for rounding, of which Adam makes steps all the same
+    use_causal_mask of the call
 
 tests/reference/layers was made by `keras_layers.py tests/reference/layers`, with Keras 3.15 and tf_keras 2.21;
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
@@ -34,6 +36,10 @@ from real_keras import find_keras
 def numbers(values):
     """As short as they are: 0.1, not 0.10000000149011612."""
     return [float(str(value)) for value in np.asarray(values, np.float32).ravel()]
+
+
+def numbers_or_none(values):
+    return None if values is None else numbers(values)
 
 
 def random_inputs(random, shapes):
@@ -87,7 +93,7 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
             "config": layer.get_config() if whole else config, "input_shapes": shapes, "training": training,
             "inputs": [numbers(value) for value in x], "dy": numbers(dy), "outputs": numbers(y),
             "weights": before, **({"weights_after": after} if after != before else {}),
-            "dx": [numbers(next(by_inputs)) if value.dtype.is_floating else None for value in x],
+            "dx": [numbers_or_none(next(by_inputs)) if value.dtype.is_floating else None for value in x],
             "gradients": [numbers(tf.convert_to_tensor(gradient)) for gradient in by_weights], **steps}
 
 
@@ -100,6 +106,9 @@ def three_steps(module, layer, objective):
         variables = layer.trainable_variables
         gradients = tape.gradient(value, [getattr(variable, "value", variable) if module.__name__ == "keras"
                                           else variable for variable in variables])
+        # Keras 3 on TensorFlow squares the rows of an Embedding's sparse gradient before it adds up those of one token:
+        # not so on JAX and PyTorch, nor in Keras 2.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, variables))
     return [numbers(np.round(weight, 6)) for weight in layer.weights]
 

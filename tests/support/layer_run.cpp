@@ -34,7 +34,7 @@ std::size_t floats(std::int64_t rows, const Shape& shape) {
 }  // namespace
 
 LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, const Pass& pass,
-                   std::int64_t block_grains, bool inference)
+                   std::int64_t block_grains, bool inference, std::optional<bool> causal)
     : layer_(layer), rows_(rows), pass_(pass) {
   if (layer.name().empty()) layer.set_name("layer");
   probe_.name = "probe";
@@ -47,6 +47,7 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
     values[i] = graph_.add(std::make_unique<InputProbe>(probe_, *dx_[i]), {values[i]}, inputs[i]);
   }
   graph_.set_inference(inference);
+  graph_.set_causal(causal);
   graph_.finish({layer.apply(graph_, values)});
 
   std::vector<Parameter*> parameters{&probe_};

@@ -14,12 +14,12 @@ namespace lockstep::test {
 
 /// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
 /// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows. `inference`: called with
-/// training=False, in a pass that trains.
+/// training=False, in a pass that trains. `causal`: as of Network::Call.
 class LayerRun {
  public:
   LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows,
            const Pass& pass = {.training = true}, std::int64_t block_grains = 0,
-           bool inference = false);
+           bool inference = false, std::optional<bool> causal = {});
   LayerRun(const LayerRun&) = delete;
   LayerRun& operator=(const LayerRun&) = delete;
 

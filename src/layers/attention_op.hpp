@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "src/graph/op.hpp"
+
+namespace lockstep {
+
+/// Sizes of scaled dot-product attention, of each sample.
+struct AttentionShape {
+  std::int64_t queries, keys;  ///< positions
+  std::int64_t heads;
+  std::int64_t key_dim, value_dim;  ///< features of each head
+  float scale = 1;
+  bool causal = false;  ///< query i looks at keys 0 to i alone
+  double dropout = 0;   ///< of the weights, in training
+};
+
+/// y = softmax(scale q k^T) v of each head.  q: (queries, heads, key_dim), k: (keys, heads,
+/// key_dim), v: (keys, heads, value_dim), y: (queries, heads, value_dim); q is scaled first.
+/// Chains of fused multiply-adds: scores over the head's features, y over keys, the gradients by k
+/// and v over queries, by q over keys, all ascending; sums of the softmax over keys, ascending one
+/// by one. A key that is masked has weight 0. `random_key`: Layer::random_key().
+std::unique_ptr<Op> make_attention_op(const AttentionShape& shape, std::uint32_t random_key);
+
+}  // namespace lockstep

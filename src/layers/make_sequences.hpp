@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/core/keras_config.hpp"
+#include "src/layers/layer.hpp"
+
+namespace lockstep {
+
+// Layers of sequences of tokens from their configs, for make_layer().
+
+inline std::vector<std::string> transformer_arguments() {
+  return {"intermediate_dim",   "num_heads",          "dropout",          "activation",
+          "layer_norm_epsilon", "kernel_initializer", "bias_initializer", "normalize_first"};
+}
+
+std::unique_ptr<Layer> make_embedding(KerasConfig& config);
+std::unique_ptr<Layer> make_multi_head_attention(KerasConfig& config);
+std::unique_ptr<Layer> make_position_embedding(KerasConfig& config);
+std::unique_ptr<Layer> make_sine_position_encoding(KerasConfig& config);
+std::unique_ptr<Layer> make_token_and_position_embedding(KerasConfig& config);
+std::unique_ptr<Layer> make_transformer_encoder(KerasConfig& config);
+std::unique_ptr<Layer> make_transformer_decoder(KerasConfig& config);
+
+}  // namespace lockstep

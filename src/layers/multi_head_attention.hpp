@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "src/layers/kernel_and_bias.hpp"
+#include "src/layers/layer.hpp"
+
+namespace lockstep {
+
+/// What multi-head attention consists of.
+struct MultiHeadOptions {
+  std::int64_t heads = 1;
+  std::int64_t key_dim = 1, value_dim = 1;  ///< of each head
+  double dropout = 0;                       ///< of the attention weights
+  KernelAndBias projections = {};           ///< of all four
+};
+
+/// The projections of query, key, value and of what comes out of the heads, a kernel and a bias
+/// each, in Keras's order; names as in "query/kernel". `features` of query, key and value.
+std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, std::int64_t query,
+                                             std::int64_t key, std::int64_t value);
+/// Adds the ops.  query: (T, features), key, value: (S, features), result: (T, features of query).
+std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t key,
+                                 std::size_t value, const MultiHeadOptions& options,
+                                 std::span<Parameter> parameters, bool causal,
+                                 std::uint32_t random_key);
+/// Where Keras 3 keeps one of these parameters.
+
+/// Attention of several heads (Vaswani et al., 2017), applied to query, value and key; without a
+/// key to the value instead. query: (batch, T, ...), value, key: (batch, S, ...), y: (batch, T,
+/// features of query). Each head's scores are divided by sqrt(key_dim). Whether it is causal is an
+/// argument of the call: Graph::causal().
+class MultiHeadAttention final : public Layer {
+ public:
+  explicit MultiHeadAttention(MultiHeadOptions options) : options_(std::move(options)) {}
+
+  std::string class_name() const override { return "MultiHeadAttention"; }
+  bool merges() const override { return true; }
+  bool takes_causal_mask() const override { return true; }
+  OnMask on_mask() const override { return OnMask::kUses; }
+  nlohmann::ordered_json config() const override;
+
+ private:
+  void build_for(const std::vector<Shape>& inputs) override;
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+
+  MultiHeadOptions options_;
+  std::vector<std::int64_t> features_;  ///< of query, key and value
+};
+
+}  // namespace lockstep

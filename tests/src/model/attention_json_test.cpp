@@ -1,0 +1,135 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/model/model_json.hpp"
+#include "tests/src/model/expect_error.hpp"
+
+/// Calls of attention as Keras 2 and 3 write them.
+namespace lockstep {
+namespace {
+
+using nlohmann::ordered_json;
+using testing::HasSubstr;
+
+const std::string kDense = R"({"class_name": "Dense", "config": {"name": "NAME", "units": 4},
+  "name": "NAME", "inbound_nodes": [[["in", 0, 0, {}]]]},)";
+
+std::string dense(const std::string& name) {
+  std::string json = kDense;
+  for (std::size_t at; (at = json.find("NAME")) != std::string::npos;) json.replace(at, 4, name);
+  return json;
+}
+
+/// in -> a, b, c -> `class_name` -> out
+std::string network(const std::string& node, const std::string& class_name = "MultiHeadAttention",
+                    const std::string& config = R"("num_heads": 2, "key_dim": 3)") {
+  return R"({"class_name": "Functional", "config": {"name": "model", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 3, 2]},
+     "name": "in", "inbound_nodes": []},)" +
+         dense("a") + dense("b") + dense("c") + R"({"class_name": ")" + class_name +
+         R"(", "config": {"name": "mha", )" + config + R"(}, "name": "mha", "inbound_nodes": [)" +
+         node + R"(]}], "input_layers": [["in", 0, 0]], "output_layers": [["mha", 0, 0]]}})";
+}
+
+std::string tensor(const std::string& name) {
+  return R"({"class_name": "__keras_tensor__", "config": {"shape": [null, 3, 4],
+    "dtype": "float32", "keras_history": [")" +
+         name + R"(", 0, 0]}})";
+}
+
+struct Call {
+  std::vector<std::string> inputs;
+  std::optional<bool> causal;
+  bool operator==(const Call&) const = default;
+};
+
+Call last_call(const Network& model) {
+  const Network::Call& call = model.calls()[model.output_calls()[0]];
+  Call found{{}, call.causal};
+  for (const std::size_t input : call.inputs)
+    found.inputs.push_back(model.layers()[model.calls()[input].layer]->name());
+  return found;
+}
+
+TEST(AttentionJson, InputsAreQueryValueAndKeyHoweverTheyAreGiven) {
+  const Call expected{{"a", "b", "c"}, {}};
+  const std::string keras2 = R"([["a", 0, 0, {"key": ["c", 0, 0], "value": ["b", 0, 0]}]])";
+  const std::string by_position = R"([["a", 0, 0, {}], ["b", 0, 0, {}], ["c", 0, 0, {}]])";
+  const std::string keras3 = R"({"args": [)" + tensor("a") + ", " + tensor("b") + ", " +
+                             tensor("c") + R"(], "kwargs": {}})";
+  const std::string named = R"({"args": [], "kwargs": {"key": )" + tensor("c") + R"(, "query": )" +
+                            tensor("a") + R"(, "value": )" + tensor("b") +
+                            R"(, "return_attention_scores": false, "query_mask": null}})";
+  for (const std::string& node : {keras2, by_position, keras3, named})
+    EXPECT_EQ(last_call(model_from_json_text(network(node))), expected) << node;
+}
+
+TEST(AttentionJson, KeepsWhetherACallIsCausal) {
+  for (const bool causal : {true, false}) {
+    const std::string word = causal ? "true" : "false";
+    const std::string keras2 = R"([["a", 0, 0, {"value": ["b", 0, 0], "key": ["c", 0, 0],
+      "use_causal_mask": )" + word +
+                               "}]]";
+    const std::string keras3 = R"({"args": [)" + tensor("a") + ", " + tensor("b") + ", " +
+                               tensor("c") + R"(], "kwargs": {"use_causal_mask": )" + word + "}}";
+    for (const std::string& node : {keras2, keras3}) {
+      const Network model = model_from_json_text(network(node));
+      const Call expected{{"a", "b", "c"}, causal};
+      EXPECT_EQ(last_call(model), expected);
+      EXPECT_EQ(last_call(model_from_json(model_to_json(model))), expected);
+    }
+  }
+}
+
+TEST(AttentionJson, KeepsThatACallIsInference) {
+  const Network model = model_from_json_text(
+      network(R"([["a", 0, 0, {"value": ["b", 0, 0], "key": ["c", 0, 0], "training": false,
+        "use_causal_mask": true}]])"));
+  EXPECT_TRUE(model.calls().back().inference);
+  const Network again = model_from_json(model_to_json(model));
+  EXPECT_TRUE(again.calls().back().inference);
+  EXPECT_EQ(last_call(again), (Call{{"a", "b", "c"}, true}));
+}
+
+TEST(AttentionJson, RefusesArgumentsThatItLacks) {
+  const auto expect_refused = [](const std::string& text, const std::string& message) {
+    expect_error(
+        ExitCode::kBadData, [&] { model_from_json_text(text); }, HasSubstr(message));
+  };
+  expect_refused(
+      network(R"([["a", 0, 0, {"value": ["b", 0, 0], "attention_mask": ["c", 0, 0]}]])"),
+      "(mha): expected a layer that is called with its inputs alone, got attention_mask=c");
+  expect_refused(network(R"([["a", 0, 0, {"key": ["b", 0, 0]}]])"), "got key without value");
+  expect_refused(
+      network(R"([["a", 0, 0, {"value": ["b", 0, 0], "return_attention_scores": true}]])"),
+      "got return_attention_scores=true");
+  expect_refused(network(R"([["a", 0, 0, {"use_causal_mask": true}], ["b", 0, 0, {}],
+                   ["c", 0, 0, {}]])",
+                         "Add", R"("trainable": true)"),
+                 "expected a call without use_causal_mask, got it");
+}
+
+TEST(AttentionJson, KnowsTheClassesOfKerasHub) {
+  const std::string config = R"("intermediate_dim": 5, "num_heads": 2)";
+  const std::string node = R"([["a", 0, 0, {"use_causal_mask": false}]])";
+  std::string text = network(node, "keras_hub>TransformerDecoder", config);
+  for (const std::string unused : {"b", "c"}) {
+    const std::string part = dense(unused);
+    text.erase(text.find(part), part.size());
+  }
+  const Network model = model_from_json_text(text);
+  EXPECT_EQ(last_call(model), (Call{{"a"}, false}));
+  const ordered_json written = model_to_json(model);
+  const ordered_json& layer = written["config"]["layers"].back();
+  EXPECT_EQ(layer["class_name"], "keras_hub>TransformerDecoder");
+  EXPECT_EQ(layer["config"]["decoder_sequence_shape"], (ordered_json{nullptr, 3, 4}));
+  EXPECT_EQ(model_to_json(model_from_json(written)), written);
+}
+
+}  // namespace
+}  // namespace lockstep
