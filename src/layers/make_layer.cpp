@@ -253,6 +253,14 @@ const std::vector<Known>& known_layers() {
   return layers;
 }
 
+/// Of token ids, which are floats in a network, too.
+bool takes_integers(KerasConfig& config, const std::string& class_name) {
+  const ordered_json* const dtype = config.find("dtype");
+  if (class_name != "InputLayer" || dtype == nullptr || !dtype->is_string()) return false;
+  const auto& name = dtype->get_ref<const std::string&>();
+  return name.starts_with("int") || name.starts_with("uint");
+}
+
 /// Sets the layer's channels_first, unless its class has made something of the key itself.
 void read_data_format(KerasConfig& config, const LayerSignature& signature, Layer* layer) {
   const bool has_key = std::ranges::count(signature.arguments, "data_format") > 0;
@@ -300,7 +308,7 @@ std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& co
   read_data_format(config, known->signature, layer.get());
   const std::string name = config.name("name", "");
   const bool trainable = config.boolean("trainable", true);
-  config.expect_float();
+  if (!takes_integers(config, class_name)) config.expect_float();
   config.ignore({"batch_input_shape", "build_config", "module", "registered_name"});
   config.expect_for_training("activity_regularizer", nullptr);
   config.expect("quantization_config", nullptr);

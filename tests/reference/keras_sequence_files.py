@@ -55,14 +55,14 @@ def transformer(keras):
 def write(directory):
     directory.mkdir(parents=True, exist_ok=True)
     x, expected = token_ids(), {}
-    for name, build, endings in (("keras2", attention, ["h5"]), ("keras3", attention, ["h5", "keras"]),
-                                 ("keras3", transformer, ["h5", "keras"])):
+    for name, build, endings in (("keras2", attention, ["h5"]), ("keras3", attention, ["keras", "h5"]),
+                                 ("keras3", transformer, ["keras", "h5"])):
         keras = real_keras.find_keras(name)
         keras.utils.set_random_seed(4)
         model = build(keras)
         model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(x, np.arange(len(x)) % CLASSES, epochs=2, verbose=0)
-        for ending in endings:
+        for ending in endings:  # to save as .h5 takes the optimizer out of what a .keras says
             file = f"{name}_{build.__name__}.{ending}"
             model.save(directory / file)
             expected[file] = np.asarray(model.predict(x, verbose=0), np.float64).round(8).ravel().tolist()

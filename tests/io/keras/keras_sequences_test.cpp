@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Floats = std::vector<float>;
-const std::filesystem::path kFiles = LOCKSTEP_SOURCE_DIR "/tests/reference/keras_sequences";
+const std::filesystem::path kFiles = LOCKSTEP_KERAS_SEQUENCES;
 
 Json expected() {
   std::ifstream file(kFiles / "expected.json");
