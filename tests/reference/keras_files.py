@@ -292,10 +292,12 @@ class Shapes:
         return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("recurrent_archive", "keras"))
 
     def bidirectional_archive(self):
+        """Keras 3 builds what follows for as many units in both directions."""
         layers = self.layers
+        other = {"backward_layer": layers.LSTM(4, go_backwards=True)} if self.name == "keras2" else {}
         model = self.keras.Sequential([
             self.inputs(IMAGE), layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode="ave"),
-            layers.Bidirectional(layers.LSTM(2), backward_layer=layers.LSTM(4, go_backwards=True)),
+            layers.Bidirectional(layers.LSTM(2), **other),
             layers.Dense(CLASSES, activation="softmax")])
         return self.entry(self.fit(model), self.file("bidirectional_archive", "keras"))
 

@@ -12,6 +12,7 @@
 #include "src/layers/convolution.hpp"
 #include "src/layers/convolution_transpose.hpp"
 #include "src/layers/dense.hpp"
+#include "src/layers/recurrent.hpp"
 
 namespace lockstep {
 namespace {
@@ -71,6 +72,13 @@ std::vector<Decision> decisions() {
       {"28 positions of 64 x 64, 32 rows a rank", dense(64), {28, 64}, 32, true, all_rows},
       {"4 positions of 1024 x 16, batch 32", dense(16), {4, 1024}, 32, false, all_rows},
       {"28 positions of 1024 x 1024, batch 4", dense(1024), {28, 1024}, 4, false, owners},
+      // What it keeps of 28 steps is more than its gradients.
+      {"LSTM(128) of 28 x 28, batch 32",
+       std::make_shared<Recurrent>(CellKind::kLstm, 128),
+       {28, 28},
+       32,
+       false,
+       all_rows},
       // Convolutions have many positions, but for the last ones of a deep network.
       {"3 x 3, 28 x 28 of 1 to 32, batch 32", convolution(32, 3), {28, 28, 1}, 32, false, all_rows},
       {"3 x 3, 14 x 14 of 32 to 64, batch 32",
