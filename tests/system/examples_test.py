@@ -25,7 +25,8 @@ class ExampleTest(SystemTest):
         write_file(self.dir / "d.h5", x_train=x, y_train=y, x_test=x[:24], y_test=y[:24])
 
     def words(self, run_dir, *options):
-        model = ["--model", EXAMPLES / "resnet.json"] if self.NETWORK == "resnet" else []
+        json = EXAMPLES / f"{self.NETWORK}.json"  # a config names it as seen from the working directory
+        model = ["--model", json] if json.exists() else []
         return ["train", EXAMPLES / f"{self.NETWORK}.cfg", *model, "--data", "d.h5", "--batch-size", "20", "--grain",
                 "2", "--epochs", "4", "--checkpoint-every", "4", "--run-dir", run_dir, *options]
 
@@ -81,6 +82,14 @@ class ResNet(Cnn):
 
 class Autoencoder(Cnn):
     NETWORK = "autoencoder"
+
+
+class Lstm(Cnn):
+    NETWORK = "lstm"
+
+
+class Transformer(Cnn):
+    NETWORK = "transformer"
 
 
 if __name__ == "__main__":
