@@ -8,7 +8,8 @@
 
     keras_reference.py write-training DIR DATA.h5
         Writes training_rows.h5 (x_train, y_train: the first 300 images) and, of each network (reference: that of the
-        reference program; cnn, bn_cnn: those of launch/examples with few channels), training_NETWORK.h5 (its first
+        reference program; cnn, bn_cnn: those of launch/examples with few channels; recurrent: an LSTM and a
+        bidirectional GRU), training_NETWORK.h5 (its first
         weights, compiled with Adam, as Keras 2 saves it); trains it from there in steps of 32 rows, without
         shuffling, with both Kerases and writes training_expected.json: the loss of every step and a sample of the
         last weights. tests/system/keras_training_test.py compares Lockstep's.
@@ -101,9 +102,15 @@ def bn_cnn(k):
     return on_images(k, *layers, k.layers.GlobalAveragePooling2D())
 
 
+def recurrent(k):
+    """The lines of an image as a sequence."""
+    return on_images(k, k.layers.LSTM(12, return_sequences=True), k.layers.Bidirectional(k.layers.GRU(8)))
+
+
 # network: what makes it, the rate, steps. Where batch statistics and maxima choose, rounding grows with every step:
 # at a rate of 0.001 the two Kerases, too, part by 1e-3 within 100 steps of bn_cnn.
-TRAINED = {"reference": (reference_program, 0.001, 200), "cnn": (cnn, 0.001, 100), "bn_cnn": (bn_cnn, 0.0001, 100)}
+TRAINED = {"reference": (reference_program, 0.001, 200), "cnn": (cnn, 0.001, 100), "bn_cnn": (bn_cnn, 0.0001, 100),
+           "recurrent": (recurrent, 0.001, 100)}
 
 
 def compile_with_adam(k, model, rate):

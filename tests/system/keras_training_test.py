@@ -8,7 +8,8 @@ from support import REFERENCE_FILES, SystemTest, history, main
 
 EXPECTED = json.loads((REFERENCE_FILES / "training_expected.json").read_text())
 # Of a loss, relative, and of a weight at the end.
-TOLERANCES = {"reference": (1e-5, 1e-5), "cnn": (1e-5, 1e-5), "bn_cnn": (1e-4, 4e-4)}
+TOLERANCES = {"reference": (1e-5, 1e-5), "cnn": (1e-5, 1e-5), "bn_cnn": (1e-4, 4e-4),
+              "recurrent": (1e-5, 1e-5)}
 RANKS = (1, 4)
 
 
@@ -63,6 +64,9 @@ class FromTheSameWeights(SystemTest):
 
     def test_a_hundred_steps_of_batch_normalization_are_those_of_keras(self):
         self.assert_trains_as_keras("bn_cnn")
+
+    def test_a_hundred_steps_of_recurrent_layers_are_those_of_keras(self):
+        self.assert_trains_as_keras("recurrent")
 
 
 if __name__ == "__main__":
