@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Training rate of the networks in launch/examples beside PyTorch, in turn on the same machine: medians and ratios.
+"""Training rate of the networks in launch/examples (gru: lstm.cfg with that cell) beside PyTorch, in turn on the same machine: medians and ratios.
 
     architectures.py LOCKSTEP DATA.h5 PEERS --torch PYTHON [--rounds 5] [--raw rows.csv] [--only cnn]
 
-LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, PEERS is a folder with arch_torch.py (eager, channels_last,
-fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs, as it does torch_resnet.py. What counts is samples per second
-of the third epoch, of `lockstep train` with shuffling, accuracy and replica checks on; an epoch has so many rows that
-it takes some seconds.
+LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, PEERS is a folder with arch_torch.py (eager, channels_last where
+there are channels, fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs, as it does
+torch_resnet.py. What counts is samples per second of the third epoch, of `lockstep train` with shuffling, accuracy and
+replica checks on; an epoch has so many rows that it takes some seconds.
 """
 import os
 import pathlib
@@ -21,13 +21,18 @@ from benchmarking import arguments, cell, count, distinct, environment, mpirun, 
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "launch" / "examples"
 EPOCHS = 3
-ROWS = {"cnn": 12800, "bn_cnn": 3072, "resnet": 3072, "autoencoder": 12800}  # of an epoch
+ROWS = {"cnn": 12800, "bn_cnn": 3072, "resnet": 3072, "autoencoder": 12800,  # of an epoch
+        "lstm": 25600, "gru": 25600, "transformer": 25600}
 WORKS = [(network, ranks, 128 * ranks) for network in ROWS for ranks in (1, 2)]
 
 
 def lockstep_rate(binary, data, directory, network, ranks, batch):
-    more = ["--model", EXAMPLES / "resnet.json"] if network == "resnet" else []
-    run([*mpirun(ranks), binary, "train", EXAMPLES / f"{network}.cfg", *more, "--data", data, "--batch-size", batch,
+    config, more = network, []
+    if network == "gru":
+        config, more = "lstm", ["--layers", "Rescaling(1/255), GRU(128), Dense(10, softmax)"]
+    if (EXAMPLES / f"{network}.json").exists():
+        more = ["--model", EXAMPLES / f"{network}.json"]
+    run([*mpirun(ranks), binary, "train", EXAMPLES / f"{config}.cfg", *more, "--data", data, "--batch-size", batch,
          "--run-dir", directory, "--overwrite", "--x-test", "", "--epochs", EPOCHS, "--steps-per-epoch",
          ROWS[network] // batch, "--checkpoint-every", EPOCHS], environment())
     return float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
@@ -38,6 +43,7 @@ def torch_rate(python, peers, data, network, ranks, batch):
     scripts = {"cnn": [peers / "arch_torch.py", data, "--network", "cnn", "--cl", 1],
                "bn_cnn": [peers / "arch_torch.py", data, "--network", "bncnn", "--cl", 1],
                "resnet": [pathlib.Path(__file__).parent / "torch_resnet.py", data]}
+    scripts |= {name: [peers / "arch_torch.py", data, "--network", name] for name in ("lstm", "gru", "transformer")}
     if network not in scripts:
         return None
     command = [python, *scripts[network], "--batch", batch, "--rows", ROWS[network]]
@@ -71,14 +77,14 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("peers", type=pathlib.Path)
     parser.add_argument("--torch", metavar="PYTHON", required=True, help="a Python that has torch and h5py")
-    parser.add_argument("--only", choices=sorted(ROWS), help="one of the networks")
+    parser.add_argument("--only", choices=sorted(ROWS), nargs="+", help="some of the networks")
     args = parser.parse_args()
 
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for round_number in range(args.rounds):
             for network, ranks, batch in WORKS:
-                if args.only not in (None, network):
+                if args.only and network not in args.only:
                     continue
                 measured = {
                     "lockstep": lockstep_rate(args.lockstep, args.data, pathlib.Path(scratch) / "run", network, ranks,
