@@ -48,8 +48,7 @@ class SparseTreeSum {
   explicit SparseTreeSum(std::int64_t count) : count_(count) {}
 
   void begin_leaf(std::int64_t leaf) {
-    while (entries_ > 1 && height(entries_ - 1) < std::bit_width(bits(leaves_[entries_ - 1], leaf)))
-      merge();
+    while (entries_ > 1 && height(entries_ - 1) < height_over(leaves_[entries_ - 1], leaf)) merge();
     leaves_[entries_] = leaf;
     stack_[entries_++].fill(0);
   }
@@ -66,12 +65,10 @@ class SparseTreeSum {
   static constexpr std::size_t kDeepest = 66;
 
   /// Two leaves' nearest common node is as high as the highest bit in which they differ.
-  static std::uint64_t bits(std::int64_t a, std::int64_t b) {
-    return static_cast<std::uint64_t>(a ^ b);
+  static int height_over(std::int64_t a, std::int64_t b) {
+    return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(a ^ b)));
   }
-  int height(std::size_t entry) const {
-    return std::bit_width(bits(leaves_[entry - 1], leaves_[entry]));
-  }
+  int height(std::size_t entry) const { return height_over(leaves_[entry - 1], leaves_[entry]); }
   void merge() {
     --entries_;
     float* const lower = stack_[entries_ - 1].data();
