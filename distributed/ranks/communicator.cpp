@@ -298,6 +298,7 @@ Communicator Communicator::on_this_host() const {
   Communicator result;
   result.adopt(duplicate(host_->communicator_));
   result.alarm_ = alarm_;
+  meet_again();  // of the other hosts' ranks, too
   return result;
 }
 

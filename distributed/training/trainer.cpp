@@ -26,7 +26,7 @@ Trainer::Trainer(Network& model, Communicator communicator, TrainOptions options
   check_options(options_);
   check_collectively(model_.built() && model_.compiled(), ExitCode::kUsage,
                      "[trainer] expected a network that is built and compiled");
-  heartbeat_.emplace(communicator_);
+  never_alone(communicator_, [&] { heartbeat_.emplace(communicator_); });
   profile_.set_heartbeat(&*heartbeat_);
 }
 

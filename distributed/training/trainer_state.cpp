@@ -54,7 +54,7 @@ void Trainer::set_out() {
     epoch_ = restored_->epoch;
     requests_ = restored_->stopped ? kStopRequest : 0;
     history_ = std::move(restored_->history);
-    wanted_rate_ = restored_->next_learning_rate;
+    if (!wanted_rate_) wanted_rate_ = restored_->next_learning_rate;
     model_.optimizer().set_iterations(restored_->iterations);
     together(communicator_, [&] {
       if (restored_->learning_rate) set_rate(*restored_->learning_rate);

@@ -99,10 +99,16 @@ void check_training_state(const TrainingState& state) {
         "[training state] expected from 0 to {} epochs done, got {}", kMostEpochs, state.epoch);
   check(state.iterations >= 0 && state.iterations <= kMostSteps, ExitCode::kBadData,
         "[training state] expected from 0 to {} steps done, got {}", kMostSteps, state.iterations);
-  check(!state.learning_rate || (std::isfinite(*state.learning_rate) && *state.learning_rate >= 0),
-        ExitCode::kBadData, "[training state] expected a finite learning rate >= 0, got {}",
-        state.learning_rate.value_or(0));
+  for (const std::optional<double>& rate : {state.learning_rate, state.next_learning_rate})
+    check(!rate || (std::isfinite(*rate) && *rate >= 0), ExitCode::kBadData,
+          "[training state] expected a finite learning rate >= 0, got {}", rate.value_or(0));
   const EpochTotals& amid = state.amid;
+  check(amid.steps != 0 || (!amid.cut_short && amid.sums.empty() && amid.rows == 0 &&
+                            amid.penalty == 0 && amid.seconds == 0 && !state.next_learning_rate),
+        ExitCode::kBadData, "[training state] expected steps amid epoch {}, got none",
+        state.epoch + 1);
+  check(!amid.cut_short || state.stopped, ExitCode::kBadData,
+        "[training state] expected an epoch cut short to be the last one, got one that is not");
   check(amid.steps >= 0 && amid.steps <= kMostSteps && amid.rows >= amid.steps &&
             amid.rows <= kMostRows && std::isfinite(amid.seconds) && amid.seconds >= 0 &&
             std::isfinite(amid.penalty) &&

@@ -9,7 +9,14 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kLine = 128;  // bytes of each rank: processors fetch cache lines in pairs
-constexpr int kPhaseBits = 8;
+// A word: step, changes, phase.
+constexpr int kPhaseBits = 4, kChangeBits = 16;
+
+std::uint64_t pack(const Heartbeat::Beat& beat) {
+  return static_cast<std::uint64_t>(beat.step) << (kPhaseBits + kChangeBits) |
+         static_cast<std::uint64_t>(beat.changes) << kPhaseBits |
+         static_cast<std::uint64_t>(beat.phase);
+}
 
 }  // namespace
 
@@ -21,10 +28,12 @@ Heartbeat::Heartbeat(const Communicator& communicator)
       ranks_.push_back(std::stoi(rank));
     self_ = static_cast<std::size_t>(host_.rank());
   } else {
-    together(host_, [&] { memory_.use_own("the heartbeat"); });
     ranks_ = {communicator.rank()};
   }
-  write({});
+  together(communicator, [&] {
+    if (!memory_.shared()) memory_.use_own("the heartbeat");
+  });
+  std::atomic_ref(word(self_)).store(pack(own_), std::memory_order_relaxed);
   memory_.synchronize();
 }
 
@@ -32,19 +41,18 @@ std::uint64_t& Heartbeat::word(std::size_t member) const {
   return *reinterpret_cast<std::uint64_t*>(memory_.bytes().data() + member * kLine);
 }
 
-void Heartbeat::write(Beat beat) {
-  own_ = beat;
-  const std::uint64_t value =
-      static_cast<std::uint64_t>(beat.step) << kPhaseBits | static_cast<std::uint64_t>(beat.phase);
-  std::atomic_ref(word(self_)).store(value, std::memory_order_relaxed);
+void Heartbeat::write(std::int64_t step, Phase phase) {
+  own_ = {step, phase, static_cast<std::uint16_t>(own_.changes + 1)};
+  std::atomic_ref(word(self_)).store(pack(own_), std::memory_order_relaxed);
 }
 
 std::vector<Heartbeat::Beat> Heartbeat::beats() const {
   std::vector<Beat> beats;
   for (std::size_t member = 0; member < ranks_.size(); ++member) {
     const std::uint64_t value = std::atomic_ref(word(member)).load(std::memory_order_relaxed);
-    beats.push_back({static_cast<std::int64_t>(value >> kPhaseBits),
-                     static_cast<Phase>(value & ((1u << kPhaseBits) - 1))});
+    beats.push_back({static_cast<std::int64_t>(value >> (kPhaseBits + kChangeBits)),
+                     static_cast<Phase>(value & ((1u << kPhaseBits) - 1)),
+                     static_cast<std::uint16_t>(value >> kPhaseBits)});
   }
   return beats;
 }

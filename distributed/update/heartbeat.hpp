@@ -29,14 +29,15 @@ class Heartbeat {
   struct Beat {
     std::int64_t step = 0;  ///< optimizer steps done when this one began
     Phase phase = Phase::kOther;
+    std::uint16_t changes = 0;  ///< of step or phase, since the beginning; it wraps
     bool operator==(const Beat&) const = default;
   };
 
   /// Collective. Where ranks of a host cannot share memory, each sees itself alone.
   explicit Heartbeat(const Communicator& communicator);
 
-  void begin_step(std::int64_t step) { write({step, own_.phase}); }
-  void enter(Phase phase) { write({own_.step, phase}); }
+  void begin_step(std::int64_t step) { write(step, own_.phase); }
+  void enter(Phase phase) { write(own_.step, phase); }
 
   /// The ranks that are seen, by their numbers in the communicator, and how they stand, in the
   /// same order. From any thread.
@@ -45,7 +46,7 @@ class Heartbeat {
   std::size_t self() const { return self_; }  ///< which of them this one is
 
  private:
-  void write(Beat beat);
+  void write(std::int64_t step, Phase phase);
   std::uint64_t& word(std::size_t member) const;
 
   Communicator host_;

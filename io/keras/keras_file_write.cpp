@@ -34,10 +34,13 @@ void write_weights(hdf5::Writer& writer, const Network& model) {
     const std::string group = root + "/" + layer->name();
     writer.create_group(group);
     std::vector<std::string> weight_names;
-    for (const Parameter& parameter : layer->parameters()) {
-      weight_names.push_back(weight_name(*layer, parameter));
-      writer.write_floats(group + "/" + weight_names.back(), parameter.shape, parameter.value);
-    }
+    // Keras's order: what is trained comes first.
+    for (const bool trained : {true, false})
+      for (const Parameter& parameter : layer->parameters()) {
+        if (parameter.trained() != trained) continue;
+        weight_names.push_back(weight_name(*layer, parameter));
+        writer.write_floats(group + "/" + weight_names.back(), parameter.shape, parameter.value);
+      }
     writer.write_strings(group, "weight_names", weight_names);
   }
   const std::string top_level = root + "/top_level_model_weights";

@@ -84,7 +84,8 @@ std::string log_line(const EpochReport& report, std::int64_t epochs, std::int64_
 void Progress::on_step_end(Trainer& trainer, const StepReport& report) {
   steps_ = report.steps;
   if (!rewrites() || !trainer.communicator().is_root()) return;
-  if (report.step == 1) {
+  if (report.epoch != epoch_) {
+    epoch_ = report.epoch;
     print_now(fmt::format("Epoch {}/{}\n", report.epoch, trainer.options().epochs));
     shown_ = -kSecondsBetweenLines;
   }

@@ -38,7 +38,8 @@ class Progress final : public Callback {
 
   std::int64_t verbose_;
   Screen screen_;
-  std::int64_t steps_ = 0;       ///< of the epoch under way
+  std::int64_t epoch_ = 0;       ///< under way, as shown
+  std::int64_t steps_ = 0;       ///< of it
   double shown_ = 0;             ///< seconds of the epoch when the line was last written
   std::size_t shown_width_ = 0;  ///< of the line on the screen
 };

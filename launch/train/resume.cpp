@@ -116,6 +116,9 @@ TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& exp
   check(loaded.slots.has_value() && loaded.slots->size() == slots, ExitCode::kBadData,
         "[{}] expected the state of optimizer {} ({} slots), got {}", name,
         model.optimizer().class_name(), slots, loaded.slots ? loaded.slots->size() : 0);
+  const std::size_t sums = state.amid.steps > 0 ? 1 + model.metrics().size() : 0;
+  check(state.amid.sums.size() == sums, ExitCode::kBadData,
+        "[{}] expected {} sums of loss and metrics, got {}", name, sums, state.amid.sums.size());
   check_finite(name, loaded, *loaded.slots);
   if (!state.identity.known()) {
     refuse_other_run(name, expected, state, loaded, model);

@@ -8,9 +8,10 @@
 
 namespace lockstep {
 
-/// Watches, while training runs, that it goes on. If no rank of this host has come further for
-/// some time although ranks wait for others, one of those that wait names the others on standard
-/// error: once, until training goes on and stops again. A slow rank is no error, training waits.
+/// Watches that training steps go on. If no rank of this host has come further for some time
+/// although ranks wait for others, one of those that wait names the others on standard error: once,
+/// until training goes on and stops again. A slow rank is no error, training waits. Between steps
+/// (validation, saving) it says nothing.
 class StallWatch {
  public:
   /// 0 seconds: no watch. `heartbeat` must outlive it.
@@ -21,8 +22,7 @@ class StallWatch {
   std::jthread thread_;
 };
 
-/// What to say when nothing changes any more; empty if this rank is not the first that waits, or
-/// if nobody keeps the others waiting on this host.
+/// What to say when nothing changes any more; empty if this rank is not the first that waits.
 std::string describe_stall(const Heartbeat& heartbeat, const std::vector<Heartbeat::Beat>& beats,
                            double seconds);
 

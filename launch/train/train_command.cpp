@@ -209,20 +209,19 @@ void TrainRun::load_checkpoint(const RunData& data) {
       .steps_per_epoch = steps_per_epoch(settings_, data.train.rows().rows()),
       .resume_required = settings_.resume == Resume::kRequired};
   ResumePoint point = load_newest_checkpoint(world_, directory_, expected, plan_.network.model);
-  const std::int64_t done = point.state.epoch;
+  const std::int64_t done = point.state.epoch, steps = point.state.amid.steps;
+  const std::int64_t begun = done + (steps > 0 ? 1 : 0);
   check_collectively(
-      done <= settings_.training.epochs,
+      begun <= settings_.training.epochs,
       settings_.resume == Resume::kRequired ? ExitCode::kUsage : ExitCode::kCannotCreate,
       "[{}] holds another run: epochs {} there, {} here; choose another --run-dir, or --overwrite",
-      printable(directory_.path().string()), done, settings_.training.epochs);
-  const std::int64_t steps = point.state.amid.steps;
+      printable(directory_.path().string()), begun, settings_.training.epochs);
   const bool complete = steps == 0 && (point.state.stopped || done == settings_.training.epochs);
   say(complete ? fmt::format("{} is complete after epoch {}: nothing to train",
                              printable(directory_.path().string()), done)
                : fmt::format("going on after {}epoch {} of {} ({})",
-                             steps > 0 ? fmt::format("step {} of ", steps) : "",
-                             steps > 0 ? done + 1 : done, settings_.training.epochs,
-                             printable(point.file)));
+                             steps > 0 ? fmt::format("step {} of ", steps) : "", begun,
+                             settings_.training.epochs, printable(point.file)));
   plan_.network.start = std::move(point.state);
 }
 

@@ -154,8 +154,8 @@ void add_running(List& list) {
   list.integer("checkpoint-every", Use::kRun, &S::checkpoint_every, 1, kMany, "epochs");
   list.integer("keep", Use::kRun, &S::keep, 1, kMany, "checkpoints that stay");
   list.number("stall-warning", Use::kRun, &S::stall_warning, kNotNegative,
-              "seconds without progress after which the ranks that the others wait for are named; "
-              "0: never");
+              "seconds without progress in a step after which the ranks that others of their host "
+              "wait for are named; 0: never");
   list.flag("summary", Use::kRun, &S::summary, "print the network's layers and parameters");
   list.flag("dry-run", Use::kThisCall, &S::dry_run,
             "check options, files, shapes and memory, say what would be done, write nothing");

@@ -85,7 +85,8 @@ void scan_targets(const ArrayView& y, Range rows, std::int64_t columns, Scan& sc
 /// Layers that take any numbers.
 bool scales(const Layer& layer) {
   const std::string name = layer.class_name();
-  return name == "Embedding" || name.find("Normalization") != std::string::npos;
+  return name == "Embedding" || name == "TokenAndPositionEmbedding" ||
+         name.find("Normalization") != std::string::npos;
 }
 
 }  // namespace

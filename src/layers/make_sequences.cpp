@@ -72,8 +72,8 @@ std::unique_ptr<Layer> make_position_embedding(KerasConfig& config) {
 
 std::unique_ptr<Layer> make_sine_position_encoding(KerasConfig& config) {
   const double wavelength = config.number("max_wavelength", 10000.0);
-  if (!(wavelength > 0))
-    config.object_to("max_wavelength", "a positive number", fmt::format("{}", wavelength));
+  if (!(wavelength >= 1))
+    config.object_to("max_wavelength", "a number of at least 1", fmt::format("{}", wavelength));
   return std::make_unique<SinePositionEncoding>(wavelength);
 }
 

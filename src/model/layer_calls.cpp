@@ -39,7 +39,13 @@ void read_inputs(const ordered_json& json, LayerCall& call) {
         config.is_object() ? config.value("keras_history", ordered_json()) : ordered_json();
     if (is_tensor(history)) call.inputs.push_back(tensor(history));
   } else if (json.is_array()) {
-    for (const ordered_json& element : json) read_inputs(element, call);
+    bool none = false;
+    for (const ordered_json& element : json) {
+      // By place, it would be another argument than it becomes without the None before it.
+      if (none && element.is_object()) call.arguments.push_back("a tensor behind None");
+      none = none || element.is_null();
+      read_inputs(element, call);
+    }
   } else if (!json.is_null()) {
     call.arguments.push_back(describe(json));
   }

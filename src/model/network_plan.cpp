@@ -57,6 +57,9 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
     std::vector<std::size_t> of_use;
     for (const auto& tensor : use.inputs) of_use.push_back(find(tensor));
     if (part.model) {
+      check(!use.causal, ExitCode::kBadData,
+            "model JSON: ({}): expected a call of a model without use_causal_mask, got it",
+            printable(part.model->name, 80));
       made.push_back(apply(*part.model, of_use, inference || use.inference, plan));
     } else {
       check(calls.size() < kMaxCalls, ExitCode::kBadData,
@@ -152,10 +155,13 @@ bool is_activation_layer(const ordered_json& value) {
 }
 
 /// Whether the activation is that of each step, which a layer behind all of them cannot be.
-bool is_recurrent(const LayerSource& source) {
+/// Recurrent layers and Transformers do not end with their activation.
+bool has_it_inside(const LayerSource& source) {
   return std::ranges::any_of(layer_signatures(), [&](const LayerSignature& known) {
     return known.class_name == source.class_name &&
-           std::ranges::count(known.arguments, "recurrent_initializer") > 0;
+           std::ranges::any_of(known.arguments, [](const std::string& argument) {
+             return argument == "recurrent_initializer" || argument == "intermediate_dim";
+           });
   });
 }
 
@@ -174,7 +180,7 @@ std::optional<LayerSource> split_activation(LayerSource& source, ExitCode code) 
   const auto& function = dynamic_cast<const ActivationLayer&>(*layer).function();
   const bool has_name =
       function.kind != Activation::kClippedRelu && function == ActivationFunction(function.kind);
-  if (!has_name && is_recurrent(source))
+  if (!has_name && has_it_inside(source))
     config.refuse("", "the name of an activation", describe(object));
   source.config["activation"] = has_name ? activation_name(function.kind) : "linear";
   if (has_name) return {};

@@ -286,6 +286,15 @@ TEST_F(Resume, AfterAnyStepOnAnyNumberOfRanksEqualsNeverStopping) {
   }
 }
 
+TEST_F(Resume, TakesARateThatIsAskedForBefore) {
+  Trainer first(model_, world(), {.epochs = 1});
+  first.fit(data_.view());
+  Trainer trainer(model_, world(), {.epochs = 2});
+  trainer.restore(first.state());
+  trainer.set_learning_rate(0.125);
+  EXPECT_EQ(trainer.fit(data_.view()).back().learning_rate, 0.125);
+}
+
 TEST_F(Resume, AmidAnEpochNeedsTheSumsOfThisModel) {
   Trainer first(model_, world(), {.epochs = 1});
   first.fit(data_.view());

@@ -125,6 +125,13 @@ TEST(TrainingStateText, IsRefusedIfItsNumbersCannotBeThoseOfATraining) {
       s.amid = {.steps = 2, .sums = {0.5}, .rows = 12};
       change(s.amid);
     });
+  expect_refusal("learning rate >= 0, got inf", [](TrainingState& s) {
+    s.amid = {.steps = 1, .sums = {0.5}, .rows = 6};
+    s.next_learning_rate = std::numeric_limits<double>::infinity();
+  });
+  expect_refusal("cut short", [](TrainingState& s) {
+    s.amid = {.steps = 1, .cut_short = true, .sums = {0.5}, .rows = 6};
+  });
   expect_refusal("in order, got epoch -4", [](TrainingState& s) { s.history[0].epoch = -4; });
   expect_refusal("in order, got epoch 1 after 1", [](TrainingState& s) { s.history[1].epoch = 1; });
   expect_refusal("in order, got epoch 3", [](TrainingState& s) { s.history[1].epoch = 3; });
@@ -134,6 +141,17 @@ TEST(TrainingStateText, IsRefusedIfItsNumbersCannotBeThoseOfATraining) {
     state.iterations = step;
     test::expect_error(ExitCode::kBadData, {"steps done"}, [&] { check_training_state(state); });
   }
+}
+
+TEST(TrainingStateText, AmidAnEpochHasSteps) {
+  TrainingState state = state_after(2);
+  state.stopped = true;
+  state.amid = {.steps = 1, .cut_short = true, .sums = {}, .rows = 6};
+  std::string text = to_json_text(state);
+  EXPECT_EQ(training_state_from_json(text).amid.steps, 1);
+  text.replace(text.find("\"steps\":1"), 9, "\"steps\":0");
+  test::expect_error(ExitCode::kBadData, {"expected steps amid epoch 3, got none"},
+                     [&] { training_state_from_json(text); });
 }
 
 TEST(TrainingStateText, TakesNoOtherTypesForItsNumbers) {

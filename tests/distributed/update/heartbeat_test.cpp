@@ -31,7 +31,7 @@ TEST(Heartbeat, ShowsWhereEveryRankOfTheHostStands) {
   const std::vector<Beat> beats = heartbeat.beats();
   for (const int rank : all)
     EXPECT_EQ(beats[static_cast<std::size_t>(rank)],
-              (Beat{100 + rank, rank % 2 == 0 ? Phase::kForward : Phase::kExchange}));
+              (Beat{100 + rank, rank % 2 == 0 ? Phase::kForward : Phase::kExchange, 2}));
   ranks.barrier();
 }
 
@@ -52,7 +52,8 @@ TEST(Heartbeat, IsKeptByTheTrainer) {
     trainer.fit(data.view());
     ASSERT_EQ(look->beats.size(), 8u);
     for (std::size_t step = 0; step < 8; ++step)
-      EXPECT_EQ(look->beats[step], (Beat{static_cast<std::int64_t>(step), Phase::kOther}));
+      EXPECT_EQ(look->beats[step],
+                (Beat{static_cast<std::int64_t>(step), Phase::kOther, look->beats[step].changes}));
   }
 }
 

@@ -5,10 +5,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/keras/keras_file.hpp"
 #include "src/graph/workspace.hpp"
+#include "src/model/layers_text.hpp"
 #include "src/model/model_json.hpp"
 #include "tests/io/io_test_support.hpp"
 
@@ -45,6 +47,41 @@ TEST(KerasSequences, PredictWhatKerasPredicts) {
     EXPECT_TRUE(loaded.slots.has_value());
     EXPECT_GT(loaded.iterations, 0);
   }
+}
+
+/// A model that is saved and read again.
+Network again(const Network& model) {
+  const test::TemporaryDirectory directory;
+  save_model(directory.path() / "model.h5", model, nullptr, "");
+  return std::move(load_model(directory.path() / "model.h5").model);
+}
+
+TEST(KerasSequences, KeepADirectionThatAloneIsTrained) {
+  Json lstm = {{"name", "lstm"}, {"units", 3}, {"trainable", false}};
+  Json back = {{"name", "back"}, {"units", 3}, {"go_backwards", true}};
+  const Json config = {{"name", "both"},
+                       {"layer", {{"class_name", "LSTM"}, {"config", lstm}}},
+                       {"backward_layer", {{"class_name", "LSTM"}, {"config", back}}}};
+  const Json json = {
+      {"class_name", "Sequential"},
+      {"config",
+       {{"name", "model"},
+        {"layers",
+         {{{"class_name", "InputLayer"}, {"config", {{"batch_input_shape", {nullptr, 4, 2}}}}},
+          {{"class_name", "Bidirectional"}, {"config", config}},
+          {{"class_name", "Dense"}, {"config", {{"units", 2}}}}}}}}};
+  Network model = model_from_json(json);
+  model.initialize(3);
+  EXPECT_EQ(again(model).weights_sha256(), model.weights_sha256());
+}
+
+TEST(KerasSequences, KeepATransformersHardSigmoid) {
+  Network model =
+      model_from_layers_text("Input((4, 6)), TransformerEncoder(5, 2, activation=hard_sigmoid)");
+  model.initialize(3);
+  Floats x(24);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.25f * static_cast<float>(i % 7) - 0.5f;
+  EXPECT_EQ(predictions(again(model), x), predictions(model, x));
 }
 
 TEST(KerasSequences, AreReadAgainAsTheyWereWritten) {

@@ -132,7 +132,7 @@ TEST(PositionLayers, RefuseWhatTheyLack) {
   EXPECT_THAT(refusal_of("PositionEmbedding", {{"sequence_length", 0}}),
               HasSubstr("sequence_length: expected"));
   EXPECT_THAT(refusal_of("SinePositionEncoding", {{"max_wavelength", 0}}),
-              HasSubstr("max_wavelength: expected a positive number, got 0"));
+              HasSubstr("max_wavelength: expected a number of at least 1, got 0"));
   ordered_json both = {{"vocabulary_size", 5}, {"sequence_length", 3}, {"embedding_dim", 2}};
   EXPECT_EQ(refusal_of("TokenAndPositionEmbedding", both, {3}), "");
   EXPECT_THAT(refusal_of("TokenAndPositionEmbedding", both, {4}),

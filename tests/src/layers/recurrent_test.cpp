@@ -421,10 +421,11 @@ TEST(Recurrent, RefusesByNameWhatItLacks) {
 
 /// Keras puts the activation into the steps: a layer behind them is something else.
 TEST(Recurrent, RefusesAnActivationThatIsALayer) {
-  expect_error(
-      ExitCode::kUsage,
-      [] { model_from_layers_text("Input((3, 2)), LSTM(4, LeakyReLU(0.1)), Dense(2)"); },
-      HasSubstr("activation"));
+  for (const std::string layer :
+       {"LSTM(4, LeakyReLU(0.1))", "TransformerEncoder(4, 2, activation=LeakyReLU(0.1))"})
+    expect_error(
+        ExitCode::kUsage, [&] { model_from_layers_text("Input((3, 2)), " + layer + ", Dense(2)"); },
+        HasSubstr("activation"));
   EXPECT_TRUE(
       model_from_layers_text("Input((3, 2)), SimpleRNN(4, ReLU()), Dense(2, ReLU())").built());
 }

@@ -105,6 +105,10 @@ TEST(AttentionJson, RefusesArgumentsThatItLacks) {
       network(R"([["a", 0, 0, {"value": ["b", 0, 0], "attention_mask": ["c", 0, 0]}]])"),
       "(mha): expected a layer that is called with its inputs alone, got attention_mask=c");
   expect_refused(network(R"([["a", 0, 0, {"key": ["b", 0, 0]}]])"), "got key without value");
+  // Keras's fourth argument is a mask.
+  expect_refused(network(R"({"args": [)" + tensor("a") + ", " + tensor("b") + ", null, " +
+                         tensor("c") + R"(], "kwargs": {}})"),
+                 "got a tensor behind None");
   expect_refused(
       network(R"([["a", 0, 0, {"value": ["b", 0, 0], "return_attention_scores": true}]])"),
       "got return_attention_scores=true");
