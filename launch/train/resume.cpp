@@ -80,9 +80,11 @@ void check_story(const std::string& name, const CheckpointFile& file, const Trai
   // Neither factor exceeds 1e9.
   const std::int64_t step =
       expected.first_step + state.epoch * expected.steps_per_epoch + state.amid.steps;
-  check(state.iterations == step && state.amid.steps <= expected.steps_per_epoch,
-        ExitCode::kBadData, "[{}] expected step {} after {} epochs of {} steps and {} more, got {}",
-        name, step, state.epoch, expected.steps_per_epoch, state.amid.steps, state.iterations);
+  const std::int64_t more = state.amid.steps;
+  check(state.iterations == step && more <= expected.steps_per_epoch, ExitCode::kBadData,
+        "[{}] expected step {} after {} epochs of {} steps{}, got step {}", name, step, state.epoch,
+        expected.steps_per_epoch, more > 0 ? fmt::format(" and {} more", more) : "",
+        state.iterations);
   const auto epochs = static_cast<std::int64_t>(state.history.size());
   check(epochs == state.epoch && (epochs == 0 || state.history.front().epoch == 1),
         ExitCode::kBadData, "[{}] expected a history of the epochs 1 to {}, got {} epochs", name,

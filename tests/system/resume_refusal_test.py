@@ -188,8 +188,17 @@ class Forged(RefusalTest):
                      (setter(epoch="2"), "expected an integer for epoch"),
                      (setter(epoch=2.5), "expected an integer for epoch, got 2.5")])
 
+    def test_positions_amid_an_epoch(self):
+        def amid(**changed):
+            position = {"steps": 1, "cut_short": False, "sums": ["0x1p+0", "0x1p+0"], "rows": 8, "penalty": "0x0p+0",
+                        "seconds": "0x0p+0", **changed}
+            return lambda state: state.update(format=3, amid_epoch=position)
+        self.forges([(amid(), "and 1 more, got step 4"), (amid(sums=[]), "expected 2 sums of loss and metrics, got 0"),
+                     (amid(steps=0), "expected steps amid epoch"), (amid(cut_short=True), "cut short"),
+                     (amid(next_learning_rate="inf"), "learning rate")])
+
     def test_other_structures(self):
-        self.forges([(lambda state: state.update(format=3), "expected format 2, got 3", "newer version"),
+        self.forges([(lambda state: state.update(format=4), "expected a format up to 3, got 4", "newer version"),
                      (lambda state: '{"format": 2, "epoch": 2', "training state"),
                      (lambda state: '{"format": ' + "[" * 30000 + "]" * 30000 + "}", "levels of nesting"),
                      (lambda state: state.update(history=state["history"][::-1]), "in order"),
