@@ -171,6 +171,7 @@ TEST_F(GoneBeforeOthersLook, LeavesNobodyInAGather) {
 TEST_F(AlarmTest, ReachesPartsOfTheCommunicator) {
   const Communicator communicator = world();
   const Communicator host = communicator.on_this_host();
+  MPI_Barrier(MPI_COMM_WORLD);  // nobody is in that call any more
   expect_collective_error(observer_, ExitCode::kNumerical, {last_rank(), "broken"}, [&] {
     never_alone(communicator, [&] {
       if (last()) throw std::runtime_error("broken");
