@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "distributed/ranks/mpi_calls.hpp"
+
 namespace lockstep {
 namespace {
 
 constexpr int kTag = 0;
 /// A connection may have to be made first, which takes both sides.
 constexpr std::chrono::seconds kPatience{5};
-
-void check_mpi(int code, const char* call) {
-  check(code == MPI_SUCCESS, ExitCode::kInputOutput, "[mpi] {} failed with code {}", call, code);
-}
 
 bool finalized() {
   int flag = 0;

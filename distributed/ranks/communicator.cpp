@@ -1,33 +1,15 @@
 #include "distributed/ranks/communicator.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "distributed/ranks/alarm.hpp"
+#include "distributed/ranks/mpi_calls.hpp"
 #include "src/core/error.hpp"
 #include "src/core/memory.hpp"
 
 namespace lockstep {
 namespace {
-
-void check_mpi(int code, const char* call) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING] = "unknown error";
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  fail(ExitCode::kInputOutput, "[mpi] {} failed: {}", call, text);
-}
-
-/// MPI counts are int: longer spans travel in pieces of this many elements.
-constexpr std::size_t kLongestPiece = std::size_t{1} << 30;
-
-int message_length(std::size_t count) {
-  check(count <= kLongestPiece, ExitCode::kInputOutput,
-        "[mpi] expected at most 2^30 elements in one message, got {}", count);
-  return static_cast<int>(count);
-}
 
 template <class T, class Function>
 void in_pieces(std::span<T> values, Function function) {
@@ -36,18 +18,6 @@ void in_pieces(std::span<T> values, Function function) {
     function(values.data() + i, static_cast<int>(count));
   }
 }
-
-/// Between two looks at what is awaited: others may want this core.
-class Patience {
- public:
-  void wait() {
-    if (++rounds_ > kSpins) sched_yield();
-  }
-
- private:
-  static constexpr int kSpins = 100;
-  int rounds_ = 0;
-};
 
 /// While it waits, Open MPI lets others have the core (mpi_yield_when_idle); MPICH keeps it from
 /// the ranks that it waits for. Open MPI, in turn, ends the process if a call without waiting
@@ -310,73 +280,6 @@ Communicator Communicator::split(int color) const {
   result.adopt(part);
   result.alarm_ = alarm_;
   return result;
-}
-
-Messages::~Messages() {
-  if (std::uncaught_exceptions() == exceptions_ && !communicator_->alarm_raised()) {
-    MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
-    return;
-  }
-  // Nothing must arrive in memory that is about to go. What this rank sends is read by then, or
-  // never will be.
-  for (std::size_t i = 0; i < requests_.size(); ++i)
-    if (receives_[i] && requests_[i] != MPI_REQUEST_NULL) {
-      MPI_Cancel(&requests_[i]);
-      MPI_Request_free(&requests_[i]);
-    }
-}
-
-Messages::Messages(Messages&& other) noexcept
-    : communicator_(other.communicator_),
-      requests_(std::exchange(other.requests_, {})),
-      receives_(std::exchange(other.receives_, {})) {}
-
-void Messages::send(const void* values, std::size_t count, MPI_Datatype type, int to, int tag) {
-  requests_.push_back(MPI_REQUEST_NULL);
-  receives_.push_back(false);
-  check_mpi(MPI_Isend(values, message_length(count), type, to, tag, communicator_->get(),
-                      &requests_.back()),
-            "MPI_Isend");
-}
-
-void Messages::receive(void* values, std::size_t count, MPI_Datatype type, int from, int tag) {
-  requests_.push_back(MPI_REQUEST_NULL);
-  receives_.push_back(true);
-  check_mpi(MPI_Irecv(values, message_length(count), type, from, tag, communicator_->get(),
-                      &requests_.back()),
-            "MPI_Irecv");
-}
-
-void Messages::send(std::span<const float> values, int to, int tag) {
-  send(values.data(), values.size(), MPI_FLOAT, to, tag);
-}
-void Messages::send(std::span<const double> values, int to, int tag) {
-  send(values.data(), values.size(), MPI_DOUBLE, to, tag);
-}
-void Messages::receive(std::span<float> values, int from, int tag) {
-  receive(values.data(), values.size(), MPI_FLOAT, from, tag);
-}
-void Messages::receive(std::span<double> values, int from, int tag) {
-  receive(values.data(), values.size(), MPI_DOUBLE, from, tag);
-}
-
-bool Messages::done() {
-  if (requests_.empty()) return true;
-  int all = 0;
-  check_mpi(
-      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE),
-      "MPI_Testall");
-  if (all != 0) clear();
-  return all != 0;
-}
-
-void Messages::wait() {
-  for (Patience patience; !done(); patience.wait()) communicator_->look_for_alarm();
-}
-
-void Messages::clear() {
-  requests_.clear();
-  receives_.clear();
 }
 
 }  // namespace lockstep

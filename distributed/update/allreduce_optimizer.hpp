@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "distributed/ranks/messages.hpp"
 #include "distributed/update/allreduce_layout.hpp"
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/distributed_optimizer.hpp"

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/ranks/messages.hpp"
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/traffic.hpp"

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "distributed/ranks/messages.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_steps.hpp"

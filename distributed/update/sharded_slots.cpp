@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "distributed/ranks/messages.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 
 namespace lockstep {

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/ranks/messages.hpp"
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/requests.hpp"
 #include "distributed/update/sharded_step.hpp"

@@ -153,7 +153,7 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
       if (!file.exists(places.back().path))
         problems.add(fmt::format("[{}:{}]", file.name(), places.back().path),
                      fmt::format("expected the {} of layer {}, got nothing",
-                                 layer.parameters()[j].name, printable(layer.name())));
+                                 layer.parameters()[j].path(), printable(layer.name())));
     }
   }
   problems.throw_if_any(ExitCode::kBadData);
@@ -171,7 +171,7 @@ void check_shapes(const hdf5::File& file, const std::vector<Place>& places) {
       problems.add(
           fmt::format("[{}:{}]", file.name(), printable(path)),
           fmt::format("expected shape {} for {} of layer {}, got {}", to_string(parameter->shape),
-                      parameter->name, printable(layer->name()), to_string(extents)));
+                      parameter->path(), printable(layer->name()), to_string(extents)));
   }
   problems.throw_if_any(ExitCode::kBadData);
 }

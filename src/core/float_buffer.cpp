@@ -25,4 +25,12 @@ FloatBuffer::FloatBuffer(std::int64_t floats) : size_(static_cast<std::size_t>(f
   std::fill_n(memory_.get(), size_, 0.0f);
 }
 
+float* FloatBuffer::at_least(std::int64_t floats) {
+  if (static_cast<std::int64_t>(size_) < floats) {
+    *this = FloatBuffer();  // before the larger one is taken
+    *this = FloatBuffer(floats);
+  }
+  return memory_.get();
+}
+
 }  // namespace lockstep

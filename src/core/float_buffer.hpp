@@ -21,6 +21,10 @@ class FloatBuffer {
   std::span<float> span() { return {memory_.get(), size_}; }
   std::span<const float> span() const { return {memory_.get(), size_}; }
 
+  /// So many floats, or more; what it held is lost if it was smaller. For memory that a thread
+  /// keeps from call to call. Throws OutOfMemory.
+  float* at_least(std::int64_t floats);
+
   /// `floats` rounded up to whole 64-byte lines.
   static std::int64_t padded(std::int64_t floats) {
     return (floats + kAlignment - 1) / kAlignment * kAlignment;

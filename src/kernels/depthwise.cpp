@@ -23,12 +23,7 @@ using TermsOf = std::vector<std::vector<DepthwiseTerm>>;
 enum class Scratch : std::uint8_t { kSample, kKernel, kStack };
 float* scratch(Scratch purpose, std::int64_t floats) {
   thread_local std::array<FloatBuffer, 3> memory;
-  FloatBuffer& own = memory[static_cast<std::size_t>(purpose)];
-  if (static_cast<std::int64_t>(own.span().size()) < floats) {
-    own = FloatBuffer();  // before the larger one is taken
-    own = FloatBuffer(floats);
-  }
-  return own.span().data();
+  return memory[static_cast<std::size_t>(purpose)].at_least(floats);
 }
 
 /// What a tap of an output position reads along one axis; outside of the input it is padding.

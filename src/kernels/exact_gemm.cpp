@@ -26,11 +26,7 @@ const ExactGemm* find_exact_gemm(std::string_view name) {
 
 float* exact_gemm_scratch(std::int64_t floats) {
   thread_local FloatBuffer memory;
-  if (static_cast<std::int64_t>(memory.span().size()) < floats) {
-    memory = FloatBuffer();  // before the larger one is taken
-    memory = FloatBuffer(floats);
-  }
-  return memory.span().data();
+  return memory.at_least(floats);
 }
 
 }  // namespace lockstep

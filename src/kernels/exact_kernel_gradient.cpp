@@ -27,14 +27,6 @@ struct Kept {
   KernelGradientPlan plan;
   std::vector<KernelGradientPlan::Unit> units;
   FloatBuffer floats;
-
-  float* at_least(std::int64_t count) {
-    if (static_cast<std::int64_t>(floats.span().size()) < count) {
-      floats = FloatBuffer();  // before the larger one is taken
-      floats = FloatBuffer(count);
-    }
-    return floats.span().data();
-  }
 };
 
 Kept& kept() {
@@ -73,7 +65,7 @@ class BlockRun {
     const std::int64_t packed_floats =
         units_in_block_ * parts_of(shape_.output[2], pieces_) *
         static_cast<std::int64_t>(variant_.lanes * variant_.most_vectors);
-    float* const stack = memory_.at_least(levels * plan_.sums_floats() + packed_floats);
+    float* const stack = memory_.floats.at_least(levels * plan_.sums_floats() + packed_floats);
     packed_ = stack + levels * plan_.sums_floats();
     float* sums = stack;
     for (std::int64_t leaf = 0; leaf < grains; ++leaf) {

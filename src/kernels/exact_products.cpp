@@ -63,37 +63,40 @@ std::span<const unsigned char> tree_merges(std::int64_t grains) {
   return merges;
 }
 
+/// What the columns of a block of c need of b.
+struct Factors {
+  const float* b;
+  std::int64_t stride;
+};
+
+ExactProduct block_of(ConstStridedMatrix a, Factors factors, StridedMatrix c, Range rows,
+                      Range columns, bool goes_on) {
+  return {.a = a.row(rows.first),
+          .a_stride = a.stride,
+          .b = factors.b,
+          .b_stride = factors.stride,
+          .c = c.row(rows.first) + columns.first,
+          .c_stride = c.stride,
+          .m = rows.count(),
+          .n = columns.count(),
+          .k = a.columns,
+          .goes_on = goes_on};
+}
+
 }  // namespace
 
 void exact_multiply(const ExactGemm& gemm, ConstStridedMatrix a, ConstStridedMatrix b,
                     StridedMatrix c, bool goes_on) {
   for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
-    gemm.multiply({.a = a.row(rows.first),
-                   .a_stride = a.stride,
-                   .b = b.data + columns.first,
-                   .b_stride = b.stride,
-                   .c = c.row(rows.first) + columns.first,
-                   .c_stride = c.stride,
-                   .m = rows.count(),
-                   .n = columns.count(),
-                   .k = a.columns,
-                   .goes_on = goes_on});
+    gemm.multiply(block_of(a, {b.data + columns.first, b.stride}, c, rows, columns, goes_on));
   });
 }
 
 void exact_multiply_transposed_b(const ExactGemm& gemm, ConstStridedMatrix a, ConstStridedMatrix b,
                                  StridedMatrix c, bool goes_on) {
   for_blocks({0, c.rows}, {0, c.columns}, a.columns, [&](Range rows, Range columns) {
-    gemm.multiply_transposed_b({.a = a.row(rows.first),
-                                .a_stride = a.stride,
-                                .b = b.row(columns.first),
-                                .b_stride = b.stride,
-                                .c = c.row(rows.first) + columns.first,
-                                .c_stride = c.stride,
-                                .m = rows.count(),
-                                .n = columns.count(),
-                                .k = a.columns,
-                                .goes_on = goes_on});
+    gemm.multiply_transposed_b(
+        block_of(a, {b.row(columns.first), b.stride}, c, rows, columns, goes_on));
   });
 }
 

@@ -83,11 +83,7 @@ class FewChannels::SampleRun {
       margin = std::max(margin, furthest);
     }
     const std::int64_t floats = lines_ * line_ + 2 * margin;
-    if (static_cast<std::int64_t>(memory_.floats.span().size()) < floats) {
-      memory_.floats = FloatBuffer();  // before the larger one is taken
-      memory_.floats = FloatBuffer(floats);
-    }
-    transposed_ = memory_.floats.span().data() + margin;
+    transposed_ = memory_.floats.at_least(floats) + margin;
   }
 
   void run(std::int64_t sample) {

@@ -16,8 +16,7 @@ constexpr std::int64_t kWorthThreads = 1 << 20;
 /// Memory of this thread that grows when needed and is kept.
 float* attention_scratch(std::int64_t floats) {
   thread_local FloatBuffer memory;
-  if (static_cast<std::int64_t>(memory.span().size()) < floats) memory = FloatBuffer(floats);
-  return memory.span().data();
+  return memory.at_least(floats);
 }
 
 /// Some columns of rows that lie further apart.

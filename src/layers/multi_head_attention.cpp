@@ -34,18 +34,16 @@ std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, st
     Shape kernel, bias;
   };
   const std::array<Projection, 4> projections = {
-      Projection{
-          "query", "query_dense", {query, heads, options.key_dim}, {heads, options.key_dim}},
+      Projection{"query", "query_dense", {query, heads, options.key_dim}, {heads, options.key_dim}},
       Projection{"key", "key_dense", {key, heads, options.key_dim}, {heads, options.key_dim}},
       Projection{
           "value", "value_dense", {value, heads, options.value_dim}, {heads, options.value_dim}},
-      Projection{
-          "attention_output", "output_dense", {heads, options.value_dim, query}, {query}}};
+      Projection{"attention_output", "output_dense", {heads, options.value_dim, query}, {query}}};
   std::vector<Parameter> parameters;
   for (const auto& [name, store, kernel, bias] : projections)
     for (Parameter& parameter : options.projections.parameters(kernel, 1)) {
       if (parameter.name == "bias") parameter.shape = bias;
-      parameter.name = std::string(name) + "/" + parameter.name;
+      parameter.scope = name;
       parameter.store = store;
       parameters.push_back(std::move(parameter));
     }

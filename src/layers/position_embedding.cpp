@@ -112,15 +112,17 @@ nlohmann::ordered_json SinePositionEncoding::config() const {
 }
 
 void TokenAndPositionEmbedding::build(const Shape&) {
-  parameters_.push_back({.name = "token_embedding/embeddings",
+  parameters_.push_back({.name = "embeddings",
                          .shape = {tokens_, features_},
                          .initializer = options_.initializer,
                          .regularizer = {},
+                         .scope = "token_embedding",
                          .store = "token_embedding"});
-  parameters_.push_back({.name = "position_embedding/embeddings",
+  parameters_.push_back({.name = "embeddings",
                          .shape = {length_, features_},
                          .initializer = options_.initializer,
                          .regularizer = {},
+                         .scope = "position_embedding",
                          .store = "position_embedding"});
 }
 

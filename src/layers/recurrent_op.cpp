@@ -15,11 +15,7 @@ class Scratch {
  public:
   explicit Scratch(std::int64_t floats) {
     thread_local FloatBuffer memory;
-    if (static_cast<std::int64_t>(memory.span().size()) < floats) {
-      memory = FloatBuffer();  // before the larger one is taken
-      memory = FloatBuffer(floats);
-    }
-    next_ = memory.span().data();
+    next_ = memory.at_least(floats);
   }
   Matrix take(std::int64_t rows, std::int64_t columns) {
     const Matrix matrix{next_, rows, columns};

@@ -59,7 +59,7 @@ void Transformer::build(const Shape& input) {
   const auto add = [&](const std::string& part, const std::string& store,
                        std::vector<Parameter> parameters) {
     for (Parameter& parameter : parameters) {
-      parameter.name = part + "/" + parameter.name;
+      parameter.scope = parameter.scope.empty() ? part : part + "/" + parameter.scope;
       parameter.store = parameter.store.empty() ? store : store + "/" + parameter.store;
       parameters_.push_back(std::move(parameter));
     }

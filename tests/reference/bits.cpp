@@ -132,7 +132,7 @@ class Training {
       for (const auto& layer : model_.layers())
         for (const Parameter& parameter : layer->parameters())
           if (parameter.trained())
-            note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.name),
+            note(fmt::format("{} gradient of {}/{}", at, layer->name(), parameter.path()),
                  gradients_.span().subspan(static_cast<std::size_t>(parameter.offset),
                                            parameter.value.size()));
     }
@@ -164,7 +164,7 @@ class Training {
   void note_weights(const char* which) {
     for (const auto& layer : model_.layers())
       for (const Parameter& parameter : layer->parameters())
-        note(fmt::format("{} {} {}/{}", name_, which, layer->name(), parameter.name),
+        note(fmt::format("{} {} {}/{}", name_, which, layer->name(), parameter.path()),
              parameter.value);
   }
 

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "distributed/ranks/messages.hpp"
 #include "tests/support/limits.hpp"
 #include "tests/support/ranks.hpp"
 

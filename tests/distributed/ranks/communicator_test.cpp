@@ -1,4 +1,5 @@
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/ranks/messages.hpp"
 
 #include <array>
 #include <numeric>

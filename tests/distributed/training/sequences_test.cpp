@@ -1,26 +1,18 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <map>
-#include <string>
-#include <vector>
+#include <fmt/format.h>
 
 #include "distributed/training/trainer.hpp"
-#include "distributed/update/gradient_ways.hpp"
 #include "src/core/random.hpp"
 #include "src/model/layers_text.hpp"
+#include "tests/support/over_ranks.hpp"
 #include "tests/support/ranks.hpp"
-#include "tests/support/tiny_training.hpp"
 
 /// Networks that begin with token ids, over ranks.
 namespace lockstep {
 namespace {
 
-using Strategy = DistributedOptimizer::Strategy;
 constexpr std::int64_t kClasses = 3;
 constexpr std::int64_t kTokens = 6;
-constexpr std::int64_t kBatch = 24;
-constexpr std::int64_t kRows = 2 * kBatch + 13;  // a last batch of 13
+constexpr std::int64_t kRows = test::OverRanks::kRows;
 
 /// Of 40 tokens 0 is in every row, 39 in one, and 38 in none.
 constexpr std::int64_t kVocabulary = 40;
@@ -49,87 +41,32 @@ test::TinyData sentences() {
   return data;
 }
 
-struct Trained {
-  std::string weights;
-  std::vector<double> losses;  ///< of training and validation
-};
-
-Trained train(const char* layers, Communicator communicator, const TrainOptions& options) {
-  Network model = model_from_layers_text(layers);
-  model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
-  const test::TinyData data = sentences();
-  Trainer trainer(model, std::move(communicator), options);
-  Trained trained;
-  for (const EpochReport& epoch : trainer.fit(data.view()))
-    trained.losses.insert(trained.losses.end(), {epoch.loss, epoch.validation_loss.value()});
-  trained.weights = model.weights_sha256();
-  return trained;
+std::vector<GradientWay> ways_of_table(const char* layers, int host_ranks) {
+  return test::gradient_ways_of(layers, host_ranks, [](const Parameter& parameter) {
+    return parameter.name == "embeddings";
+  });
 }
 
-/// What one rank alone makes of it; computed once.
-const Trained& trained_alone(const char* layers, const TrainOptions& options) {
-  static std::map<std::pair<std::string, std::int64_t>, Trained> all;
-  const auto [found, is_new] = all.try_emplace({layers, options.grain});
-  if (is_new) found->second = train(layers, test::alone(), options);
-  return found->second;
-}
-
-GradientWay way_of_table(const char* layers, int host_ranks) {
-  const Network model = model_from_layers_text(layers);
-  const auto wanted = choose_gradient_ways(model.graph(), host_ranks, kBatch);
-  return plan_gradients(model.graph(), wanted).parameters.front().way;
-}
-
-class SequencesOverRanks : public testing::TestWithParam<Strategy> {
- protected:
-  /// Grains of which every rank has some, and so large that ranks have no rows; blocks of one, of
-  /// two, and none.
-  void expect_what_one_rank_computes(const char* layers) {
-    struct Size {
-      std::int64_t grain;
-      std::optional<std::int64_t> block_grains;
-    };
-    for (const auto& [grain, block_grains] :
-         {Size{1, 2}, Size{4, 1}, Size{16, 0}, Size{kBatch, {}}}) {
-      SCOPED_TRACE("grain " + std::to_string(grain));
-      TrainOptions options{.epochs = 2,
-                           .batch_size = kBatch,
-                           .validation_split = 0.2,
-                           .seed = 3,
-                           .grain = grain,
-                           .sync = GetParam(),
-                           .bucket_floats = 500};
-      const Trained& alone = trained_alone(layers, options);
-      options.block_grains = block_grains;
-      const Trained together = train(layers, test::world(), options);
-      EXPECT_EQ(together.weights, alone.weights);
-      EXPECT_EQ(together.losses, alone.losses);
-    }
-  }
-};
-INSTANTIATE_TEST_SUITE_P(Strategies, SequencesOverRanks,
-                         testing::Values(Strategy::kAllreduce, Strategy::kSharded),
-                         [](const auto& strategy) {
-                           return strategy.param == Strategy::kSharded ? "Sharded" : "Allreduce";
-                         });
+using SequencesOverRanks = test::OverRanks;
+INSTANTIATE_TEST_SUITE_P(Strategies, SequencesOverRanks, test::kStrategies, test::strategy_name);
 
 TEST_P(SequencesOverRanks, GiveOneRanksBitsWithAnEmbeddingByRows) {
   for (const int host_ranks : {1, 2, 3, 4, 8})
-    EXPECT_EQ(way_of_table(kFewTokens, host_ranks), GradientWay::kRows);
-  expect_what_one_rank_computes(kFewTokens);
+    EXPECT_THAT(ways_of_table(kFewTokens, host_ranks), testing::ElementsAre(GradientWay::kRows));
+  expect_what_one_rank_computes(kFewTokens, sentences());
 }
 
 TEST_P(SequencesOverRanks, GiveOneRanksBitsWithAnEmbeddingByOwners) {
   for (const int host_ranks : {2, 3, 4, 8})
-    EXPECT_EQ(way_of_table(kManyTokens, host_ranks), GradientWay::kOwner);
-  expect_what_one_rank_computes(kManyTokens);
+    EXPECT_THAT(ways_of_table(kManyTokens, host_ranks), testing::ElementsAre(GradientWay::kOwner));
+  expect_what_one_rank_computes(kManyTokens, sentences());
 }
 
 TEST_P(SequencesOverRanks, GiveOneRanksBitsWithAttention) {
-  expect_what_one_rank_computes(kAttention);
+  expect_what_one_rank_computes(kAttention, sentences());
 }
 
-TEST(SequencesOverRanks, AreRefusedBeforeTrainingForAnIdThatIsNone) {
+TEST(TokenIds, AreRefusedBeforeTrainingForAnIdThatIsNone) {
   Network model = model_from_layers_text(kFewTokens);
   model.compile("adam", "sparse_categorical_crossentropy", {});
   test::TinyData data = sentences();
@@ -144,7 +81,7 @@ TEST(SequencesOverRanks, AreRefusedBeforeTrainingForAnIdThatIsNone) {
 }
 
 /// Ids that a layer makes: only a pass sees them, and only the rank that has the row.
-TEST(SequencesOverRanks, EndTogetherForAnIdThatAPassMeets) {
+TEST(TokenIds, EndTogetherForAnIdThatAPassMeets) {
   if (test::world().size() == 1) GTEST_SKIP() << "needs two ranks";
   Network model = model_from_layers_text(
       "Input((6,)), Rescaling(1), Rescaling(2), Embedding(100, 5), Flatten(), Dense(3, softmax)");

@@ -210,7 +210,7 @@ TEST(MultiHeadAttention, MakesKerassParameters) {
   std::vector<std::string> parameters, stores;
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     const Parameter& parameter = layer->parameters()[i];
-    parameters.push_back(parameter.name + " " + to_string(parameter.shape));
+    parameters.push_back(parameter.path() + " " + to_string(parameter.shape));
     stores.push_back(layer->store_of(i));
   }
   EXPECT_EQ(parameters, (std::vector<std::string>{

@@ -78,7 +78,7 @@ class KerasCase {
       if (!layer_->parameters()[i].trained()) continue;
       ASSERT_LT(trained, json_.at("gradients").size());
       expect_near(run_->gradient(i), json_.at("gradients")[trained++],
-                  layer_->parameters()[i].name);
+                  layer_->parameters()[i].path());
     }
     EXPECT_EQ(trained, json_.at("gradients").size());
   }
@@ -88,7 +88,7 @@ class KerasCase {
     for (std::size_t i = 0; i < layer_->parameters().size(); ++i) {
       if (std::ranges::count(but, i) > 0) continue;
       const auto& value = layer_->parameters()[i].value;
-      expect_near({value.begin(), value.end()}, expected[i], layer_->parameters()[i].name + when);
+      expect_near({value.begin(), value.end()}, expected[i], layer_->parameters()[i].path() + when);
     }
   }
   /// On sum(dy * y).

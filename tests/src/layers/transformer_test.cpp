@@ -79,7 +79,7 @@ TEST(Transformer, MakesKerasHubsParameters) {
     test::LayerRun run(*layer, {{3, 6}}, 1);
     std::vector<std::string> all;
     for (std::size_t i = 0; i < layer->parameters().size(); ++i)
-      all.push_back(fmt::format("{} {} {}", layer->parameters()[i].name,
+      all.push_back(fmt::format("{} {} {}", layer->parameters()[i].path(),
                                 to_string(layer->parameters()[i].shape), layer->store_of(i)));
     return all;
   };
