@@ -9,6 +9,7 @@
 #include "src/core/keras_config.hpp"
 #include "src/core/keras_object.hpp"
 #include "src/core/printable.hpp"
+#include "src/model/model_json.hpp"
 
 namespace lockstep {
 namespace {
@@ -79,6 +80,7 @@ LayerCall read_call(const ordered_json& json) {
     // Keras 3 notes training=False for every Dropout, and never follows it when it trains.
     ordered_json arguments = json.value("kwargs", ordered_json());
     if (arguments.is_object()) arguments.erase("training");
+    call.inference = json.value(kInference, ordered_json()) == true;
     read_inputs(json.value("args", ordered_json()), call);
     read_arguments(arguments, call);
   } else {

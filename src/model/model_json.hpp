@@ -11,6 +11,8 @@ namespace lockstep {
 /// In the JSON of a graph that Lockstep wrote: the calls of each layer are listed in the order in
 /// which a pass makes them. Keras finds an order of its own, and ignores the key.
 inline constexpr const char* kInOrder = "lockstep_calls_in_order";
+/// In a call in Keras 3's form: training=False is meant, as Keras 2 follows it.
+inline constexpr const char* kInference = "lockstep_inference";
 
 /// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}},
 /// with an explicit InputLayer in front, or its "Functional" for what is no chain; Keras 2 and 3

@@ -87,7 +87,10 @@ ordered_json call_to_json(const Network& model, const Network::Call& call) {
   }
   ordered_json named = ordered_json::object();
   if (call.causal) named["use_causal_mask"] = *call.causal;
-  return {{"args", std::move(arguments)}, {"kwargs", std::move(named)}};
+  if (call.inference) named["training"] = false;
+  ordered_json node = {{"args", std::move(arguments)}, {"kwargs", std::move(named)}};
+  if (call.inference) node[kInference] = true;
+  return node;
 }
 
 /// Every call of a layer: the tensors that it is applied to, with other arguments.
@@ -95,7 +98,7 @@ ordered_json calls_to_json(const Network& model, std::size_t layer) {
   ordered_json nodes = ordered_json::array();
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer || call.inputs.empty()) continue;
-    if (model.layers()[layer]->takes_causal_mask() && !call.inference) {
+    if (model.layers()[layer]->takes_causal_mask()) {
       nodes.push_back(call_to_json(model, call));
       continue;
     }
@@ -103,7 +106,6 @@ ordered_json calls_to_json(const Network& model, std::size_t layer) {
     for (const std::size_t input : call.inputs) {
       ordered_json arguments = ordered_json::object();
       if (call.inference) arguments["training"] = false;
-      if (call.causal) arguments["use_causal_mask"] = *call.causal;
       ordered_json tensor = tensor_to_json(model, input);
       tensor.push_back(std::move(arguments));
       node.push_back(std::move(tensor));

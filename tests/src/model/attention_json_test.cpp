@@ -91,6 +91,10 @@ TEST(AttentionJson, KeepsThatACallIsInference) {
       network(R"([["a", 0, 0, {"value": ["b", 0, 0], "key": ["c", 0, 0], "training": false,
         "use_causal_mask": true}]])"));
   EXPECT_TRUE(model.calls().back().inference);
+  // In Keras 2's form Keras 3 gathers several tensors into one argument.
+  const ordered_json node = model_to_json(model)["config"]["layers"].back()["inbound_nodes"][0];
+  EXPECT_EQ(node["args"].size(), 3u);
+  EXPECT_EQ(node["kwargs"], (ordered_json{{"use_causal_mask", true}, {"training", false}}));
   const Network again = model_from_json(model_to_json(model));
   EXPECT_TRUE(again.calls().back().inference);
   EXPECT_EQ(last_call(again), (Call{{"a", "b", "c"}, true}));
