@@ -30,6 +30,16 @@ class Scratch {
   float* next_;
 };
 
+/// to = from^T, tile by tile: by whole rows, every element would wait for another line of cache.
+void transpose(ConstMatrix from, Matrix to) {
+  constexpr std::int64_t kTile = 16;
+  for (std::int64_t i = 0; i < from.rows; i += kTile)
+    for (std::int64_t j = 0; j < from.columns; j += kTile)
+      for (std::int64_t b = j; b < std::min(j + kTile, from.columns); ++b)
+        for (std::int64_t a = i; a < std::min(i + kTile, from.rows); ++a)
+          to.row(b)[a] = from.row(a)[b];
+}
+
 class RecurrentOp final : public Op {
  public:
   RecurrentOp(std::unique_ptr<const RecurrentCell> cell, const RecurrentSetting& setting)
@@ -134,8 +144,7 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
     step.factors = factors;
   }
   const Matrix transposed = scratch.take(recurrent.columns, u);
-  for (std::int64_t i = 0; i < u; ++i)
-    for (std::int64_t j = 0; j < recurrent.columns; ++j) transposed.row(j)[i] = recurrent.row(i)[j];
+  transpose(recurrent, transposed);
   step.transposed = transposed;
   std::ranges::fill(step.cell.flat(), 0.0f);
   for (std::int64_t s = setting_.steps; s-- > 0;) {
