@@ -36,29 +36,53 @@ void check_trainable(const NetworkRemarks& remarks, const std::string& source) {
         remarks.training.text());
 }
 
+Transfer transfer_of(const TrainSettings& settings) {
+  return {split_names(settings.freeze), split_names(settings.unfreeze), settings.replace_head};
+}
+
+/// The network's layers as the options want them.
+void transfer_by(const TrainSettings& settings, NetworkSource& network) {
+  const Transfer how = transfer_of(settings);
+  if (how.changes_nothing()) return;
+  TransferResult result = transfer(network.model, how, settings.training.seed);
+  network.model = std::move(result.network);
+  network.transferred = std::move(result.layers);
+}
+
+/// Trains on where the file's network stands.
+void go_on_from(const TrainSettings& settings, NetworkSource& network, LoadedModel loaded) {
+  network.start.emplace();
+  network.start->seed = settings.training.seed;
+  network.start->iterations = loaded.iterations;
+  network.start->slots = std::move(*loaded.slots);
+}
+
 NetworkSource from_file(const TrainSettings& settings) {
-  std::string fresh;
-  LoadedModel loaded =
-      load_model(settings.from, [&](Network& model, const std::string& training_config) {
-        fresh = compile_by_options(settings, parse_training_config(training_config), model);
-      });
+  std::string fresh, training_config;
+  const bool transfers = !transfer_of(settings).changes_nothing();
+  LoadedModel loaded = load_model(settings.from, [&](Network& model, const std::string& config) {
+    training_config = config;
+    if (!transfers) fresh = compile_by_options(settings, parse_training_config(config), model);
+  });
+  check_trainable(loaded.remarks, settings.from);
   NetworkSource network{std::move(loaded.model), {}, std::move(loaded.remarks.notes)};
   for (std::string& note : loaded.remarks.saving_notes) network.notes.push_back(std::move(note));
-  if (fresh.empty() && loaded.slots && loaded.has_training_config) {
-    network.start.emplace();
-    network.start->seed = settings.training.seed;
-    network.start->iterations = loaded.iterations;
-    network.start->slots = std::move(*loaded.slots);
-  } else {
-    network.model.optimizer().set_iterations(0);
+  transfer_by(settings, network);
+  if (transfers) {
+    fresh = compile_by_options(settings, parse_training_config(training_config), network.model);
     if (fresh.empty() && loaded.has_optimizer_state)
-      fresh = fmt::format("a fresh {}: the optimizer's state in the file does not fit it",
+      fresh = fmt::format("a fresh {} for the layers that are trained now",
                           network.model.optimizer().class_name());
+  } else if (fresh.empty() && loaded.slots && loaded.has_training_config) {
+    go_on_from(settings, network, std::move(loaded));
+  } else if (fresh.empty() && loaded.has_optimizer_state) {
+    fresh = fmt::format("a fresh {}: the optimizer's state in the file does not fit it",
+                        network.model.optimizer().class_name());
   }
+  if (!network.start) network.model.optimizer().set_iterations(0);
   if (!fresh.empty()) network.notes.push_back(fresh);
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.from), note);
-  check_trainable(loaded.remarks, settings.from);
   return network;
 }
 
@@ -70,6 +94,7 @@ NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) 
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.model), note);
   check_trainable(read.remarks, settings.model);
+  transfer_by(settings, network);
   compile_by_options(settings, Json(), network.model);
   return network;
 }

@@ -7,6 +7,7 @@
 #include "distributed/training/training_state.hpp"
 #include "launch/train/train_settings.hpp"
 #include "src/model/network.hpp"
+#include "src/model/transfer.hpp"
 
 namespace lockstep {
 
@@ -15,10 +16,12 @@ struct NetworkSource {
   Network model;
   std::optional<TrainingState> start;
   std::vector<std::string> notes = {};  ///< what the user should know of it: one line each
+  std::vector<TransferredLayer> transferred = {};  ///< if its layers were changed
 };
 
-/// From --model or --layers, with --weights, or --from; `row_shape` is the data's, for a network
-/// that does not say its input shape. Throws Error: 64, 65, 66, 77.
+/// From --model or --layers, with --weights, or --from, with layers frozen or replaced as wanted;
+/// `row_shape` is the data's, for a network that does not say its input shape. Throws Error: 64,
+/// 65, 66, 77.
 NetworkSource make_network(const TrainSettings& settings, const Shape& row_shape);
 
 }  // namespace lockstep

@@ -314,6 +314,21 @@ void warn_about_machine(const Communicator& world, const TrainSettings& settings
   warn_about_shared_cores(world, static_cast<int>(settings.threads));
 }
 
+/// What has become of the layers of a network that was changed.
+std::string describe_transfer(const std::vector<TransferredLayer>& layers) {
+  std::string text = fmt::format("{:<44} {:>12}  {}\n", "Layer (type)", "Param #", "weights");
+  for (const TransferredLayer& layer : layers) {
+    std::string fate = "left behind";
+    if (layer.from != TransferredLayer::Weights::kLeftBehind)
+      fate = fmt::format("{}, {}", layer.from == TransferredLayer::Weights::kNew ? "new" : "kept",
+                         layer.frozen ? "frozen" : "trained");
+    text += fmt::format("{:<44} {:>12}  {}\n",
+                        fmt::format("{} ({})", printable(layer.name), layer.class_name),
+                        layer.weights, fate);
+  }
+  return text;
+}
+
 }  // namespace
 
 ExitCode run_train(const CommandContext& context) {
@@ -328,6 +343,8 @@ ExitCode run_train(const CommandContext& context) {
   warn_about_machine(world, plan.settings);
   for (const std::string& note : plan.network.notes)
     if (world.is_root()) print_error("note: " + note);
+  if (world.is_root() && plan.settings.verbose > 0 && !plan.network.transferred.empty())
+    print_now(describe_transfer(plan.network.transferred));
   follow(world, advice_on(facts_of(plan.network.model)));
   if (plan.settings.summary && world.is_root()) print_now(summary(plan.network.model));
   if (plan.settings.dry_run) {

@@ -76,6 +76,15 @@ void add_network(List& list) {
             "loss and metrics that it was compiled with");
   list.text("weights", Use::kInput, &S::weights, "FILE",
             "first weights for --model or --layers, as Keras's save_weights() writes them");
+  list.text(
+      "freeze", Use::kResult, &S::freeze, "LAYERS",
+      "names of layers that are not trained, with commas: \"conv*,block?_*\" (* any letters, ? "
+      "one); their weights stay, batch normalization computes as in inference");
+  list.text("unfreeze", Use::kResult, &S::unfreeze, "LAYERS",
+            "of those, or of layers that were frozen in the file, which are trained after all");
+  list.text("replace-head", Use::kResult, &S::replace_head, "TEXT",
+            "layers as in --layers, in the place of the last one with weights and all behind it: "
+            "\"Dense(5, softmax)\"");
   list.text("loss", Use::kResult, &S::loss, "NAME",
             "Keras's name of the loss, with settings if need be: \"huber(delta=2)\", "
             "\"sparse_categorical_crossentropy(from_logits=True)\" [default: "

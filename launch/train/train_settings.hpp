@@ -33,6 +33,8 @@ struct TrainSettings {
   std::string layers;
   std::string from;
   std::string weights;
+  std::string freeze, unfreeze;  ///< names of layers, with commas
+  std::string replace_head;
   std::optional<std::string> optimizer;
   /// By Keras's keys: {"beta_1": 0.8}; so for the schedule.
   nlohmann::ordered_json optimizer_settings = nlohmann::ordered_json::object();

@@ -157,7 +157,7 @@ LayerSource to_source(const PythonCall& call) {
 
 }  // namespace
 
-Network model_from_layers_text(const std::string& text) {
+std::vector<LayerSource> layers_from_text(const std::string& text) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   std::vector<LayerSource> sources;
   for (const PythonCall& call : parse_python_calls(text)) {
@@ -171,7 +171,12 @@ Network model_from_layers_text(const std::string& text) {
   }
   check(sources.size() <= kMaxLayers, ExitCode::kUsage,
         "[layers] expected at most {} layers, got {}", kMaxLayers, sources.size());
-  return network_from_plan(plan_chain("sequential", std::move(sources)), ExitCode::kUsage);
+  return sources;
+}
+
+Network model_from_layers_text(const std::string& text) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  return network_from_plan(plan_chain("sequential", layers_from_text(text)), ExitCode::kUsage);
 }
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "src/model/network.hpp"
+#include "src/model/network_plan.hpp"
 #include "src/model/network_remarks.hpp"
 
 namespace lockstep {
@@ -39,6 +40,9 @@ Network model_from_json(const nlohmann::ordered_json& json, const std::string& k
                         NetworkRemarks& remarks);
 Network model_from_json_text(const std::string& text, const std::string& keras_version,
                              NetworkRemarks& remarks);
+
+/// What such JSON asks for, before anything is made of it. Throws Error (65).
+NetworkPlan plan_from_json(const nlohmann::ordered_json& json);
 
 /// {"loss", "metrics", "weighted_metrics", "loss_weights", "optimizer_config"}, as Keras 2 writes
 /// it. The model must be compiled.

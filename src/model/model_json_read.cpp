@@ -20,12 +20,17 @@ KerasMajor find_keras(const ordered_json& json, std::string version) {
   return version.starts_with('1') || version.starts_with('2') ? KerasMajor::k2 : KerasMajor::k3;
 }
 
+NetworkPlan read_plan(const ordered_json& json, const std::string& keras_version,
+                      Problems& problems, NetworkRemarks* remarks) {
+  check_nesting(json, kWhat);
+  ReadModel read = read_model_blueprint(json, find_keras(json, keras_version), problems);
+  return plan_network(std::move(read), problems, remarks);
+}
+
 Network read_model(const ordered_json& json, const std::string& keras_version,
                    NetworkRemarks* remarks) {
-  check_nesting(json, kWhat);
   Problems problems;
-  ReadModel read = read_model_blueprint(json, find_keras(json, keras_version), problems);
-  NetworkPlan plan = plan_network(std::move(read), problems, remarks);
+  NetworkPlan plan = read_plan(json, keras_version, problems, remarks);
   std::optional<Network> model;
   try {
     if (!plan.layers.empty())
@@ -39,6 +44,13 @@ Network read_model(const ordered_json& json, const std::string& keras_version,
 }
 
 }  // namespace
+
+NetworkPlan plan_from_json(const ordered_json& json) {
+  Problems problems;
+  NetworkPlan plan = read_plan(json, "", problems, nullptr);
+  problems.throw_if_any(ExitCode::kBadData);
+  return plan;
+}
 
 Network model_from_json(const ordered_json& json) {
   const FloatingPointEnvironment environment(Denormals::kKeep);

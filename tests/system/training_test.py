@@ -77,6 +77,48 @@ class Repetition(SystemTest):
         self.assertEqual(len(history(self.dir / "run")), 1)
 
 
+class Transfer(SystemTest):
+    LAYERS = "Dense(8, relu, name=base), BatchNormalization(name=norm), Dense(3, softmax, name=head)"
+
+    def weights(self, model, layer):
+        with h5py.File(model) as file:
+            found = []
+            file[f"model_weights/{layer}"].visititems(lambda _, item: found.append(item[()]) if
+                                                      isinstance(item, h5py.Dataset) else None)
+        return found
+
+    def test_trains_the_new_head_alone_and_then_all(self):
+        write_clusters(self.dir / "d.h5")
+        base = self.train(1, "d.h5", "--epochs", "2", layers=self.LAYERS, run_dir="base") / "final.h5"
+        hashes = set()
+        for ranks in (1, 3):
+            run = self.done(ranks, "train", "--data", "d.h5", "--from", base, "--freeze", "base,n?rm",
+                            "--replace-head", "Dense(4, relu), Dense(3, softmax)", "--epochs", "2", "--seed", "5",
+                            "--run-dir", f"head{ranks}")
+            self.assertRegex(run.stdout, r"base \(Dense\) +\d+  kept, frozen")
+            self.assertRegex(run.stdout, r"dense_1 \(Dense\) +15  new, trained")
+            self.assertRegex(run.stdout, r"head \(Dense\) +27  left behind")
+            hashes.add(self.sha256(self.dir / f"head{ranks}" / "final.h5"))
+        self.assertEqual(len(hashes), 1)
+        head = self.dir / "head1" / "final.h5"
+        for layer in ("base", "norm"):  # moving statistics, too
+            for before, after in zip(self.weights(base, layer), self.weights(head, layer)):
+                np.testing.assert_array_equal(before, after)
+
+        self.done(1, "train", "--data", "d.h5", "--from", head, "--unfreeze", "*", "--learning-rate", "0.0001",
+                  "--epochs", "1", "--run-dir", "all")
+        tuned = self.dir / "all" / "final.h5"
+        self.assertFalse(np.array_equal(self.weights(head, "base")[0], self.weights(tuned, "base")[0]))
+
+    def test_refuses_what_does_not_fit(self):
+        write_clusters(self.dir / "d.h5")
+        base = self.train(1, "d.h5", "--epochs", "1", layers=self.LAYERS, run_dir="base") / "final.h5"
+        for options, words in ((("--freeze", "conv*"), ["expected the name of a layer", "base", "'conv*'"]),
+                               (("--replace-head", "Dens(3)"), ["[layers] column 1", "Dens"])):
+            self.refused(64, words, "train", "--data", "d.h5", "--from", base, *options, "--run-dir", "r")
+        self.assertFalse((self.dir / "r").exists())
+
+
 class NumberTypes(SystemTest):
     # Whole numbers below 128, which all of them hold.
     TYPES = [order + kind for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
