@@ -209,7 +209,7 @@ void train(const Options& options, const Communicator& world) {
   // Rates that fade leave a generator that no longer swings with its judge.
   const nlohmann::ordered_json rate = {
       {"class_name", "ExponentialDecay"},
-      {"config", {{"initial_learning_rate", 3e-4}, {"decay_steps", 5000}, {"decay_rate", 0.5}}}};
+      {"config", {{"initial_learning_rate", 5e-4}, {"decay_steps", 4500}, {"decay_rate", 0.5}}}};
   const nlohmann::ordered_json adam = {{"class_name", "Adam"},
                                        {"config", {{"learning_rate", rate}, {"beta_1", 0.5}}}};
   Objective judge = gan.network.objective(gan.both, gan.discriminator, adam, loss, none);
