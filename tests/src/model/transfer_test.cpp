@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "src/layers/concatenate.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
 #include "src/model/network_builder.hpp"
 #include "tests/src/model/expect_error.hpp"
 
@@ -71,6 +73,18 @@ TEST(Transfer, FreezesWhatALayerWraps) {
   for (const Parameter& parameter : layer_of(again, "bidirectional").parameters())
     EXPECT_TRUE(parameter.trained());
   expect_the_same_weights(layer_of(from, "bidirectional"), layer_of(again, "bidirectional"));
+}
+
+TEST(Transfer, UnfreezesWhatALayerWraps) {
+  nlohmann::ordered_json json = model_to_json(trained("Bidirectional(LSTM(2)), Dense(1)", {3, 2}));
+  for (nlohmann::ordered_json& layer : json["config"]["layers"])
+    if (layer["class_name"] == "Bidirectional")
+      layer["config"]["layer"]["config"]["trainable"] = false;
+  const Network from = model_from_json(json);
+  ASSERT_FALSE(layer_of(from, "bidirectional").parameters()[0].trained());
+  const Network to = transfer(from, {{}, {"bidirectional"}, ""}, 0).network;
+  for (const Parameter& parameter : layer_of(to, "bidirectional").parameters())
+    EXPECT_TRUE(parameter.trained());
 }
 
 TEST(Transfer, PutsOnAHeadInThePlaceOfTheLastLayerWithWeights) {
