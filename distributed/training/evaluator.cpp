@@ -69,8 +69,7 @@ Evaluation evaluate_blocks(const Network& model, const Communicator& communicato
   evaluation.rows = data.rows();
   evaluation.loss = (positions > 0 ? totals[0] / positions : 0) + model.regularization_penalty();
   for (std::size_t i = 0; i < model.metrics().size(); ++i)
-    evaluation.metrics.emplace_back(model.metrics()[i]->name(),
-                                    mean_of(totals[i + 1], counted));
+    evaluation.metrics.emplace_back(model.metrics()[i]->name(), mean_of(totals[i + 1], counted));
   return evaluation;
 }
 

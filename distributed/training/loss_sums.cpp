@@ -36,8 +36,7 @@ double counted_positions(const Objective& objective, std::span<const double> sum
                              : static_cast<double>(rows * objective.output_positions());
 }
 
-double whole_loss_sum(const Objective& objective, std::span<const double> sums,
-                      std::int64_t rows) {
+double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows) {
   if (!objective.mask_op()) return sums[0];
   return mean_of(sums[0], sums.back()) * static_cast<double>(rows * objective.output_positions());
 }
@@ -46,8 +45,7 @@ double mean_of(double sum, double number) {
   return number > 0 ? sum / number : 0;
 }
 
-std::span<const float> mask_of(const Objective& objective, const Workspace& workspace,
-                               Range rows) {
+std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows) {
   if (!objective.mask_op()) return {};
   return workspace.matrix(workspace.op(*objective.mask_op()).y, rows).flat();
 }
@@ -92,12 +90,12 @@ void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, c
     for (std::int64_t row = rows.first; row < rows.last; row += subtrees.grain) {
       const std::int64_t in_block = (row - block.rows.first) * positions;
       const std::int64_t count = std::min(subtrees.grain, rows.last - row) * positions;
-      loss_sums_of(*objective_, outputs.rows_from(in_block, count),
-                   targets.slice(row * positions, count),
-                   mask.empty() ? mask
-                                : mask.subspan(static_cast<std::size_t>(in_block),
-                                               static_cast<std::size_t>(count)),
-                   gradient.rows_from(in_block, count), scale, tree_.leaf());
+      loss_sums_of(
+          *objective_, outputs.rows_from(in_block, count), targets.slice(row * positions, count),
+          mask.empty()
+              ? mask
+              : mask.subspan(static_cast<std::size_t>(in_block), static_cast<std::size_t>(count)),
+          gradient.rows_from(in_block, count), scale, tree_.leaf());
       tree_.push();
     }
     if (block.piece + 1 == block.pieces)

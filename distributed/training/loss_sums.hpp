@@ -27,8 +27,9 @@ double mean_of(double sum, double number);
 std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows);
 
 /// Of one block of rows. outputs: (rows * positions, K), logits if the loss is fused. Unless it is
-/// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`; 0 where
-/// `mask` (rows * positions, or empty) is 0. Positions that count are taken as they stand together.
+/// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`; 0
+/// where `mask` (rows * positions, or empty) is 0. Positions that count are taken as they stand
+/// together.
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
                   std::span<const float> mask, Matrix gradient, float scale,
                   std::span<double> sums);

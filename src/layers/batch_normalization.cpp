@@ -163,8 +163,7 @@ void BatchNormalizationOp::backward(const Pass& pass, const OpValues& values) co
     }
     for (std::int64_t i = 0; i < columns.count; ++i) {
       const auto channel = static_cast<std::size_t>(first + i);
-      const double share =
-          static_cast<double>(scale[channel]) / count(pass, values.forward_sums());
+      const double share = static_cast<double>(scale[channel]) / count(pass, values.forward_sums());
       a[i] = static_cast<float>(share * values.backward_sums()[channel]);
       b[i] = static_cast<float>(
           share * values.backward_sums()[static_cast<std::size_t>(channels_) + channel]);
@@ -172,10 +171,9 @@ void BatchNormalizationOp::backward(const Pass& pass, const OpValues& values) co
     const float none[kColumns] = {};
     for_runs(values, [&](std::int64_t position, std::int64_t number, bool counts) {
       const std::int64_t at = position * channels_ + first;
-      kernels().normalize_columns_backward(values.x().data + at, dy + at, dx.data + at,
-                                           {number, columns.count, channels_},
-                                           arrays.with_scale(scale + first), counts ? a : none,
-                                           counts ? b : none);
+      kernels().normalize_columns_backward(
+          values.x().data + at, dy + at, dx.data + at, {number, columns.count, channels_},
+          arrays.with_scale(scale + first), counts ? a : none, counts ? b : none);
     });
   });
 }
@@ -249,13 +247,13 @@ std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t>
         to_string_batched(input), mask ? to_string_batched(graph.shape(*mask)) : "");
   std::vector<std::size_t> read{inputs[0]};
   if (masked) read.push_back(*mask);
-  const std::size_t output = graph.add(
-      std::make_unique<BatchNormalizationOp>(
-          ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
-          MovingStatistics{&parameters_[moving], &parameters_[moving + 1]}, options_.epsilon,
-          options_.momentum, element_count(input) / channels_, trainable(), graph.inference(),
-          masked),
-      std::move(read), input);
+  const std::size_t output =
+      graph.add(std::make_unique<BatchNormalizationOp>(
+                    ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
+                    MovingStatistics{&parameters_[moving], &parameters_[moving + 1]},
+                    options_.epsilon, options_.momentum, element_count(input) / channels_,
+                    trainable(), graph.inference(), masked),
+                std::move(read), input);
   graph.set_mask(output, mask);
   return output;
 }

@@ -84,16 +84,15 @@ void Bidirectional::build(const Shape& input) {
 std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const std::span all(parameters_);
   const bool sequences = forward_->options().return_sequences;
-  const std::size_t forward =
-      forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
-                        {.zeros_for_mask = sequences, .key = random_key()});
-  const std::size_t backward = this->backward().add_ops(
-      name(), graph, inputs[0], all.subspan(of_forward_),
-      {.go_backwards = true,
-       .in_input_order = true,
-       .second = true,
-       .zeros_for_mask = sequences,
-       .key = random_key()});
+  const std::size_t forward = forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
+                                                {.zeros_for_mask = sequences, .key = random_key()});
+  const std::size_t backward =
+      this->backward().add_ops(name(), graph, inputs[0], all.subspan(of_forward_),
+                               {.go_backwards = true,
+                                .in_input_order = true,
+                                .second = true,
+                                .zeros_for_mask = sequences,
+                                .key = random_key()});
   const auto merge = make_merge(merge_);
   merge->set_name(name());
   const std::size_t output = merge->apply(graph, std::array{forward, backward});

@@ -91,7 +91,7 @@ std::optional<std::size_t> Concatenate::mask_of(Graph& graph,
   const Shape shape = graph.shape(inputs[0]);
   const std::size_t axis = sample_axis(axis_, shape, name());
   const bool of_features = axis + 1 == shape.size();
-  if (of_features && !std::ranges::all_of(masks, has)) return {};
+  if (of_features && !std::ranges::all_of(masks, has)) return mask_of_ones(graph, inputs[0]);
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     all.push_back(masks[i] ? *masks[i] : mask_of_ones(graph, inputs[i]));

@@ -25,9 +25,9 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 
 std::string Layer::store_of(std::size_t parameter) const {
   const std::string& store = parameters_[parameter].store;
-  const auto before = std::count_if(
-      parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(parameter),
-      [&](const Parameter& other) { return other.store == store; });
+  const auto before = std::count_if(parameters_.begin(),
+                                    parameters_.begin() + static_cast<std::ptrdiff_t>(parameter),
+                                    [&](const Parameter& other) { return other.store == store; });
   return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
 }
 
@@ -38,7 +38,8 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   const auto masks = masks_of(graph, inputs);
   const bool masked = std::ranges::any_of(masks, [](const auto& mask) { return mask.has_value(); });
   check(!masked || on_mask() != OnMask::kRefuses, ExitCode::kBadData,
-        "[{}] expected an input without a mask, got one with a mask, which Keras refuses, too", name_);
+        "[{}] expected an input without a mask, got one with a mask, which Keras refuses, too",
+        name_);
   check(!masked || on_mask() != OnMask::kUses || !channels_first_, ExitCode::kBadData,
         "[{}] expected data_format channels_last behind a mask, got channels_first", name_);
   check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,

@@ -91,7 +91,8 @@ class ChoiceOp final : public Op {
   void forward(const Pass&, const OpValues& values) const override {
     for_positions(values, [&](std::int64_t at, bool counts) {
       float* const y = values.y().data + at;
-      if (!counts && values.inputs() == 2) return static_cast<void>(std::fill_n(y, features_, fill_));
+      if (!counts && values.inputs() == 2)
+        return static_cast<void>(std::fill_n(y, features_, fill_));
       std::copy_n(values.x(counts ? 0 : 1).data + at, features_, y);
     });
   }

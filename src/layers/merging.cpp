@@ -172,7 +172,8 @@ std::size_t Merging::lower_masked(Graph& graph, std::span<const std::size_t> inp
   for (const std::size_t input : inputs.subspan(1)) {
     const std::optional<std::size_t> its = graph.mask(input);
     std::size_t second = input;
-    if (its) second = multiplies ? filled(graph, *its, input, 1.0f) : chosen(graph, *its, input, value);
+    if (its)
+      second = multiplies ? filled(graph, *its, input, 1.0f) : chosen(graph, *its, input, value);
     if (mask && !multiplies) value = chosen(graph, *mask, value, second);
     if (mask && its)
       mask = any_of_masks(graph, std::array{*mask, *its}, name());

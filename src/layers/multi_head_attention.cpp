@@ -123,8 +123,8 @@ std::size_t MultiHeadAttention::lower(Graph& graph, std::span<const std::size_t>
     if (const auto mask = graph.mask(input)) of_keys.push_back(*mask);
   if (!of_keys.empty()) masks.keys = all_of_masks(graph, of_keys, name());
   take_masks(graph, inputs);
-  const std::size_t output = multi_head_attention(graph, query, key, value, options_, parameters_,
-                                                  masks, random_key());
+  const std::size_t output =
+      multi_head_attention(graph, query, key, value, options_, parameters_, masks, random_key());
   graph.set_mask(output, masks.queries);
   return output;
 }

@@ -37,8 +37,8 @@ void take_masks(Graph& graph, std::span<const std::size_t> values);
 /// Attention of several heads (Vaswani et al., 2017), applied to query, value and key; without a
 /// key to the value instead. query: (batch, T, ...), value, key: (batch, S, ...), y: (batch, T,
 /// features of query). Each head's scores are divided by sqrt(key_dim). Whether it is causal is an
-/// argument of the call: Graph::causal(). Keys are left out that are masked, or whose values are, and
-/// queries that are masked: attention_op.hpp says what comes out. y has the mask of the query.
+/// argument of the call: Graph::causal(). Keys are left out that are masked, or whose values are,
+/// and queries that are masked: attention_op.hpp says what comes out. y has the mask of the query.
 class MultiHeadAttention final : public Layer {
  public:
   explicit MultiHeadAttention(MultiHeadOptions options) : options_(std::move(options)) {}

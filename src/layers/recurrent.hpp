@@ -26,7 +26,7 @@ struct RecurrentOptions {
   double recurrent_dropout = 0;  ///< of the state that the recurrent kernel reads; the same
   bool return_sequences = false;
   bool go_backwards = false;
-  bool unroll = false;  ///< Keras's; without effect
+  bool unroll = false;                ///< Keras's; without effect
   bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
 };
 

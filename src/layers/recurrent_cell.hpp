@@ -68,8 +68,8 @@ class RecurrentCell {
 
   /// sums = x W, h U, b; state and cell become those after the step.
   virtual void forward(const RecurrentStep& step) const = 0;
-  /// Behind forward, in the record of a row whose step is masked, what later steps read of it: state
-  /// and cell are again those before the step.
+  /// Behind forward, in the record of a row whose step is masked, what later steps read of it:
+  /// state and cell are again those before the step.
   virtual void carry(const RecurrentStep& /*step*/, std::int64_t /*row*/) const {}
   /// From dh, and cell = the gradient by c: dz, in the records, and the gradients by the state and
   /// cell before, unless there is none.

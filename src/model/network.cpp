@@ -159,11 +159,12 @@ Objective Network::objective(std::size_t output_call,
         "[{}] expected an objective at one of {} calls, got number {}", name_, calls_.size(),
         output_call);
   const std::size_t output = values_[output_call];
-  check(!graph_.mask(output) || std::ranges::find(output_calls_, output_call) != output_calls_.end(),
-        ExitCode::kUsage,
-        "[{}] expected an objective at an output of the network, or one without a mask, got that of "
-        "{}, by whose mask a loss would be weighed",
-        name_, layers_[calls_[output_call].layer]->name());
+  check(
+      !graph_.mask(output) || std::ranges::find(output_calls_, output_call) != output_calls_.end(),
+      ExitCode::kUsage,
+      "[{}] expected an objective at an output of the network, or one without a mask, got that of "
+      "{}, by whose mask a loss would be weighed",
+      name_, layers_[calls_[output_call].layer]->name());
   check(!graph_.dropped(output), ExitCode::kUsage,
         "[{}] expected an objective at an output that is computed as it stands, got that of {}, "
         "which the next layer reads in another order of axes",

@@ -21,8 +21,8 @@ std::vector<float> results(const std::string& class_name, const nlohmann::ordere
                            const LayerRun::Masks& masks) {
   constexpr std::int64_t kRows = 11;
   const auto layer = layer_of(class_name, config);
-  LayerRun run(*layer, inputs, kRows, {.training = true, .writes_state = true}, block_grains,
-               false, {}, masks);
+  LayerRun run(*layer, inputs, kRows, {.training = true, .writes_state = true}, block_grains, false,
+               {}, masks);
   std::uint32_t stream = 0;
   for (Parameter& parameter : layer->parameters()) fill(parameter.value, ++stream);
   for (std::size_t i = 0; i < inputs.size(); ++i) fill(run.x(i), ++stream);

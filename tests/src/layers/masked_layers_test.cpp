@@ -46,11 +46,13 @@ std::vector<Setting> settings() {
   const auto around = [](const std::string& inner, ordered_json config) {
     return ordered_json{{"layer", {{"class_name", inner}, {"config", std::move(config)}}}};
   };
+  const ordered_json block = {
+      {"intermediate_dim", 3}, {"num_heads", 2}, {"activation", "tanh"}, {"normalize_first", true}};
   const ordered_json heads = {{"num_heads", 2}, {"key_dim", 2}};
   const ordered_json dropped = {{"num_heads", 2}, {"key_dim", 2}, {"dropout", 0.4}};
   return {
       {"SimpleRnn", "SimpleRNN", {{"units", 3}}, {{4, 2}}},
-      {"SimpleRnnOfOneStep", "SimpleRNN", sequences({}), {{1, 2}}},
+      {"SimpleRnnOfOneStep", "SimpleRNN", sequences(ordered_json::object()), {{1, 2}}},
       {"Lstm", "LSTM", {{"units", 3}}, {{4, 2}}},
       {"LstmOfTwoSteps", "LSTM", sequences({{"recurrent_dropout", 0.4}}), {{2, 1}}},
       {"LstmOfManySteps", "LSTM", sequences({{"dropout", 0.3}}), {{28, 2}}},
@@ -61,12 +63,15 @@ std::vector<Setting> settings() {
       {"GruResetBefore", "GRU", sequences({{"reset_after", false}}), {{5, 2}}},
       {"GruOfZeros", "GRU", {{"units", 2}, {"zero_output_for_mask", true}}, {{5, 2}}},
       {"BidirectionalLstm", "Bidirectional", around("LSTM", {{"units", 2}}), {{4, 2}}},
-      {"BidirectionalGru", "Bidirectional", around("GRU", sequences({})), {{4, 2}}},
+      {"BidirectionalGru",
+       "Bidirectional",
+       around("GRU", sequences(ordered_json::object())),
+       {{4, 2}}},
       {"Attention", "MultiHeadAttention", heads, {{5, 3}, {4, 2}}},
       {"AttentionWithDropout", "MultiHeadAttention", dropped, {{5, 3}, {4, 2}}},
       {"AttentionOfThree", "MultiHeadAttention", heads, {{5, 3}, {4, 2}, {4, 3}}},
-      {"Encoder", "TransformerEncoder", {{"intermediate_dim", 3}, {"num_heads", 2}}, {{5, 4}}},
-      {"Decoder", "TransformerDecoder", {{"intermediate_dim", 3}, {"num_heads", 2}}, {{5, 4}}},
+      {"Encoder", "TransformerEncoder", block, {{5, 4}}},
+      {"Decoder", "TransformerDecoder", block, {{5, 4}}},
       {"BatchNormalization", "BatchNormalization", ordered_json::object(), {{5, 2}}},
       {"Masking", "Masking", {{"mask_value", 7}}, {{5, 2}}},
       {"Multiply", "Multiply", ordered_json::object(), {{5, 2}, {5, 2}, {5, 2}}},
@@ -88,9 +93,8 @@ class MaskedLayers : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(MaskedLayers, HaveTheGradientsOfFiniteDifferences) {
   const auto layer = test::layer_of(GetParam().class_name, GetParam().config);
-  test::expect_merged_gradients_match_finite_differences(*layer, GetParam().inputs, 5,
-                                                         {.training = true}, false,
-                                                         masks_of(GetParam(), 5));
+  test::expect_merged_gradients_match_finite_differences(
+      *layer, GetParam().inputs, 5, {.training = true}, false, masks_of(GetParam(), 5));
 }
 
 TEST_P(MaskedLayers, HaveTheSameBitsInBlocks) {
