@@ -218,16 +218,16 @@ AlternatingTrainer::Means AlternatingTrainer::make_step(std::size_t number, cons
                   .first_row = own.first,
                   .batch_rows = plan->rows()};
   const double penalty = this->penalty(objective);
-  const std::int64_t positions = plan->rows() * objective.output_positions();
   const auto loss = [&](const Block& block) {
-    loss_sums_[number].add_up(optimizer, targets, block, 1.0f / static_cast<float>(positions));
+    loss_sums_[number].add_up(optimizer, targets, block, plan->rows());
   };
   optimizer.run(pass, std::cref(loss));
   const std::span<const double> sums = optimizer.finish();
 
-  Means means{sums[0] / static_cast<double>(positions) + penalty, {}};
-  for (const double sum : sums.subspan(1))
-    means.metrics.push_back(sum / static_cast<double>(positions));
+  const double counted = counted_positions(objective, sums, plan->rows());
+  Means means{mean_of(sums[0], counted) + penalty, {}};
+  for (const double sum : sums.subspan(1, objective.metrics().size()))
+    means.metrics.push_back(mean_of(sum, counted));
   check_collectively(std::isfinite(means.loss), ExitCode::kNumerical,
                      "[trainer] step {} of {}: expected a finite loss, got {}; try a smaller "
                      "learning rate, and look for extreme values in the data",

@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/training/loss_sums.hpp"
 
 namespace lockstep {
 
 void EpochMeter::begin(std::int64_t epoch, EpochTotals done) {
-  const std::size_t sums = 1 + model_->metrics().size();
+  const std::size_t sums = loss_sum_count(model_->objective());
   check(done.steps == 0 || done.sums.size() == sums, ExitCode::kBadData,
         "[training state] expected {} sums of loss and metrics amid epoch {}, got {}", sums, epoch,
         done.sums.size());
@@ -21,7 +22,8 @@ void EpochMeter::begin(std::int64_t epoch, EpochTotals done) {
 }
 
 void EpochMeter::add(std::span<const double> loss_sums, std::int64_t rows, double penalty) {
-  for (std::size_t i = 0; i < loss_sums.size(); ++i) totals_.sums[i] += loss_sums[i];
+  totals_.sums[0] += whole_loss_sum(model_->objective(), loss_sums, rows);
+  for (std::size_t i = 1; i < loss_sums.size(); ++i) totals_.sums[i] += loss_sums[i];
   totals_.steps += 1;
   totals_.rows += rows;
   totals_.penalty += penalty * static_cast<double>(rows);
@@ -31,9 +33,10 @@ void EpochMeter::add(std::span<const double> loss_sums, std::int64_t rows, doubl
 void EpochMeter::take_means() {
   const auto total_rows = static_cast<double>(totals_.rows);
   const double positions = total_rows * static_cast<double>(model_->output_positions());
+  const double counted = counted_positions(model_->objective(), totals_.sums, totals_.rows);
   report_.loss = totals_.sums[0] / positions + totals_.penalty / total_rows;
   for (std::size_t i = 0; i < report_.metrics.size(); ++i)
-    report_.metrics[i].second = totals_.sums[i + 1] / positions;
+    report_.metrics[i].second = mean_of(totals_.sums[i + 1], counted);
 }
 
 StepReport EpochMeter::step_report(std::int64_t steps, double seconds) {

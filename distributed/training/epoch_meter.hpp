@@ -14,7 +14,7 @@ namespace lockstep {
 struct EpochTotals {
   std::int64_t steps = 0;    ///< done
   bool cut_short = false;    ///< all ranks know that no step follows: one of them asked to stop
-  std::vector<double> sums;  ///< loss and metrics, over rows and positions
+  std::vector<double> sums;  ///< loss (each batch's whole_loss_sum()), metrics, and what counts
   std::int64_t rows = 0;
   double penalty = 0;  ///< of the regularisers, times each step's rows
   double seconds =

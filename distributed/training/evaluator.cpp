@@ -24,7 +24,9 @@ void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& ta
   const Targets wanted = targets.gather(data.y, rows);
   const Matrix output = model.forward(workspace, {0, count}, {}, /*until_logits=*/true)
                             .with_columns(model.output_columns());
-  loss_sums_of(model.objective(), output, wanted, {}, 1.0f, sums);
+  loss_sums_of(model.objective(), output, wanted, mask_of(model.objective(), workspace, {0, count}),
+               {}, 1.0f, sums);
+  sums[0] = whole_loss_sum(model.objective(), sums, count);
 }
 
 /// The part of `blocks` that this rank works on.
@@ -62,12 +64,12 @@ Evaluation evaluate_blocks(const Network& model, const Communicator& communicato
   }
 
   const auto positions = static_cast<double>(data.rows() * model.output_positions());
+  const double counted = counted_positions(model.objective(), totals, data.rows());
   Evaluation evaluation;
   evaluation.rows = data.rows();
   evaluation.loss = (positions > 0 ? totals[0] / positions : 0) + model.regularization_penalty();
   for (std::size_t i = 0; i < model.metrics().size(); ++i)
-    evaluation.metrics.emplace_back(model.metrics()[i]->name(),
-                                    positions > 0 ? totals[i + 1] / positions : 0);
+    evaluation.metrics.emplace_back(model.metrics()[i]->name(), mean_of(totals[i + 1], counted));
   return evaluation;
 }
 

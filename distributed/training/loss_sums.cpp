@@ -4,26 +4,84 @@
 
 namespace lockstep {
 
+namespace {
+
+/// f(first position, number) of those that count and stand together.
+template <class F>
+void for_counted(std::span<const float> mask, const F& f) {
+  for (std::size_t first = 0, end = 0; first < mask.size(); first = end) {
+    while (end < mask.size() && mask[end] == mask[first]) ++end;
+    if (mask[first] != 0)
+      f(static_cast<std::int64_t>(first), static_cast<std::int64_t>(end - first));
+  }
+}
+
+/// 1 over the number of positions that count in the batch.
+float scale_of(const Objective& objective, const Workspace& workspace, std::int64_t batch_rows) {
+  if (!objective.mask_op())
+    return 1.0f / static_cast<float>(batch_rows * objective.output_positions());
+  const double counted = workspace.op(*objective.mask_op()).forward_sums[0];
+  return counted > 0 ? 1.0f / static_cast<float>(counted) : 0.0f;
+}
+
+}  // namespace
+
 std::size_t loss_sum_count(const Objective& objective) {
-  return 1 + objective.metrics().size();
+  return 1 + objective.metrics().size() + (objective.mask_op() ? 1 : 0);
+}
+
+double counted_positions(const Objective& objective, std::span<const double> sums,
+                         std::int64_t rows) {
+  return objective.mask_op() ? sums.back()
+                             : static_cast<double>(rows * objective.output_positions());
+}
+
+double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows) {
+  if (!objective.mask_op()) return sums[0];
+  return mean_of(sums[0], sums.back()) * static_cast<double>(rows * objective.output_positions());
+}
+
+double mean_of(double sum, double number) {
+  return number > 0 ? sum / number : 0;
+}
+
+std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows) {
+  if (!objective.mask_op()) return {};
+  return workspace.matrix(workspace.op(*objective.mask_op()).y, rows).flat();
 }
 
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
-                  Matrix gradient, float scale, std::span<double> sums) {
-  sums[0] = objective.loss().compute(outputs, targets, gradient, scale, objective.loss_is_fused());
-  for (std::size_t i = 0; i < objective.metrics().size(); ++i)
-    sums[i + 1] = objective.metrics()[i]->sum(outputs, targets);
+                  std::span<const float> mask, Matrix gradient, float scale,
+                  std::span<double> sums) {
+  const std::size_t metrics = objective.metrics().size();
+  std::ranges::fill(sums, 0.0);
+  const auto add = [&](std::int64_t first, std::int64_t number) {
+    const Matrix some = outputs.rows_from(first, number);
+    const Targets wanted = targets.slice(first, number);
+    sums[0] += objective.loss().compute(some, wanted, gradient.rows_from(first, number), scale,
+                                        objective.loss_is_fused());
+    for (std::size_t i = 0; i < metrics; ++i)
+      sums[i + 1] += objective.metrics()[i]->sum(some, wanted);
+  };
+  if (!objective.mask_op()) return add(0, outputs.rows);
+  if (!gradient.empty()) std::ranges::fill(gradient.flat(), 0.0f);
+  for_counted(mask, [&](std::int64_t first, std::int64_t number) {
+    add(first, number);
+    sums.back() += static_cast<double>(number);
+  });
 }
 
 void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, const Block& block,
-                      float scale) {
+                      std::int64_t batch_rows) {
   const std::int64_t positions = objective_->output_positions();
   const std::int64_t columns = objective_->output_columns();
   const Workspace& workspace = optimizer.workspace();
+  const float scale = scale_of(*objective_, workspace, batch_rows);
   const Range of_block{workspace.first_row() + block.rows.first,
                        workspace.first_row() + block.rows.last};
   const Matrix outputs = workspace.output(of_block).with_columns(columns);
   const Matrix gradient = workspace.output_gradient(of_block).with_columns(columns);
+  const std::span<const float> mask = mask_of(*objective_, workspace, of_block);
   const Subtrees subtrees = optimizer.subtrees();
   for (std::size_t i = 0; i < block.subtrees; ++i) {
     const std::size_t subtree = block.first_subtree + i;
@@ -32,9 +90,12 @@ void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, c
     for (std::int64_t row = rows.first; row < rows.last; row += subtrees.grain) {
       const std::int64_t in_block = (row - block.rows.first) * positions;
       const std::int64_t count = std::min(subtrees.grain, rows.last - row) * positions;
-      loss_sums_of(*objective_, outputs.rows_from(in_block, count),
-                   targets.slice(row * positions, count), gradient.rows_from(in_block, count),
-                   scale, tree_.leaf());
+      loss_sums_of(
+          *objective_, outputs.rows_from(in_block, count), targets.slice(row * positions, count),
+          mask.empty()
+              ? mask
+              : mask.subspan(static_cast<std::size_t>(in_block), static_cast<std::size_t>(count)),
+          gradient.rows_from(in_block, count), scale, tree_.leaf());
       tree_.push();
     }
     if (block.piece + 1 == block.pieces)

@@ -9,13 +9,30 @@
 namespace lockstep {
 
 /// Loss and metrics are sums over rows until they are divided once: whoever adds up which rows, the
-/// result is the same. `sums[0]` is the loss, the metrics follow: loss_sum_count() doubles.
+/// result is the same. `sums[0]` is the loss, the metrics follow, and behind a mask the number of
+/// positions that count: loss_sum_count() doubles.
 std::size_t loss_sum_count(const Objective& objective);
+/// What such sums of so many rows are divided by: as Keras, by the positions that count. 0 if none
+/// does; then means are 0.
+double counted_positions(const Objective& objective, std::span<const double> sums,
+                         std::int64_t rows);
+/// The sum of losses as if all positions of the rows had the mean of those that count: a batch
+/// counts by its rows for an epoch's loss, as in Keras.
+double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows);
+/// sum / number, or 0 of none.
+double mean_of(double sum, double number);
+
+/// The output's mask of these rows, a block or all, behind forward: (rows * positions); empty if it
+/// has none.
+std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows);
 
 /// Of one block of rows. outputs: (rows * positions, K), logits if the loss is fused. Unless it is
-/// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`.
+/// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`; 0
+/// where `mask` (rows * positions, or empty) is 0. Positions that count are taken as they stand
+/// together.
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
-                  Matrix gradient, float scale, std::span<double> sums);
+                  std::span<const float> mask, Matrix gradient, float scale,
+                  std::span<double> sums);
 
 /// Of a rank's rows: grain by grain, added by the tree.
 class LossSums {
@@ -23,10 +40,10 @@ class LossSums {
   explicit LossSums(const Objective& objective)
       : objective_(&objective), tree_(loss_sum_count(objective)) {}
 
-  /// Of a block of the optimizer's rows; fills in the gradient by the outputs, times `scale`.
-  /// `targets`: of all rows of the rank.
+  /// Of a block of the optimizer's rows; fills in the gradient of the mean over the batch of
+  /// `batch_rows` by the outputs. `targets`: of all rows of the rank.
   void add_up(DistributedOptimizer& optimizer, const Targets& targets, const Block& block,
-              float scale);
+              std::int64_t batch_rows);
 
  private:
   const Objective* objective_;

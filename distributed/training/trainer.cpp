@@ -118,10 +118,8 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   // Forward, then losses and metrics (sums over rows, from the outputs before the update), then
   // backward; finish() returns when the gradients of the whole batch are known and every replica
   // has made the same update. The sums of losses and metrics travel with them.
-  const std::int64_t positions = plan.rows() * model_.output_positions();
   const auto loss = [&](const Block& block) {
-    loss_sums_->add_up(*distributed_optimizer_, targets, block,
-                       1.0f / static_cast<float>(positions));
+    loss_sums_->add_up(*distributed_optimizer_, targets, block, plan.rows());
   };
   distributed_optimizer_->request(requests_);
   distributed_optimizer_->run(pass, std::cref(loss));  // which allocates nothing
@@ -132,7 +130,8 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   profile_.count_step();
   meter_.add(sums, plan.rows(), penalty);
   if ((distributed_optimizer_->requests() & kStopRequest) != 0) meter_.cut_short();
-  const double mean_loss = sums[0] / static_cast<double>(positions);
+  const double mean_loss =
+      mean_of(sums[0], counted_positions(model_.objective(), sums, plan.rows()));
   check_collectively(std::isfinite(mean_loss), ExitCode::kNumerical,
                      "[trainer] step {} (epoch {}): expected a finite loss, got {}; try a smaller "
                      "learning rate, and look for extreme values in the data",

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/training/loss_sums.hpp"
 #include "launch/cli/screen.hpp"
 #include "src/core/printable.hpp"
 #include "src/model/model_json.hpp"
@@ -118,7 +119,7 @@ TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& exp
   check(loaded.slots.has_value() && loaded.slots->size() == slots, ExitCode::kBadData,
         "[{}] expected the state of optimizer {} ({} slots), got {}", name,
         model.optimizer().class_name(), slots, loaded.slots ? loaded.slots->size() : 0);
-  const std::size_t sums = state.amid.steps > 0 ? 1 + model.metrics().size() : 0;
+  const std::size_t sums = state.amid.steps > 0 ? loss_sum_count(model.objective()) : 0;
   check(state.amid.sums.size() == sums, ExitCode::kBadData,
         "[{}] expected {} sums of loss and metrics, got {}", name, sums, state.amid.sums.size());
   check_finite(name, loaded, *loaded.slots);

@@ -20,6 +20,7 @@ std::vector<bool> Aim::runs(const Graph& graph) const {
   if (is_whole()) return runs;
   std::vector<bool> leads(graph.values(), false);
   leads[graph.storage(*output_)] = true;
+  if (const auto mask = graph.mask(*output_)) leads[graph.storage(*mask)] = true;
   for (std::size_t op = graph.ops(); op-- > 0;) {
     const Graph::Step& step = graph.steps()[op];
     runs[op] = leads[step.output];
@@ -43,7 +44,7 @@ std::vector<bool> Aim::needs_gradient(const Graph& graph) const {
     const Graph::Step& step = graph.steps()[op];
     const auto trained = [this](const Parameter* parameter) { return trains(*parameter); };
     needs[step.output] =
-        run[op] &&
+        run[op] && step.op->needs().passes_gradient &&
         (std::ranges::any_of(step.op->parameters(), trained) ||
          std::ranges::any_of(step.inputs, [&](std::size_t v) { return needs[graph.storage(v)]; }));
   }

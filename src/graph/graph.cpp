@@ -17,6 +17,15 @@ std::size_t Graph::add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, 
   return values_.size() - 1;
 }
 
+std::size_t Graph::add_behind(std::size_t value, std::unique_ptr<Op> op, Shape output) {
+  values_.push_back({std::move(output), values_.size()});
+  const std::size_t made = storage(value);
+  const auto maker = std::ranges::find(steps_, made, &Step::output);
+  steps_.insert(maker == steps_.end() ? steps_.begin() : maker + 1,
+                {std::move(op), {value}, values_.size() - 1, inference_});
+  return values_.size() - 1;
+}
+
 std::size_t Graph::reshape(std::size_t value, Shape shape) {
   values_.push_back({std::move(shape), storage(value)});
   return values_.size() - 1;
@@ -30,7 +39,10 @@ void Graph::finish(std::vector<std::size_t> outputs) {
 
 void Graph::drop_unread_ops() {
   std::vector<bool> read(values_.size(), false);
-  for (const std::size_t output : outputs_) read[storage(output)] = true;
+  for (const std::size_t output : outputs_) {
+    read[storage(output)] = true;
+    if (const auto mask = this->mask(output)) read[storage(*mask)] = true;
+  }
   for (std::size_t i = steps_.size(); i-- > 0;) {
     const std::size_t dropped = steps_[i].output;
     if (read[dropped]) {

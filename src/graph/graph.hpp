@@ -21,8 +21,8 @@ class Graph {
   struct Value {
     Shape shape;
     std::size_t storage;
-    std::string mask = {};  ///< the layer whose mask Keras attaches to it; empty: none
-    bool dropped = false;   ///< nothing reads it, and nothing computes it
+    std::optional<std::size_t> mask = {};  ///< Keras's, a value: see src/layers/mask_op.hpp
+    bool dropped = false;                  ///< nothing reads it, and nothing computes it
   };
   struct Step {
     std::unique_ptr<Op> op;
@@ -43,16 +43,18 @@ class Graph {
   std::size_t add(std::unique_ptr<Op> op, std::vector<std::size_t> inputs, Shape output);
   /// The value under another shape of as many elements: nothing is computed or copied.
   std::size_t reshape(std::size_t value, Shape shape);
-  void set_mask(std::size_t value, std::string layer) { values_[value].mask = std::move(layer); }
-  /// The graph ends in these values: ops that lead to none of them are dropped. A scaling that
-  /// alone reads the input is left to whoever fills the input in: input_scaling().
+  /// Adds an op right behind the one that computes `value`, which it reads.
+  std::size_t add_behind(std::size_t value, std::unique_ptr<Op> op, Shape output);
+  void set_mask(std::size_t value, std::optional<std::size_t> mask) { values_[value].mask = mask; }
+  /// The graph ends in these values and their masks: ops that lead to none are dropped. A scaling
+  /// that alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
 
   // --- What there is ---
 
   const Shape& shape(std::size_t value) const { return values_[value].shape; }
   std::size_t storage(std::size_t value) const { return values_[value].storage; }
-  const std::string& mask(std::size_t value) const { return values_[value].mask; }
+  std::optional<std::size_t> mask(std::size_t value) const { return values_[value].mask; }
   bool dropped(std::size_t value) const { return values_[value].dropped; }
   std::size_t values() const { return values_.size(); }
   const std::vector<Step>& steps() const { return steps_; }

@@ -101,7 +101,7 @@ class Lives {
       std::vector<int> slots;
       std::size_t first_reader = 0;
       for (const auto& [op, input] : readers_[v]) {
-        if (op >= use_.ops || !runs_[op]) continue;
+        if (op >= use_.ops || !runs_[op] || !needs_[op].passes_gradient) continue;
         plan_.ops[op].dx[input] = make(columns);
         if (slots.empty()) first_reader = op;
         slots.push_back(plan_.ops[op].dx[input]);
@@ -141,11 +141,13 @@ class Lives {
         use(buffers.kept, time, phases_.forward(op));
       }
       if (use_.training && needs_[op].forward_sums > 0)
-        use(buffers.x[0], time, phases_.forward(op) - 1);
+        for (const int x : buffers.x) use(x, time, phases_.forward(op) - 1);
     }
     // Whoever runs the pass reads the results when it is over, or hands them to the loss.
     for (const int result : {plan_.last_value, plan_.output})
       use(result, loss_time(), phases_.loss());
+    if (const auto mask = graph_.mask(use_.aim.output(graph_)))
+      use(value(*mask), loss_time(), phases_.loss());
     use(plan_.output_gradient, loss_time(), phases_.loss());
     for (std::size_t op = use_.ops; op < ops_with_loss(graph_, use_); ++op) {
       for (const int x : plan_.ops[op].x) use(x, loss_time(), phases_.loss());

@@ -43,6 +43,14 @@ struct RowSums {
   double squares;
 };
 
+/// 0 for a key or a query that is masked, null if none is; and the weight of every key for a query
+/// that is masked or has no key left.
+struct AttentionMask {
+  const float* keys = nullptr;
+  const float* queries = nullptr;
+  float otherwise = 0;
+};
+
 /// How a row is normalized: xhat = ((x - mean) - rest) * inverse. mean + rest is a mean in double,
 /// so that one far from zero costs xhat no digits.
 struct Moments {
@@ -171,6 +179,9 @@ struct Kernels {
   /// p = exp(s - max s) / sum of them, for each query, in place; if `causal`, over keys 0 to the
   /// query's number alone, and 0 for the others, which are not read
   void (*attention_softmax)(float* s, std::int64_t keys, std::int64_t queries, bool causal);
+  /// the same over the keys that are not masked; the others' weights are 0
+  void (*attention_softmax_masked)(float* s, std::int64_t keys, std::int64_t queries, bool causal,
+                                   const AttentionMask& mask);
   /// dp = p (dp - sum of dp p), for each query
   void (*attention_softmax_backward)(const float* p, float* dp, std::int64_t keys,
                                      std::int64_t queries);

@@ -20,7 +20,7 @@ class ActivationLayer final : public Layer {
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return function_.kind; }
   OnMask on_mask() const override {
-    return class_name_ == "Softmax" ? OnMask::kUses : OnMask::kCarries;
+    return class_name_ == "Softmax" ? OnMask::kRefuses : OnMask::kCarries;
   }
 
   const ActivationFunction& function() const { return function_; }

@@ -69,6 +69,25 @@ class AttentionOp final : public Op {
   Head<T> value_head(T* sample, std::int64_t head) const {
     return {sample + head * shape_.value_dim, shape_.heads * shape_.value_dim, shape_.value_dim};
   }
+  bool masked() const { return shape_.key_mask || shape_.query_mask; }
+  AttentionMask mask_of(const OpValues& values, std::int64_t sample) const {
+    std::size_t input = 3;
+    AttentionMask mask;
+    if (shape_.key_mask) mask.keys = values.x(input++).row(sample);
+    if (shape_.query_mask) mask.queries = values.x(input).row(sample);
+    mask.otherwise = shape_.dropout > 0 ? 0.0f : 1.0f / static_cast<float>(shape_.keys);
+    return mask;
+  }
+  /// Behind those that are masked or have no key left lies nothing: ds = 0.
+  void clear_gradients(const AttentionMask& mask, float* ds) const {
+    std::int64_t first = 0;
+    while (mask.keys != nullptr && first < shape_.keys && mask.keys[first] == 0) ++first;
+    for (std::int64_t query = 0; query < shape_.queries; ++query) {
+      const bool none = first == shape_.keys || (shape_.causal && first > query);
+      if (!none && (mask.queries == nullptr || mask.queries[query] != 0)) continue;
+      for (std::int64_t key = 0; key < shape_.keys; ++key) ds[key * shape_.queries + query] = 0;
+    }
+  }
   /// to = q * scale, of a sample.
   void scaled(const float* q, float* to) const {
     kernels().scale_shift(q, to, shape_.queries * query_row(), shape_.scale, 0.0f);
@@ -106,7 +125,11 @@ void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
       float* const p = kept.empty() ? scratch : kept.row(i) + head * scores();
       multiply_transposed_b(key_head(k.row(i), head), key_head(q_scaled, head), p, shape_.keys,
                             shape_.queries);
-      kernels().attention_softmax(p, shape_.keys, shape_.queries, shape_.causal);
+      if (masked())
+        kernels().attention_softmax_masked(p, shape_.keys, shape_.queries, shape_.causal,
+                                           mask_of(values, i));
+      else
+        kernels().attention_softmax(p, shape_.keys, shape_.queries, shape_.causal);
       const float* weights = p;
       if (drops) {
         weights = scratch + scores();
@@ -141,6 +164,7 @@ void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
       multiply_transposed_b(value_head(v.row(i), head), dy_head, ds, shape_.keys, shape_.queries);
       if (drops) kernels().multiply(ds, factors, ds, scores());
       kernels().attention_softmax_backward(p, ds, shape_.keys, shape_.queries);
+      if (masked()) clear_gradients(mask_of(values, i), ds);
       const auto head_of = [&](Matrix dx) {
         return Head<float>{dx.row(i) + head * shape_.key_dim, query_row(), shape_.key_dim};
       };

@@ -17,11 +17,14 @@ struct MovingStatistics {
 ///   xhat = ((x - mean) - rest) * inverse, y = fma(xhat, gamma, beta)
 ///   dx = fma(-xhat, b, fma(dy, gamma, -a)) * inverse, where a = gamma * mean of dy and
 ///   b = gamma * mean of dy xhat
-/// The sums over the batch are doubles, row by row within a grain, grains by the tree.
+/// The sums over the batch are doubles, row by row within a grain, grains by the tree. With a mask,
+/// x(1), sums and means are those of the positions that count, whose number is one sum more; all
+/// positions are normalized, but a and b are those of the ones that count, 0 elsewhere.
 class BatchNormalizationOp final : public Op {
  public:
   BatchNormalizationOp(ScaleAndOffset affine, MovingStatistics moving, double epsilon,
-                       double momentum, std::int64_t positions, bool trained, bool inference)
+                       double momentum, std::int64_t positions, bool trained, bool inference,
+                       bool masked)
       : affine_(std::move(affine)),
         moving_(moving),
         epsilon_(epsilon),
@@ -29,7 +32,8 @@ class BatchNormalizationOp final : public Op {
         channels_(element_count(moving.mean->shape)),
         positions_(positions),
         trained_(trained),
-        inference_(inference || !trained) {}
+        inference_(inference || !trained),
+        masked_(masked) {}
 
   Needs needs() const override;
   std::span<Parameter* const> parameters() const override { return affine_.parameters(); }
@@ -47,12 +51,26 @@ class BatchNormalizationOp final : public Op {
   struct Statistics {
     double mean, variance;
   };
-  double count(const Pass& pass) const { return static_cast<double>(pass.batch_rows * positions_); }
+  /// `sums`: forward's. Keras divides what a mask leaves by its number and 1e-7.
+  double count(const Pass& pass, std::span<const double> sums) const {
+    return masked_ ? sums.back() + 1e-7 : static_cast<double>(pass.batch_rows * positions_);
+  }
   /// Of the batch: sums of x, then of x x.
   Statistics of_batch(const Pass& pass, std::span<const double> sums, std::int64_t channel) const {
     const double sum = sums[static_cast<std::size_t>(channel)];
-    return {sum / count(pass),
-            variance_of(sum, sums[static_cast<std::size_t>(channels_ + channel)], count(pass))};
+    const double n = count(pass, sums);
+    return {sum / n, variance_of(sum, sums[static_cast<std::size_t>(channels_ + channel)], n)};
+  }
+  /// f(first position, number, whether they count) of positions that stand together.
+  template <class F>
+  void for_runs(const OpValues& values, const F& f) const {
+    const std::int64_t all = values.rows() * positions_;
+    if (!masked_) return f(0, all, true);
+    const float* const mask = values.x(1).data;
+    for (std::int64_t first = 0, end = 0; first < all; first = end) {
+      while (end < all && mask[end] == mask[first]) ++end;
+      f(first, end - first, mask[first] != 0);
+    }
   }
   bool uses_batch(const Pass& pass) const { return pass.training && !inference_; }
   /// f(columns, first channel, moments) of a few channels at a time. Moments of moving statistics.
@@ -66,11 +84,12 @@ class BatchNormalizationOp final : public Op {
   std::int64_t positions_;
   bool trained_;    ///< gamma and beta
   bool inference_;  ///< it uses the moving statistics, in training too
+  bool masked_;
 };
 
 Needs BatchNormalizationOp::needs() const {
   const std::size_t sums = 2 * static_cast<std::size_t>(channels_);
-  return {.forward_sums = inference_ ? 0 : sums,
+  return {.forward_sums = inference_ ? 0 : sums + (masked_ ? 1 : 0),
           .backward_sums = trained_ ? sums : 0,
           .forward_in_place = !trained_,
           .backward_in_place = true,
@@ -100,8 +119,12 @@ void BatchNormalizationOp::for_channels(const Pass& pass, const OpValues& values
 void BatchNormalizationOp::forward_sums(const Pass&, const OpValues& values,
                                         std::span<double> sums) const {
   std::ranges::fill(sums, 0.0);
-  kernels().add_columns(values.x().data, sums.data(), sums.data() + channels_,
-                        {values.rows() * positions_, channels_, channels_});
+  for_runs(values, [&](std::int64_t first, std::int64_t number, bool counts) {
+    if (!counts) return;
+    kernels().add_columns(values.x().data + first * channels_, sums.data(), sums.data() + channels_,
+                          {number, channels_, channels_});
+    if (masked_) sums.back() += static_cast<double>(number);
+  });
 }
 
 void BatchNormalizationOp::forward(const Pass& pass, const OpValues& values) const {
@@ -140,13 +163,18 @@ void BatchNormalizationOp::backward(const Pass& pass, const OpValues& values) co
     }
     for (std::int64_t i = 0; i < columns.count; ++i) {
       const auto channel = static_cast<std::size_t>(first + i);
-      const double share = static_cast<double>(scale[channel]) / count(pass);
+      const double share = static_cast<double>(scale[channel]) / count(pass, values.forward_sums());
       a[i] = static_cast<float>(share * values.backward_sums()[channel]);
       b[i] = static_cast<float>(
           share * values.backward_sums()[static_cast<std::size_t>(channels_) + channel]);
     }
-    kernels().normalize_columns_backward(values.x().data + first, dy + first, dx.data + first,
-                                         columns, arrays.with_scale(scale + first), a, b);
+    const float none[kColumns] = {};
+    for_runs(values, [&](std::int64_t position, std::int64_t number, bool counts) {
+      const std::int64_t at = position * channels_ + first;
+      kernels().normalize_columns_backward(
+          values.x().data + at, dy + at, dx.data + at, {number, columns.count, channels_},
+          arrays.with_scale(scale + first), counts ? a : none, counts ? b : none);
+    });
   });
 }
 
@@ -212,12 +240,22 @@ std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t>
   check(!trainable() || inference_ == graph.inference(), ExitCode::kBadData,
         "[{}] expected all calls with training=False or none, got both", name());
   const std::size_t moving = parameters_.size() - 2;
-  return graph.add(
-      std::make_unique<BatchNormalizationOp>(
-          ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
-          MovingStatistics{&parameters_[moving], &parameters_[moving + 1]}, options_.epsilon,
-          options_.momentum, element_count(input) / channels_, trainable(), graph.inference()),
-      {inputs[0]}, input);
+  const auto mask = graph.mask(inputs[0]);
+  const bool masked = mask && trainable() && !graph.inference();
+  check(!masked || element_count(graph.shape(*mask)) == element_count(input) / channels_,
+        ExitCode::kBadData, "[{}] expected a mask of each position of {}, got one of {}", name(),
+        to_string_batched(input), mask ? to_string_batched(graph.shape(*mask)) : "");
+  std::vector<std::size_t> read{inputs[0]};
+  if (masked) read.push_back(*mask);
+  const std::size_t output =
+      graph.add(std::make_unique<BatchNormalizationOp>(
+                    ScaleAndOffset(parameters_, options_.scale, options_.center, channels_),
+                    MovingStatistics{&parameters_[moving], &parameters_[moving + 1]},
+                    options_.epsilon, options_.momentum, element_count(input) / channels_,
+                    trainable(), graph.inference(), masked),
+                std::move(read), input);
+  graph.set_mask(output, mask);
+  return output;
 }
 
 /// Keras 3 refuses the list of axes that Keras 2 writes; both read a number.

@@ -9,8 +9,9 @@ namespace lockstep {
 /// and Szegedy, 2015). In training the mean and the (biased) variance are those of the global
 /// batch, on any number of ranks, and moving_mean and moving_variance come nearer to them: as Keras
 /// 3 does for every rank of input. In inference (and in a use as in inference), and if the layer is
-/// frozen, the moving ones are used and stay as they are. x: (batch, ..., channels); gamma, beta,
-/// moving_mean, moving_variance: (channels).
+/// frozen, the moving ones are used and stay as they are. Positions that are masked do not count
+/// for the batch's. x: (batch, ..., channels); gamma, beta, moving_mean, moving_variance:
+/// (channels).
 class BatchNormalization final : public Layer {
  public:
   struct Options : NormalizationOptions {

@@ -83,14 +83,21 @@ void Bidirectional::build(const Shape& input) {
 
 std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const std::span all(parameters_);
-  const std::size_t forward =
-      forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_), {.key = random_key()});
-  const std::size_t backward = this->backward().add_ops(
-      name(), graph, inputs[0], all.subspan(of_forward_),
-      {.go_backwards = true, .in_input_order = true, .second = true, .key = random_key()});
+  const bool sequences = forward_->options().return_sequences;
+  const std::size_t forward = forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
+                                                {.zeros_for_mask = sequences, .key = random_key()});
+  const std::size_t backward =
+      this->backward().add_ops(name(), graph, inputs[0], all.subspan(of_forward_),
+                               {.go_backwards = true,
+                                .in_input_order = true,
+                                .second = true,
+                                .zeros_for_mask = sequences,
+                                .key = random_key()});
   const auto merge = make_merge(merge_);
   merge->set_name(name());
-  return merge->apply(graph, std::array{forward, backward});
+  const std::size_t output = merge->apply(graph, std::array{forward, backward});
+  if (sequences) graph.set_mask(output, graph.mask(inputs[0]));
+  return output;
 }
 
 nlohmann::ordered_json Bidirectional::config() const {

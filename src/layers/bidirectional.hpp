@@ -12,7 +12,8 @@ enum class BidirectionalMerge : std::uint8_t { kConcat, kSum, kMultiply, kAverag
 
 /// A recurrent layer over the steps in their order, and one over them from the last to the first,
 /// whose sequence is turned back; then both as `merge` says.  y: as of the layers, for kConcat with
-/// the units of both, forward's first. Weights: forward's, then backward's.
+/// the units of both, forward's first. Weights: forward's, then backward's. In a sequence the
+/// output of a masked step is 0.
 class Bidirectional final : public Layer {
  public:
   /// `backward`: null for the same as forward with weights of its own, else one that goes

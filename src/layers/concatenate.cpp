@@ -1,10 +1,12 @@
 #include "src/layers/concatenate.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "src/core/error.hpp"
 #include "src/layers/axes.hpp"
+#include "src/layers/mask_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -44,6 +46,27 @@ class ConcatenateOp final : public Op {
   std::int64_t width_;
 };
 
+std::size_t concatenated(Graph& graph, std::span<const std::size_t> inputs, std::size_t axis,
+                         const std::string& layer) {
+  const Shape first = graph.shape(inputs[0]);
+  Shape output = first;
+  output[axis] = 0;
+  std::vector<std::int64_t> widths;
+  for (const std::size_t input : inputs) {
+    const Shape shape = graph.shape(input);
+    Shape others = shape;
+    if (axis < shape.size()) others[axis] = first[axis];
+    check(others == first, ExitCode::kBadData,
+          "[{}] expected inputs that differ in axis {} alone, got {} and {}", layer, axis + 1,
+          to_string_batched(first), to_string_batched(shape));
+    output[axis] += shape[axis];
+    widths.push_back(
+        element_count({shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end()}));
+  }
+  return graph.add(std::make_unique<ConcatenateOp>(std::move(widths)),
+                   {inputs.begin(), inputs.end()}, output);
+}
+
 }  // namespace
 
 Concatenate::Concatenate(std::int64_t axis) : axis_(axis) {
@@ -53,24 +76,26 @@ Concatenate::Concatenate(std::int64_t axis) : axis_(axis) {
 }
 
 std::size_t Concatenate::lower(Graph& graph, std::span<const std::size_t> inputs) {
-  const Shape first = graph.shape(inputs[0]);
-  const std::size_t axis = sample_axis(axis_, first, name());
-  Shape output = first;
-  output[axis] = 0;
-  std::vector<std::int64_t> widths;
-  for (const std::size_t input : inputs) {
-    const Shape shape = graph.shape(input);
-    Shape others = shape;
-    if (axis < shape.size()) others[axis] = first[axis];
-    check(others == first, ExitCode::kBadData,
-          "[{}] expected inputs that differ in axis {} alone, got {} and {}", name(), axis + 1,
-          to_string_batched(first), to_string_batched(shape));
-    output[axis] += shape[axis];
-    widths.push_back(
-        element_count({shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end()}));
-  }
-  return graph.add(std::make_unique<ConcatenateOp>(std::move(widths)),
-                   {inputs.begin(), inputs.end()}, output);
+  const std::size_t axis = sample_axis(axis_, graph.shape(inputs[0]), name());
+  const std::size_t output = concatenated(graph, inputs, axis, name());
+  graph.set_mask(output, mask_of(graph, inputs));
+  return output;
+}
+
+/// As Keras 3; Keras 2 takes where all masks are. An input without one counts everywhere.
+std::optional<std::size_t> Concatenate::mask_of(Graph& graph,
+                                                std::span<const std::size_t> inputs) const {
+  const auto masks = masks_of(graph, inputs);
+  const auto has = [](const auto& mask) { return mask.has_value(); };
+  if (std::ranges::none_of(masks, has)) return {};
+  const Shape shape = graph.shape(inputs[0]);
+  const std::size_t axis = sample_axis(axis_, shape, name());
+  const bool of_features = axis + 1 == shape.size();
+  if (of_features && !std::ranges::all_of(masks, has)) return mask_of_ones(graph, inputs[0]);
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    all.push_back(masks[i] ? *masks[i] : mask_of_ones(graph, inputs[i]));
+  return of_features ? any_of_masks(graph, all, name()) : concatenated(graph, all, axis, name());
 }
 
 nlohmann::ordered_json Concatenate::config() const {

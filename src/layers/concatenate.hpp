@@ -14,10 +14,12 @@ class Concatenate final : public Layer {
 
   std::string class_name() const override { return "Concatenate"; }
   bool merges() const override { return true; }
+  OnMask on_mask() const override { return OnMask::kUses; }
   nlohmann::ordered_json config() const override;
 
  private:
   std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+  std::optional<std::size_t> mask_of(Graph& graph, std::span<const std::size_t> inputs) const;
 
   std::int64_t axis_;
 };

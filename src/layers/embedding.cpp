@@ -4,6 +4,7 @@
 
 #include "src/core/error.hpp"
 #include "src/layers/embedding_op.hpp"
+#include "src/layers/mask_op.hpp"
 
 namespace lockstep {
 
@@ -27,7 +28,7 @@ std::size_t Embedding::lower(Graph& graph, std::span<const std::size_t> inputs) 
   shape.push_back(features_);
   const std::size_t output =
       graph.add(make_embedding_op(&parameters_[0], positions, name()), {inputs[0]}, shape);
-  if (options_.mask_zero) graph.set_mask(output, name());
+  if (options_.mask_zero) graph.set_mask(output, mask_of_ids(graph, inputs[0]));
   return output;
 }
 

@@ -15,7 +15,7 @@ class Embedding final : public Layer {
   struct Options {
     std::shared_ptr<const Initializer> initializer = make_initializer(std::string("uniform"));
     Regularizer regularizer = {};
-    bool mask_zero = false;  ///< Keras's mask comes with the output: see Layer::on_mask()
+    bool mask_zero = false;  ///< the output has a mask: token 0 stands where nothing does
   };
   /// More ids a float cannot tell apart.
   static constexpr std::int64_t kMostTokens = 1 << 24;
@@ -24,6 +24,7 @@ class Embedding final : public Layer {
   Embedding(std::int64_t tokens, std::int64_t features, Options options);
 
   std::string class_name() const override { return "Embedding"; }
+  OnMask on_mask() const override { return OnMask::kUses; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "src/core/error.hpp"
+#include "src/layers/mask_op.hpp"
 #include "src/layers/strided_op.hpp"
 
 namespace lockstep {
@@ -24,9 +25,9 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 
 std::string Layer::store_of(std::size_t parameter) const {
   const std::string& store = parameters_[parameter].store;
-  const auto before = std::count_if(
-      parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(parameter),
-      [&](const Parameter& other) { return other.store == store; });
+  const auto before = std::count_if(parameters_.begin(),
+                                    parameters_.begin() + static_cast<std::ptrdiff_t>(parameter),
+                                    [&](const Parameter& other) { return other.store == store; });
   return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
 }
 
@@ -34,13 +35,13 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   check(merges() ? inputs.size() >= 2 : inputs.size() == 1, ExitCode::kBadData,
         "[{}] expected {}, got {}", name_, merges() ? "two inputs or more" : "one input",
         inputs.size());
-  std::string mask;
-  for (const std::size_t input : inputs)
-    if (mask.empty()) mask = graph.mask(input);
-  check(mask.empty() || on_mask() != OnMask::kUses, ExitCode::kBadData,
-        "[{}] expected an input without a mask, got the one of {}, by which Keras computes "
-        "something else here: put a layer in between that ends it ({})",
-        name_, mask, kLayersThatEndMasks);
+  const auto masks = masks_of(graph, inputs);
+  const bool masked = std::ranges::any_of(masks, [](const auto& mask) { return mask.has_value(); });
+  check(!masked || on_mask() != OnMask::kRefuses, ExitCode::kBadData,
+        "[{}] expected an input without a mask, got one with a mask, which Keras refuses, too",
+        name_);
+  check(!masked || on_mask() != OnMask::kUses || !channels_first_, ExitCode::kBadData,
+        "[{}] expected data_format channels_last behind a mask, got channels_first", name_);
   check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,
         "[{}] expected a call without use_causal_mask, got it", name_);
   std::vector<std::size_t> values(inputs.begin(), inputs.end());
@@ -56,9 +57,24 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   }
   std::size_t output = lower(graph, values);
   if (channels_first_) output = with_axis_moved(graph, output, false);
-  if (!mask.empty() && on_mask() == OnMask::kCarries) graph.set_mask(output, mask);
+  if (masked && on_mask() != OnMask::kUses) {
+    if (std::ranges::find(inputs, output) != inputs.end())
+      output = graph.reshape(output, graph.shape(output));
+    graph.set_mask(output, on_mask() == OnMask::kCarries ? carried(graph, masks) : std::nullopt);
+  }
   ++uses_;
   return output;
+}
+
+/// Keras 3's rule; Keras 2 takes where all of those masks are that there are.
+std::optional<std::size_t> Layer::carried(
+    Graph& graph, const std::vector<std::optional<std::size_t>>& masks) const {
+  std::vector<std::size_t> all;
+  for (const auto& mask : masks) {
+    if (!mask) return {};
+    all.push_back(*mask);
+  }
+  return any_of_masks(graph, all, name_);
 }
 
 std::uint32_t Layer::random_key() const {

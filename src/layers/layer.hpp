@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,10 +15,10 @@
 
 namespace lockstep {
 
-/// What Keras does behind this layer with a mask that comes with its input (from Masking): it goes
-/// on to the output, or it is left behind, or the layer computes something else because of it.
-enum class OnMask : std::uint8_t { kCarries, kEnds, kUses };
-inline constexpr const char* kLayersThatEndMasks = "Flatten, Reshape, Permute";
+/// What Keras does behind this layer with the masks of its inputs: the output has them, too (any of
+/// them, if all inputs have one); or they are left behind; or lower() sees to them: Graph::mask();
+/// or Keras itself refuses it.
+enum class OnMask : std::uint8_t { kCarries, kEnds, kUses, kRefuses };
 
 /// What users write, files hold and summaries show. A layer holds configuration and its parameters;
 /// what it computes are the ops that it adds to a graph.
@@ -40,7 +41,7 @@ class Layer {
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
-  /// Layers that use a mask are refused behind one (65), and networks to whose output it gets.
+  /// Rules of Keras 3, where Keras 2 has others.
   virtual OnMask on_mask() const { return OnMask::kCarries; }
 
   /// Keras 3 takes no `trainable` and no `batch_input_shape` in this class's config.
@@ -90,6 +91,9 @@ class Layer {
   std::vector<Parameter> parameters_;
 
  private:
+  std::optional<std::size_t> carried(Graph& graph,
+                                     const std::vector<std::optional<std::size_t>>& masks) const;
+
   std::string name_;
   bool trainable_ = true;
   bool channels_first_ = false;

@@ -35,6 +35,7 @@ class RMSNormalization final : public Layer {
       : axes_(std::move(axes)), epsilon_(epsilon) {}
 
   std::string class_name() const override { return "RMSNormalization"; }
+  OnMask on_mask() const override { return OnMask::kEnds; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -26,6 +26,10 @@ class LstmCell final : public RecurrentCell {
     });
   }
 
+  void carry(const RecurrentStep& step, std::int64_t row) const override {
+    std::copy_n(step.cell.row(row), units(), step.records.row(row) + 5 * units());
+  }
+
   void backward(const RecurrentStep& step) const override {
     for_rows(step.sums.rows, 4 * units(), [&](std::int64_t row) { backward_row(step, row); });
     if (step.records_before.empty()) return;

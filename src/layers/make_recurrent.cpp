@@ -55,8 +55,8 @@ std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
   config.expect("stateful", false);
   config.expect("time_major", false);
   ignore_seed(config);
-  // Which way to the same numbers; what comes out under a mask, which is refused.
-  config.ignore({"implementation", "use_cudnn", "zero_output_for_mask"});
+  options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
+  config.ignore({"implementation", "use_cudnn"});  // which way to the same numbers
   return std::make_unique<Recurrent>(kind, units, std::move(options));
 }
 

@@ -6,13 +6,13 @@
 
 namespace lockstep {
 
-/// Zeroes each time step all of whose features are `mask_value`. Keras's mask that comes with it:
-/// see Layer::on_mask().
+/// Zeroes each time step all of whose features are `mask_value`, and masks it.
 class Masking final : public Layer {
  public:
   explicit Masking(double mask_value = 0.0) : mask_value_(mask_value) {}
 
   std::string class_name() const override { return "Masking"; }
+  OnMask on_mask() const override { return OnMask::kUses; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -1,10 +1,12 @@
 #include "src/layers/merging.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
 #include "src/kernels/kernels.hpp"
+#include "src/layers/mask_op.hpp"
 #include "src/layers/strided_op.hpp"
 
 namespace lockstep {
@@ -139,6 +141,9 @@ std::size_t sum_of(Graph& graph, std::size_t a, std::size_t b) {
 std::size_t Merging::lower(Graph& graph, std::span<const std::size_t> inputs) {
   check(merge_ != Merge::kSubtract || inputs.size() == 2, ExitCode::kBadData,
         "[{}] expected exactly two inputs, got {}", name(), inputs.size());
+  if (on_mask() == OnMask::kUses &&
+      std::ranges::any_of(inputs, [&](std::size_t v) { return graph.mask(v).has_value(); }))
+    return lower_masked(graph, inputs);
   std::size_t value = inputs[0];
   for (const std::size_t input : inputs.subspan(1)) {
     const Shape shape = common_shape(graph.shape(value), graph.shape(input), name());
@@ -150,6 +155,35 @@ std::size_t Merging::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const Shape shape = graph.shape(value);
   return graph.add(std::make_unique<ScaleOp>(1.0f / static_cast<float>(inputs.size())), {value},
                    shape);
+}
+
+/// As Keras 3 multiplies and chooses; Keras 2 does so as if there were no masks. A product has ones
+/// for what is masked, and zeros where all are; of two values that are compared the one that counts
+/// stands for the other.
+std::size_t Merging::lower_masked(Graph& graph, std::span<const std::size_t> inputs) const {
+  for (const std::size_t input : inputs)
+    check(graph.shape(input) == graph.shape(inputs[0]), ExitCode::kBadData,
+          "[{}] expected inputs of one shape behind a mask, got {} and {}", name(),
+          to_string_batched(graph.shape(inputs[0])), to_string_batched(graph.shape(input)));
+  const Shape shape = graph.shape(inputs[0]);
+  const bool multiplies = merge_ == Merge::kMultiply;
+  std::optional<std::size_t> mask = graph.mask(inputs[0]);
+  std::size_t value = multiplies && mask ? filled(graph, *mask, inputs[0], 1.0f) : inputs[0];
+  for (const std::size_t input : inputs.subspan(1)) {
+    const std::optional<std::size_t> its = graph.mask(input);
+    std::size_t second = input;
+    if (its)
+      second = multiplies ? filled(graph, *its, input, 1.0f) : chosen(graph, *its, input, value);
+    if (mask && !multiplies) value = chosen(graph, *mask, value, second);
+    if (mask && its)
+      mask = any_of_masks(graph, std::array{*mask, *its}, name());
+    else
+      mask.reset();
+    value = graph.add(std::make_unique<MergingOp>(merge_), {value, second}, shape);
+  }
+  if (mask && multiplies) value = filled(graph, *mask, value, 0.0f);
+  graph.set_mask(value, mask);
+  return value;
 }
 
 std::string Merging::class_name() const {

@@ -21,14 +21,15 @@ class Merging final : public Layer {
 
   std::string class_name() const override;
   bool merges() const override { return true; }
-  OnMask on_mask() const override {  // as Keras 3's
-    const bool chooses = merge_ == Merge::kMaximum || merge_ == Merge::kMinimum;
-    return chooses ? OnMask::kUses : OnMask::kCarries;
+  OnMask on_mask() const override {
+    return merge_ == Merge::kMultiply || chooses() ? OnMask::kUses : OnMask::kCarries;
   }
   nlohmann::ordered_json config() const override;
 
  private:
+  bool chooses() const { return merge_ == Merge::kMaximum || merge_ == Merge::kMinimum; }
   std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+  std::size_t lower_masked(Graph& graph, std::span<const std::size_t> inputs) const;
 
   Merge merge_;
 };

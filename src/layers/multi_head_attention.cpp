@@ -7,6 +7,7 @@
 #include "src/core/error.hpp"
 #include "src/layers/attention_op.hpp"
 #include "src/layers/dense_op.hpp"
+#include "src/layers/mask_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -52,7 +53,7 @@ std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, st
 
 std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t key,
                                  std::size_t value, const MultiHeadOptions& options,
-                                 std::span<Parameter> parameters, bool causal,
+                                 std::span<Parameter> parameters, const AttentionMasks& masks,
                                  std::uint32_t random_key) {
   const std::size_t each = parameters_each(options);
   const auto projected = [&](std::size_t number, std::size_t input, std::int64_t units) {
@@ -74,11 +75,20 @@ std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t ke
       .key_dim = options.key_dim,
       .value_dim = options.value_dim,
       .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(options.key_dim))),
-      .causal = causal,
+      .causal = masks.causal,
+      .key_mask = masks.keys.has_value(),
+      .query_mask = masks.queries.has_value(),
       .dropout = options.dropout};
-  const std::size_t heads = graph.add(make_attention_op(shape, random_key), {q, k, v},
+  std::vector<std::size_t> inputs{q, k, v};
+  for (const auto& mask : {masks.keys, masks.queries})
+    if (mask) inputs.push_back(*mask);
+  const std::size_t heads = graph.add(make_attention_op(shape, random_key), std::move(inputs),
                                       {input[0], options.heads * options.value_dim});
   return projected(3, heads, input[1]);
+}
+
+void take_masks(Graph& graph, std::span<const std::size_t> values) {
+  for (const std::size_t value : values) graph.set_mask(value, {});
 }
 
 void MultiHeadAttention::build_for(const std::vector<Shape>& inputs) {
@@ -107,8 +117,16 @@ std::size_t MultiHeadAttention::lower(Graph& graph, std::span<const std::size_t>
   check(graph.shape(key)[0] == graph.shape(value)[0], ExitCode::kBadData,
         "[{}] expected a value and a key of as many positions, got {} and {}", name(),
         to_string_batched(graph.shape(value)), to_string_batched(graph.shape(key)));
-  return multi_head_attention(graph, query, key, value, options_, parameters_,
-                              graph.causal().value_or(false), random_key());
+  AttentionMasks masks{.queries = graph.mask(query), .causal = graph.causal().value_or(false)};
+  std::vector<std::size_t> of_keys;
+  for (const std::size_t input : {value, key})
+    if (const auto mask = graph.mask(input)) of_keys.push_back(*mask);
+  if (!of_keys.empty()) masks.keys = all_of_masks(graph, of_keys, name());
+  take_masks(graph, inputs);
+  const std::size_t output =
+      multi_head_attention(graph, query, key, value, options_, parameters_, masks, random_key());
+  graph.set_mask(output, masks.queries);
+  return output;
 }
 
 nlohmann::ordered_json MultiHeadAttention::config() const {

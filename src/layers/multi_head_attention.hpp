@@ -20,17 +20,25 @@ struct MultiHeadOptions {
 /// each, in Keras's order; names as in "query/kernel". `features` of query, key and value.
 std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, std::int64_t query,
                                              std::int64_t key, std::int64_t value);
+/// What attention leaves out: masks of the keys (S) and queries (T), and keys behind the query.
+struct AttentionMasks {
+  std::optional<std::size_t> keys = {}, queries = {};
+  bool causal = false;
+};
 /// Adds the ops.  query: (T, features), key, value: (S, features), result: (T, features of query).
 std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t key,
                                  std::size_t value, const MultiHeadOptions& options,
-                                 std::span<Parameter> parameters, bool causal,
+                                 std::span<Parameter> parameters, const AttentionMasks& masks,
                                  std::uint32_t random_key);
-/// Where Keras 3 keeps one of these parameters.
+/// Keras 3's MultiHeadAttention takes their masks from the values that it is called with: layers
+/// that read them later find none. Keras 2 leaves them there.
+void take_masks(Graph& graph, std::span<const std::size_t> values);
 
 /// Attention of several heads (Vaswani et al., 2017), applied to query, value and key; without a
 /// key to the value instead. query: (batch, T, ...), value, key: (batch, S, ...), y: (batch, T,
 /// features of query). Each head's scores are divided by sqrt(key_dim). Whether it is causal is an
-/// argument of the call: Graph::causal().
+/// argument of the call: Graph::causal(). Keys are left out that are masked, or whose values are,
+/// and queries that are masked: attention_op.hpp says what comes out. y has the mask of the query.
 class MultiHeadAttention final : public Layer {
  public:
   explicit MultiHeadAttention(MultiHeadOptions options) : options_(std::move(options)) {}

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/kernels/kernels.hpp"
 #include "src/layers/position_axes.hpp"
 
 namespace lockstep {
@@ -26,6 +27,56 @@ PoolWindows windows_of(const ConvolutionShape& shape) {
   }
   return windows;
 }
+
+/// Of each channel: the positions that the mask, x(1), leaves are added one by one, ascending, and
+/// the sum is divided by their number.
+class MaskedMeanOp final : public Op {
+ public:
+  explicit MaskedMeanOp(std::int64_t channels) : channels_(channels) {}
+
+  Needs needs() const override { return {.backward_reads_y = false}; }
+  void forward(const Pass&, const OpValues& values) const override {
+    for (std::int64_t i = 0; i < values.rows(); ++i) {
+      float* const y = values.y().row(i);
+      std::fill_n(y, channels_, 0.0f);
+      const float number = for_positions(values, i, [&](std::int64_t position, bool counts) {
+        if (counts) kernels().sum(y, values.x(0).row(i) + position * channels_, y, channels_);
+      });
+      for (std::int64_t c = 0; c < channels_; ++c) y[c] /= number;
+    }
+  }
+  void backward(const Pass&, const OpValues& values) const override {
+    const Matrix dx = values.dx();
+    if (dx.empty()) return;
+    for (std::int64_t i = 0; i < values.rows(); ++i) {
+      float* const dy = values.dy().row(i);
+      const float number = for_positions(values, i, [](std::int64_t, bool) {});
+      for (std::int64_t c = 0; c < channels_; ++c) dy[c] /= number;
+      for_positions(values, i, [&](std::int64_t position, bool counts) {
+        float* const to = dx.row(i) + position * channels_;
+        if (counts)
+          std::copy_n(dy, channels_, to);
+        else
+          std::fill_n(to, channels_, 0.0f);
+      });
+    }
+  }
+
+ private:
+  /// f(position, whether it counts) of a sample; returns how many do.
+  template <class F>
+  static float for_positions(const OpValues& values, std::int64_t sample, const F& f) {
+    const ConstMatrix mask = values.x(1);
+    float number = 0;
+    for (std::int64_t position = 0; position < mask.columns; ++position) {
+      f(position, mask.row(sample)[position] != 0);
+      number += mask.row(sample)[position];
+    }
+    return number;
+  }
+
+  std::int64_t channels_;
+};
 
 }  // namespace
 
@@ -53,11 +104,17 @@ std::string GlobalPooling::class_name() const {
 std::size_t GlobalPooling::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const Shape& input = graph.shape(inputs[0]);
   check_positions(name(), input, axes_);
+  Shape output(keep_axes_ ? axes_ : 0, 1);
+  output.push_back(input.back());
+  if (const auto mask = graph.mask(inputs[0]); mask && on_mask() == OnMask::kUses) {
+    check(graph.shape(*mask) == Shape{input.front()}, ExitCode::kBadData,
+          "[{}] expected a mask of each step, got one of {}", name(),
+          to_string_batched(graph.shape(*mask)));
+    return graph.add(std::make_unique<MaskedMeanOp>(input.back()), {inputs[0], *mask}, output);
+  }
   PoolWindows windows;
   const PositionAxes extents = position_axes(input);
   for (std::size_t axis = 0; axis < 3; ++axis) windows.axes[axis] = {{0, extents[axis]}};
-  Shape output(keep_axes_ ? axes_ : 0, 1);
-  output.push_back(input.back());
   return add_pooling(graph, inputs[0], pool_, std::move(windows), output);
 }
 

@@ -32,7 +32,7 @@ class GlobalPooling final : public Layer {
       : pool_(pool), axes_(axes), keep_axes_(keep_axes) {}
 
   std::string class_name() const override;  ///< "GlobalAveragePooling2D"
-  /// Keras averages the steps of a sequence that a mask leaves.
+  /// A mask's average is that of the steps that count; NaN, as Keras's, if none does.
   OnMask on_mask() const override {
     return pool_ == Pool::kAverage && axes_ == 1 ? OnMask::kUses : OnMask::kEnds;
   }

@@ -9,6 +9,7 @@
 #include "src/kernels/gemm.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/layers/embedding_op.hpp"
+#include "src/layers/mask_op.hpp"
 
 namespace lockstep {
 namespace {
@@ -136,7 +137,7 @@ std::size_t TokenAndPositionEmbedding::lower(Graph& graph, std::span<const std::
       graph.add(make_embedding_op(&parameters_[0], ids[0], name()), {inputs[0]}, shape);
   const std::size_t output =
       graph.add(std::make_unique<PositionsOp>(&parameters_[1], true), {tokens}, shape);
-  if (options_.mask_zero) graph.set_mask(output, name());
+  if (options_.mask_zero) graph.set_mask(output, mask_of_ids(graph, inputs[0]));
   return output;
 }
 

@@ -107,8 +107,12 @@ void Recurrent::build(const Shape& input) {
 }
 
 std::size_t Recurrent::lower(Graph& graph, std::span<const std::size_t> inputs) {
-  return add_ops(name(), graph, inputs[0], parameters_,
-                 {.go_backwards = options_.go_backwards, .key = random_key()});
+  const std::size_t output = add_ops(name(), graph, inputs[0], parameters_,
+                                     {.go_backwards = options_.go_backwards,
+                                      .zeros_for_mask = options_.zero_output_for_mask,
+                                      .key = random_key()});
+  if (options_.return_sequences) graph.set_mask(output, graph.mask(inputs[0]));
+  return output;
 }
 
 std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_t input,
@@ -118,6 +122,10 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
   check(shape.size() == 2 && shape.back() == features, ExitCode::kBadData,
         "[{}] expected an input (None, time steps, {}), got {}", name, features,
         to_string_batched(shape));
+  const auto mask = graph.mask(input);
+  check(!mask || graph.shape(*mask) == Shape{shape.front()}, ExitCode::kBadData,
+        "[{}] expected a mask of each time step, got one of {}", name,
+        mask ? to_string_batched(graph.shape(*mask)) : "");
   if (options_.dropout > 0)
     input = graph.add(make_spatial_dropout_op(
                           options_.dropout, features,
@@ -131,12 +139,16 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
       .return_sequences = options_.return_sequences,
       .go_backwards = use.go_backwards,
       .in_input_order = use.in_input_order,
+      .masked = mask.has_value(),
+      .zeros_for_mask = use.zeros_for_mask,
       .recurrent_dropout = options_.recurrent_dropout,
       .purpose = use.second ? Purpose::kBackwardRecurrentDropout : Purpose::kRecurrentDropout,
       .key = use.key};
   auto cell = make_recurrent_cell(kind_, std::move(pointers), options_.activation,
                                   options_.recurrent_activation, options_.recurrent_dropout > 0);
-  return graph.add(make_recurrent_op(std::move(cell), setting), {input},
+  std::vector<std::size_t> inputs{input};
+  if (mask) inputs.push_back(*mask);
+  return graph.add(make_recurrent_op(std::move(cell), setting), std::move(inputs),
                    options_.return_sequences ? Shape{shape.front(), units_} : Shape{units_});
 }
 
@@ -165,6 +177,7 @@ nlohmann::ordered_json Recurrent::config() const {
   config["recurrent_dropout"] = options_.recurrent_dropout;
   if (kind_ != CellKind::kSimpleRnn) config["implementation"] = 2;
   if (gates() == 3) config["reset_after"] = kind_ == CellKind::kGru;
+  if (options_.zero_output_for_mask) config["zero_output_for_mask"] = true;
   return config;
 }
 

@@ -26,7 +26,8 @@ struct RecurrentOptions {
   double recurrent_dropout = 0;  ///< of the state that the recurrent kernel reads; the same
   bool return_sequences = false;
   bool go_backwards = false;
-  bool unroll = false;  ///< Keras's; without effect
+  bool unroll = false;                ///< Keras's; without effect
+  bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
 };
 
 /// Keras's SimpleRNN, LSTM and GRU.  x: (batch, steps, in), y: (batch, units), or (batch, steps,
@@ -55,6 +56,7 @@ class Recurrent final : public Layer {
     bool go_backwards = false;
     bool in_input_order = false;  ///< of a sequence that comes out
     bool second = false;          ///< random numbers of its own
+    bool zeros_for_mask = false;  ///< a masked step's output is 0
     std::uint32_t key = 0;
   };
   /// `parameters`: as make_parameters() has made them.

@@ -62,12 +62,15 @@ class RecurrentCell {
 
   virtual std::int64_t sum_columns() const = 0;
   virtual std::int64_t record_columns() const = 0;
-  /// Where dz of all columns of the kernel stands in a record.
+  /// Where dz of all sums stands in a record, those of the kernel's columns first.
   virtual std::int64_t dz_column() const { return units_; }
   virtual GradientParts parts(std::size_t parameter) const = 0;
 
   /// sums = x W, h U, b; state and cell become those after the step.
   virtual void forward(const RecurrentStep& step) const = 0;
+  /// Behind forward, in the record of a row whose step is masked, what later steps read of it:
+  /// state and cell are again those before the step.
+  virtual void carry(const RecurrentStep& /*step*/, std::int64_t /*row*/) const {}
   /// From dh, and cell = the gradient by c: dz, in the records, and the gradients by the state and
   /// cell before, unless there is none.
   virtual void backward(const RecurrentStep& step) const = 0;

@@ -47,7 +47,7 @@ class RecurrentOp final : public Op {
 
   Needs needs() const override {
     return {.kept_per_row = setting_.steps * cell_->record_columns(),
-            .backward_reads_x = false,
+            .backward_reads_x = setting_.masked,
             .backward_reads_y = false,
             .gradient_reads_y = false};
   }
@@ -83,6 +83,15 @@ class RecurrentOp final : public Op {
     return ConstStridedMatrix(kept.with_columns(cell_->record_columns()))
         .columns_from(first, count);
   }
+  bool is_masked(const OpValues& values, std::int64_t row, std::int64_t step) const {
+    return setting_.masked && values.x(1).row(row)[position(step)] == 0;
+  }
+  /// f(row) of those that are masked in this step.
+  template <class F>
+  void for_masked(const OpValues& values, std::int64_t step, const F& f) const {
+    for (std::int64_t i = 0; setting_.masked && i < values.rows(); ++i)
+      if (is_masked(values, i, step)) f(i);
+  }
   /// Of every row, a pure function of its position in the batch.
   void draw(const Pass& pass, const OpValues& values, Matrix factors) const {
     const RowRandom random(pass, setting_.purpose, setting_.key);
@@ -98,13 +107,14 @@ class RecurrentOp final : public Op {
 
 void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
   const std::int64_t n = values.rows(), u = units();
-  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 6 * Scratch::floats(n, u));
+  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 8 * Scratch::floats(n, u));
   RecurrentStep step{.numerics = pass.numerics};
   step.sums = scratch.take(n, cell_->sum_columns());
   step.state = scratch.take(n, u);
   step.cell = scratch.take(n, u);
   step.spare = {scratch.take(n, u), scratch.take(n, u)};
   const Matrix dropped = scratch.take(n, u), factors = scratch.take(n, u);
+  const Matrix state_before = scratch.take(n, u), cell_before = scratch.take(n, u);
   step.h = drops(pass) ? dropped : step.state;
   if (drops(pass)) {
     draw(pass, values, factors);
@@ -120,17 +130,28 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
       kernels().multiply(step.state.data, factors.data, dropped.data, dropped.size());
     if (!step.records.empty())
       for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.h.row(i), u, step.records.row(i));
+    for_masked(values, s, [&](std::int64_t i) {
+      std::copy_n(step.state.row(i), u, state_before.row(i));
+      std::copy_n(step.cell.row(i), u, cell_before.row(i));
+    });
     cell_->forward(step);
+    for_masked(values, s, [&](std::int64_t i) {
+      std::copy_n(state_before.row(i), u, step.state.row(i));
+      std::copy_n(cell_before.row(i), u, step.cell.row(i));
+      if (!step.records.empty()) cell_->carry(step, i);
+    });
     const StridedMatrix y = output_of(values.y(), s);
     if (y.empty()) continue;
     for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.state.row(i), u, y.row(i));
+    if (setting_.zeros_for_mask)
+      for_masked(values, s, [&](std::int64_t i) { std::fill_n(y.row(i), u, 0.0f); });
   }
 }
 
 void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
   const std::int64_t n = values.rows(), u = units();
   const ConstMatrix recurrent = cell_->recurrent_kernel();
-  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 5 * Scratch::floats(n, u) +
+  Scratch scratch(Scratch::floats(n, cell_->sum_columns()) + 7 * Scratch::floats(n, u) +
                   Scratch::floats(n, 4 * u) + Scratch::floats(u, recurrent.columns));
   RecurrentStep step{.numerics = pass.numerics};
   step.sums = scratch.take(n, cell_->sum_columns());
@@ -143,6 +164,7 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
     draw(pass, values, factors);
     step.factors = factors;
   }
+  const Matrix dh_behind = scratch.take(n, u), cell_behind = scratch.take(n, u);
   const Matrix transposed = scratch.take(recurrent.columns, u);
   transpose(recurrent, transposed);
   step.transposed = transposed;
@@ -150,14 +172,26 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
   for (std::int64_t s = setting_.steps; s-- > 0;) {
     const ConstStridedMatrix dy = output_of(ConstMatrix(values.dy()), s);
     for (std::int64_t i = 0; i < n && !dy.empty(); ++i) {
-      if (s + 1 == setting_.steps)
+      const bool is_constant = setting_.zeros_for_mask && is_masked(values, i, s);
+      if (s + 1 == setting_.steps && is_constant)
+        std::fill_n(step.dh.row(i), u, 0.0f);
+      else if (s + 1 == setting_.steps)
         std::copy_n(dy.row(i), u, step.dh.row(i));
-      else
+      else if (!is_constant)
         kernels().sum(dy.row(i), step.dh.row(i), step.dh.row(i), u);
     }
+    for_masked(values, s, [&](std::int64_t i) {
+      std::copy_n(step.dh.row(i), u, dh_behind.row(i));
+      std::copy_n(step.cell.row(i), u, cell_behind.row(i));
+    });
     step.records = records_of(values.kept(), s);
     step.records_before = s > 0 ? records_of(values.kept(), s - 1) : StridedMatrix();
     cell_->backward(step);
+    for_masked(values, s, [&](std::int64_t i) {
+      std::copy_n(dh_behind.row(i), u, step.dh.row(i));
+      std::copy_n(cell_behind.row(i), u, step.cell.row(i));
+      std::fill_n(step.records.row(i) + cell_->dz_column(), cell_->sum_columns(), 0.0f);
+    });
   }
   const Matrix dx = values.dx();
   if (dx.empty()) return;

@@ -15,6 +15,8 @@ struct RecurrentSetting {
   bool return_sequences = false;
   bool go_backwards = false;     ///< steps go from the last position to the first
   bool in_input_order = false;   ///< of the outputs of a sequence; else in the order of the steps
+  bool masked = false;           ///< x(1) is a mask: (steps) of each sample
+  bool zeros_for_mask = false;   ///< a masked step's output is 0, not that of the step before
   double recurrent_dropout = 0;  ///< one mask for all steps
   Purpose purpose = Purpose::kRecurrentDropout;
   std::uint32_t key = 0;  ///< Layer::random_key()
@@ -25,7 +27,8 @@ struct RecurrentSetting {
 /// state; a gradient by a state starts from zero and goes over the gates in the order of their
 /// columns; gradients by parameters go, per grain, over samples, and in each over the positions of
 /// the input, ascending, in whichever direction the steps went. So nothing depends on how rows are
-/// grouped.
+/// grouped. A masked step leaves the state as it is, and its gradients by the sums are 0, which
+/// leave the chains as they are.
 std::unique_ptr<Op> make_recurrent_op(std::unique_ptr<const RecurrentCell> cell,
                                       const RecurrentSetting& setting);
 

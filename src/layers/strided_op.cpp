@@ -94,7 +94,7 @@ std::optional<std::size_t> taken_back(const Graph& graph, std::size_t value,
   if (step == graph.steps().end()) return {};
   const auto* const permutation = dynamic_cast<const StridedOp*>(step->op.get());
   if (!permutation || permutation->order().size() != order.size()) return {};
-  if (!graph.mask(step->inputs[0]).empty()) return {};  // which a permutation ends
+  if (graph.mask(step->inputs[0])) return {};  // which a permutation ends
   for (std::size_t k = 0; k < order.size(); ++k)
     if (permutation->order()[order[k]] != k) return {};
   return step->inputs[0];

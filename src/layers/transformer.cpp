@@ -110,10 +110,15 @@ std::size_t Transformer::lower(Graph& graph, std::span<const std::size_t> inputs
                ? value
                : dropped_out(graph, value, options_.dropout, purpose, random_key());
   };
-  const bool causal = kind_ == Kind::kDecoder && graph.causal().value_or(true);
+  const auto mask = graph.mask(x);
+  const bool decodes = kind_ == Kind::kDecoder;
+  const AttentionMasks masks{.keys = mask,
+                             .queries = decodes ? std::nullopt : mask,
+                             .causal = decodes && graph.causal().value_or(true)};
+  if (!decodes && !options_.normalize_first) take_masks(graph, inputs);
   std::size_t residual = x;
   if (options_.normalize_first) x = normalized(graph, x, kAttentionNorm);
-  x = multi_head_attention(graph, x, x, x, attention_options(), parameters_, causal, random_key());
+  x = multi_head_attention(graph, x, x, x, attention_options(), parameters_, masks, random_key());
   x = sum_of(graph, dropped(x, Purpose::kDropout), residual);
   if (!options_.normalize_first) x = normalized(graph, x, kAttentionNorm);
 
@@ -123,6 +128,7 @@ std::size_t Transformer::lower(Graph& graph, std::span<const std::size_t> inputs
   x = dense(graph, x, kOutput, Activation::kLinear);
   x = sum_of(graph, dropped(x, Purpose::kFeedForward), residual);
   if (!options_.normalize_first) x = normalized(graph, x, kFeedForwardNorm);
+  graph.set_mask(x, mask);
   return x;
 }
 

@@ -11,7 +11,8 @@ namespace lockstep {
 /// KerasHub's TransformerEncoder and TransformerDecoder (the one without an encoder's sequence):
 /// self-attention of the heads, then two Dense layers at each position; behind each of both dropout
 /// and the sum with its input, and a LayerNormalization before (`normalize_first`) or behind it. A
-/// decoder is causal unless its call says use_causal_mask=False. x, y: (batch, positions,
+/// decoder is causal unless its call says use_causal_mask=False; an encoder leaves out queries that
+/// are masked as MultiHeadAttention does, both leave out such keys. x, y: (batch, positions,
 /// features); features / heads, rounded down, for each head.
 class Transformer final : public Layer {
  public:

@@ -8,6 +8,7 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
 #include "src/graph/passes.hpp"
+#include "src/layers/mask_op.hpp"
 #include "src/model/keras_names.hpp"
 #include "src/model/size_limit.hpp"
 
@@ -27,12 +28,12 @@ void check_calls_lead_to_outputs(const std::vector<Network::Call>& calls,
   }
 }
 
-/// Of a value that a loss is taken of.
-void check_mask_has_ended(const std::string& mask, ExitCode code) {
-  check(mask.empty(), code,
-        "[{}] expected a layer behind it that ends its mask ({}), got an output of the network "
-        "that still has it: Keras would weigh the loss by it",
-        mask, kLayersThatEndMasks);
+/// Of a value that a loss is taken of: how many positions the batch has is known before backward.
+void count_mask(Graph& graph, std::size_t output) {
+  const auto mask = graph.mask(output);
+  if (!mask) return;
+  const Shape shape = graph.shape(*mask);
+  graph.set_mask(output, graph.add_behind(*mask, make_mask_count_op(), shape));
 }
 
 }  // namespace
@@ -101,7 +102,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   std::vector<std::size_t> output_values;
   for (const std::size_t call : output_calls_) {
     output_values.push_back(values_[call]);
-    check_mask_has_ended(graph_.mask(values_[call]), ExitCode::kBadData);
+    count_mask(graph_, values_[call]);
   }
   graph_.finish(std::move(output_values));
 
@@ -158,7 +159,12 @@ Objective Network::objective(std::size_t output_call,
         "[{}] expected an objective at one of {} calls, got number {}", name_, calls_.size(),
         output_call);
   const std::size_t output = values_[output_call];
-  check_mask_has_ended(graph_.mask(output), ExitCode::kUsage);
+  check(
+      !graph_.mask(output) || std::ranges::find(output_calls_, output_call) != output_calls_.end(),
+      ExitCode::kUsage,
+      "[{}] expected an objective at an output of the network, or one without a mask, got that of "
+      "{}, by whose mask a loss would be weighed",
+      name_, layers_[calls_[output_call].layer]->name());
   check(!graph_.dropped(output), ExitCode::kUsage,
         "[{}] expected an objective at an output that is computed as it stands, got that of {}, "
         "which the next layer reads in another order of axes",

@@ -1,7 +1,9 @@
 #include "src/model/objective.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "src/core/error.hpp"
 #include "src/layers/activation_op.hpp"
 
 namespace lockstep {
@@ -26,6 +28,13 @@ Objective::Objective(const Graph& graph, const nlohmann::ordered_json& optimizer
   const Shape& output = graph.shape(value);
   columns_ = output.empty() ? 1 : output.back();
   positions_ = columns_ == 0 ? 0 : element_count(output) / columns_;
+  if (const auto mask = graph.mask(value)) {
+    check(element_count(graph.shape(*mask)) == positions_, ExitCode::kBadData,
+          "[loss] expected a mask of each of {} positions of the output, got one of {}", positions_,
+          to_string_batched(graph.shape(*mask)));
+    const auto op = std::ranges::find(graph.steps(), graph.storage(*mask), &Graph::Step::output);
+    mask_op_ = static_cast<std::size_t>(op - graph.steps().begin());
+  }
   for (const auto& metric : metrics)
     metrics_.push_back(make_metric(metric, columns_, loss_->target_kind()));
   const std::size_t all = aim_.ops(graph);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <vector>
 
 #include "src/graph/aim.hpp"
@@ -34,6 +35,9 @@ class Objective {
   /// (positions, K) of one sample's output: all axes but the last, and the last.
   std::int64_t output_positions() const { return positions_; }
   std::int64_t output_columns() const { return columns_; }
+  /// The op whose output is the output's mask and whose forward sum is the number of positions of
+  /// the batch that count, if there is a mask: then they alone count for loss and metrics.
+  std::optional<std::size_t> mask_op() const { return mask_op_; }
 
  private:
   std::unique_ptr<Optimizer> optimizer_;
@@ -44,6 +48,7 @@ class Objective {
   std::int64_t columns_;
   std::size_t ops_;
   bool fused_;
+  std::optional<std::size_t> mask_op_;
 };
 
 }  // namespace lockstep

@@ -271,6 +271,19 @@ void compute_sequences() {
   Training("attention", {21}, attention(), "adam").run();
 }
 
+/// Token 0, which is half of all, is masked.
+void compute_masks() {
+  Training("masks", {13},
+           "TokenAndPositionEmbedding(30, 17, 20, mask_zero=True), "
+           "TransformerEncoder(31, 3, dropout=0.1), TransformerDecoder(24, 2), "
+           "Bidirectional(GRU(9, return_sequences=True, recurrent_dropout=0.2)), "
+           "BatchNormalization(), LSTM(11, return_sequences=True, go_backwards=True), "
+           "GRU(8, reset_after=False, return_sequences=True), GlobalAveragePooling1D(), "
+           "Dense(5, softmax)",
+           "adam", 30, /*integers=*/true)
+      .run();
+}
+
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
@@ -299,6 +312,7 @@ void compute() {
   compute_convolutions();
   compute_recurrent_layers();
   compute_sequences();
+  compute_masks();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -20,6 +20,8 @@ A case, numbers row by row (float32):
                     each time, to 6 decimals; of a layer in training that has weights to train
     zero_gradients  numbers of weights whose gradient is 0 but for rounding, of which Adam makes steps all the same
     use_causal_mask of the call
+    masks           of the inputs, if one has a mask: (rows, positions) of 0 and 1, or null
+    output_mask     the same of the output, or null
 
 tests/reference/layers was made by `keras_layers.py tests/reference/layers`, with Keras 3.15 and tf_keras 2.21;
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
@@ -57,10 +59,11 @@ def random_weight(random, name, shape, draw=thousandths):
 
 
 def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs=random_inputs, call=None,
-         whole=False, draw=thousandths):
+         whole=False, draw=thousandths, masks=None):
     """`whole`: with the config as Keras writes it, and not only what is given here. `shapes`: of one sample, of each
     input. `inputs(random, shapes)` makes the inputs; integers get no gradient. `call(layer, inputs, training)`: how
-    to call the layer, if not with one tensor or a list. `draw(random, shape)` makes the weights and dy."""
+    to call the layer, if not with one tensor or a list. `draw(random, shape)` makes the weights and dy. `masks`: as in the
+    case, arrays."""
     module = find_keras(f"keras{keras}")
     import tensorflow as tf
     random = np.random.default_rng(5)
@@ -71,6 +74,13 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
         def call(layer, x, training):
             arguments = {"training": training} if class_name in ("BatchNormalization", "Dropout") else {}
             return layer(x[0] if len(x) == 1 else x, **arguments)
+    if masks is not None:
+        unmasked_call = call
+
+        def call(layer, x, training):  # which may take them away
+            for value, mask in zip(x, masks):
+                set_mask(value, mask)
+            return unmasked_call(layer, x, training)
     call(layer, x, False)  # makes the weights
     layer.set_weights([random_weight(random, weight.name, weight.shape, draw) for weight in layer.weights])
     before = [numbers(weight) for weight in layer.weights]
@@ -89,12 +99,24 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
         layer.set_weights([np.reshape(np.float32(values), weight.shape)
                            for values, weight in zip(before, layer.weights)])
         steps["after_three_steps"] = three_steps(module, layer, lambda: tf.reduce_sum(call(layer, x, True) * dy))
+    masked = {}
+    if masks is not None:
+        masked = {"masks": [None if mask is None else numbers(mask) for mask in masks],
+                  "output_mask": numbers_or_none(getattr(y, "_keras_mask", None))}
     return {"name": f"keras{keras}_{name}", "keras": keras, "class_name": class_name,
             "config": layer.get_config() if whole else config, "input_shapes": shapes, "training": training,
             "inputs": [numbers(value) for value in x], "dy": numbers(dy), "outputs": numbers(y),
             "weights": before, **({"weights_after": after} if after != before else {}),
             "dx": [numbers_or_none(next(by_inputs)) if value.dtype.is_floating else None for value in x],
-            "gradients": [numbers(tf.convert_to_tensor(gradient)) for gradient in by_weights], **steps}
+            "gradients": [numbers(tf.convert_to_tensor(gradient)) for gradient in by_weights], **steps, **masked}
+
+
+def set_mask(value, mask):
+    import tensorflow as tf
+    if hasattr(value, "_keras_mask"):
+        del value._keras_mask
+    if mask is not None:
+        value._keras_mask = tf.constant(np.asarray(mask, bool))
 
 
 def three_steps(module, layer, objective):

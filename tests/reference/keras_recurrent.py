@@ -40,11 +40,12 @@ CASES = {
 }
 
 
+def wrapped(inner, config):
+    return {"class_name": inner, "config": {"name": inner.lower(), "units": 3, **config}, "module": "keras.layers",
+            "registered_name": None}
+
 
 def bidirectional():
-    def wrapped(inner, config):
-        return {"class_name": inner, "config": {"name": inner.lower(), "units": 3, **config}, "module": "keras.layers",
-                "registered_name": None}
     for keras in (2, 3):
         def one(name, inner, config, merge_mode="concat", **more):
             return case(name, keras, "Bidirectional", {"layer": wrapped(inner, config), "merge_mode": merge_mode},

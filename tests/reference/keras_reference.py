@@ -14,6 +14,10 @@
         shuffling, with both Kerases and writes training_expected.json: the loss of every step and a sample of the
         last weights. tests/system/keras_training_test.py compares Lockstep's.
 
+    keras_reference.py write-masked DIR
+        The same of a tagger of sentences whose padding is masked: masked_rows.h5 (x_train: token ids, y_train: a class
+        for each), training_masked.h5 and masked_expected.json.
+
     keras_reference.py check LOCKSTEP MODEL.h5 DATA.h5
         Opens MODEL.h5, a file that Lockstep wrote, in both Kerases and compares their predictions with
         those of `LOCKSTEP predict`, and their loss with that of `LOCKSTEP evaluate`, within 1e-5.
@@ -117,6 +121,11 @@ def compile_with_adam(k, model, rate):
     model.compile(optimizer=k.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
+def compile_with_sgd(k, model, rate):
+    """For an Embedding: see keras_layers.py on Keras 3's Adam."""
+    model.compile(optimizer=k.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
 def shortest(values):
     """Fewest digits that come back as the same float32."""
     return [float(str(value)) for value in np.asarray(values, np.float32)]
@@ -139,11 +148,39 @@ def write_training(directory, data):
     (directory / "training_expected.json").write_text(json.dumps(expected) + "\n")
 
 
-def train_both(initial_file, network, rate, steps, x, y):
+def masked(k):
+    return k.Sequential([k.layers.Input((10,)), k.layers.Embedding(20, 6, mask_zero=True),
+                         k.layers.Bidirectional(k.layers.GRU(5, return_sequences=True)),
+                         k.layers.LSTM(6, return_sequences=True), k.layers.Dense(4, activation="softmax")])
+
+
+def write_masked(directory):
+    """Sentences of 0 to 10 words, padded on the left or right, some with a gap; the class of a word is that of the
+    word and the one before it."""
+    directory = pathlib.Path(directory)
+    random = np.random.default_rng(3)
+    x = random.integers(1, 20, size=(TRAINING_ROWS, 10))
+    y = (x + np.roll(x, 1, axis=1)) % 4
+    for row, length in enumerate(random.integers(0, 11, size=TRAINING_ROWS)):
+        if row % 2:
+            x[row, length:] = 0
+        else:
+            x[row, :10 - length] = 0
+        if row % 5 == 0:
+            x[row, 4:6] = 0
+    x, y = x.astype(np.uint8), y.astype(np.uint8)
+    with h5py.File(directory / "masked_rows.h5", "w") as file:
+        file.create_dataset("x_train", data=x, compression="gzip", compression_opts=9)
+        file.create_dataset("y_train", data=y, compression="gzip", compression_opts=9)
+    found = train_both(directory / "training_masked.h5", masked, 1.0, 60, x, y, compile_with_sgd)
+    (directory / "masked_expected.json").write_text(json.dumps(found) + "\n")
+
+
+def train_both(initial_file, network, rate, steps, x, y, compiled=compile_with_adam):
     """Losses and last weights of each Keras from the same first weights, which it writes."""
     tf_keras.utils.set_random_seed(1)
     initial = network(tf_keras)
-    compile_with_adam(tf_keras, initial, rate)
+    compiled(tf_keras, initial, rate)
     # Without it, tf_keras saves "accuracy" as categorical_accuracy, whatever the loss.
     initial.evaluate(x, y, verbose=0)
     initial.save(initial_file)
@@ -152,7 +189,7 @@ def train_both(initial_file, network, rate, steps, x, y):
     for name, k in KERASES.items():
         model = network(k)
         model.set_weights(initial.get_weights())
-        compile_with_adam(k, model, rate)
+        compiled(k, model, rate)
         # fit() reports means over an epoch so far: epochs of one step, batches one stream over all of them.
         rows = tf.data.Dataset.from_tensor_slices((x.astype(np.float32), y)).batch(32).repeat()
         losses = model.fit(rows, epochs=steps, steps_per_epoch=1, verbose=0).history["loss"]
@@ -195,6 +232,8 @@ def check(lockstep, model_path, data):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    writing = commands.add_parser("write-masked")
+    writing.add_argument("directory")
     for command in ("write", "write-training"):
         writing = commands.add_parser(command)
         writing.add_argument("directory")
@@ -206,6 +245,9 @@ def main():
     args = parser.parse_args()
     if args.command == "write":
         write(args.directory, args.data)
+        return 0
+    if args.command == "write-masked":
+        write_masked(args.directory)
         return 0
     if args.command == "write-training":
         write_training(args.directory, args.data)

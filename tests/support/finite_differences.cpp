@@ -61,8 +61,9 @@ std::size_t compare(Probe& probe, std::span<float> variable, std::span<const flo
 void expect_merged_gradients_match_finite_differences(Layer& layer,
                                                       const std::vector<Shape>& inputs,
                                                       std::int64_t rows, const Pass& pass,
-                                                      bool inference) {
-  LayerRun run(layer, inputs, rows, pass, 0, inference);
+                                                      bool inference,
+                                                      const LayerRun::Masks& masks) {
+  LayerRun run(layer, inputs, rows, pass, 0, inference, {}, masks);
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
   for (std::size_t i = 0; i < parameters.size(); ++i)

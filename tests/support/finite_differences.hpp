@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "src/layers/layer.hpp"
+#include "tests/support/layer_run.hpp"
 
 namespace lockstep::test {
 
@@ -14,11 +15,12 @@ namespace lockstep::test {
 void expect_gradients_match_finite_differences(Layer& layer, const Shape& input, std::int64_t rows,
                                                const Pass& pass = {.training = true},
                                                bool inference = false);
-/// The same for a layer with several inputs.
+/// The same for a layer with several inputs, or behind masks.
 void expect_merged_gradients_match_finite_differences(Layer& layer,
                                                       const std::vector<Shape>& inputs,
                                                       std::int64_t rows,
                                                       const Pass& pass = {.training = true},
-                                                      bool inference = false);
+                                                      bool inference = false,
+                                                      const LayerRun::Masks& masks = {});
 
 }  // namespace lockstep::test

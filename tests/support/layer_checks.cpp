@@ -6,7 +6,6 @@
 
 #include "src/core/error.hpp"
 #include "src/core/random.hpp"
-#include "tests/support/layer_run.hpp"
 
 namespace lockstep::test {
 namespace {
@@ -18,10 +17,12 @@ void fill(std::span<float> values, std::uint32_t stream) {
 
 /// y, then all gradients, then the parameters afterwards.
 std::vector<float> results(const std::string& class_name, const nlohmann::ordered_json& config,
-                           const std::vector<Shape>& inputs, std::int64_t block_grains) {
+                           const std::vector<Shape>& inputs, std::int64_t block_grains,
+                           const LayerRun::Masks& masks) {
   constexpr std::int64_t kRows = 11;
   const auto layer = layer_of(class_name, config);
-  LayerRun run(*layer, inputs, kRows, {.training = true, .writes_state = true}, block_grains);
+  LayerRun run(*layer, inputs, kRows, {.training = true, .writes_state = true}, block_grains, false,
+               {}, masks);
   std::uint32_t stream = 0;
   for (Parameter& parameter : layer->parameters()) fill(parameter.value, ++stream);
   for (std::size_t i = 0; i < inputs.size(); ++i) fill(run.x(i), ++stream);
@@ -66,10 +67,11 @@ std::string refusal_of(const std::string& class_name, const nlohmann::ordered_js
 
 void expect_the_same_bits_in_blocks(const std::string& class_name,
                                     const nlohmann::ordered_json& config,
-                                    const std::vector<Shape>& inputs) {
-  const std::vector<float> expected = results(class_name, config, inputs, 0);
+                                    const std::vector<Shape>& inputs,
+                                    const LayerRun::Masks& masks) {
+  const std::vector<float> expected = results(class_name, config, inputs, 0, masks);
   for (const std::int64_t block_grains : {1, 2, 4})
-    EXPECT_EQ(results(class_name, config, inputs, block_grains), expected) << block_grains;
+    EXPECT_EQ(results(class_name, config, inputs, block_grains, masks), expected) << block_grains;
 }
 
 }  // namespace lockstep::test

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/layers/make_layer.hpp"
+#include "tests/support/layer_run.hpp"
 
 namespace lockstep::test {
 
@@ -21,6 +22,7 @@ std::string refusal_of(const std::string& class_name, const nlohmann::ordered_js
 /// inputs and parameters. 11 rows.
 void expect_the_same_bits_in_blocks(const std::string& class_name,
                                     const nlohmann::ordered_json& config,
-                                    const std::vector<Shape>& inputs);
+                                    const std::vector<Shape>& inputs,
+                                    const LayerRun::Masks& masks = {});
 
 }  // namespace lockstep::test

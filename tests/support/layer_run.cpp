@@ -34,8 +34,9 @@ std::size_t floats(std::int64_t rows, const Shape& shape) {
 }  // namespace
 
 LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, const Pass& pass,
-                   std::int64_t block_grains, bool inference, std::optional<bool> causal)
-    : layer_(layer), rows_(rows), pass_(pass) {
+                   std::int64_t block_grains, bool inference, std::optional<bool> causal,
+                   Masks masks)
+    : layer_(layer), rows_(rows), pass_(pass), masks_(std::move(masks)) {
   if (layer.name().empty()) layer.set_name("layer");
   probe_.name = "probe";
   probe_.shape = {1};
@@ -45,6 +46,12 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
     dx_.push_back(std::make_unique<std::vector<float>>(floats(rows, inputs[i])));
     x_.emplace_back(floats(rows, inputs[i]));
     values[i] = graph_.add(std::make_unique<InputProbe>(probe_, *dx_[i]), {values[i]}, inputs[i]);
+  }
+  for (std::size_t i = 0; i < masks_.size(); ++i) {
+    Shape positions = inputs[i];
+    positions.pop_back();
+    const std::size_t mask = graph_.add_input(positions);
+    if (!masks_[i].empty()) graph_.set_mask(values[i], mask);
   }
   graph_.set_inference(inference);
   graph_.set_causal(causal);
@@ -68,10 +75,14 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
 void LayerRun::fill_in() {
   for (std::size_t i = 0; i < x_.size(); ++i)
     std::ranges::copy(x_[i], workspace_->input({0, rows_}, i).data);
+  for (std::size_t i = 0; i < masks_.size(); ++i)
+    std::ranges::copy(masks_[i], workspace_->input({0, rows_}, x_.size() + i).data);
 }
 
 std::vector<float> LayerRun::forward() {
   std::vector<float> y(floats(rows_, output_shape()));
+  const auto mask = graph_.mask(graph_.output());
+  if (mask) output_mask_.resize(floats(rows_, graph_.shape(*mask)));
   const Range all{0, rows_};
   const auto take = [&](Range rows) {
     const Matrix output = workspace_->output(rows);
@@ -89,10 +100,24 @@ std::vector<float> LayerRun::forward() {
       pass_, subtrees, {partial_.data(), 0},
       [&](const Block& block) {
         take(block.rows);
+        if (mask) take_mask(*mask, block.rows);
         std::ranges::fill(workspace_->output_gradient(block.rows).flat(), 0.0f);
       },
       nullptr);
   return y;
+}
+
+/// Of a mask that an op has made, or that an input is.
+void LayerRun::take_mask(std::size_t mask, Range rows) {
+  const auto& steps = graph_.steps();
+  const auto step = std::ranges::find(steps, graph_.storage(mask), &Graph::Step::output);
+  const auto input = std::ranges::find(graph_.inputs(), graph_.storage(mask));
+  const Matrix values =
+      step == steps.end()
+          ? workspace_->input(rows, static_cast<std::size_t>(input - graph_.inputs().begin()))
+          : workspace_->matrix(workspace_->op(static_cast<std::size_t>(step - steps.begin())).y,
+                               rows);
+  std::copy_n(values.data, values.size(), output_mask_.begin() + rows.first * values.columns);
 }
 
 void LayerRun::backward(const std::vector<float>& dy) {

@@ -14,17 +14,22 @@ namespace lockstep::test {
 
 /// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
 /// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows. `inference`: called with
-/// training=False, in a pass that trains. `causal`: as of Network::Call.
+/// training=False, in a pass that trains. `causal`: as of Network::Call. `masks`: of the inputs,
+/// (rows, positions) each; empty for none.
 class LayerRun {
  public:
+  using Masks = std::vector<std::vector<float>>;
   LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows,
            const Pass& pass = {.training = true}, std::int64_t block_grains = 0,
-           bool inference = false, std::optional<bool> causal = {});
+           bool inference = false, std::optional<bool> causal = {}, Masks masks = {});
   LayerRun(const LayerRun&) = delete;
   LayerRun& operator=(const LayerRun&) = delete;
 
   std::vector<float>& x(std::size_t input = 0) { return x_[input]; }
   const Shape& output_shape() const { return graph_.shape(graph_.output()); }
+
+  /// Behind forward() in training; empty if there is none.
+  const std::vector<float>& output_mask() const { return output_mask_; }
 
   /// y for x(), as the pass says: in training or not.
   std::vector<float> forward();
@@ -35,6 +40,7 @@ class LayerRun {
 
  private:
   void fill_in();
+  void take_mask(std::size_t mask, Range rows);
 
   Layer& layer_;
   std::int64_t rows_;
@@ -44,6 +50,8 @@ class LayerRun {
   Parameter probe_;
   std::vector<std::unique_ptr<std::vector<float>>> dx_;
   std::vector<std::vector<float>> x_;
+  Masks masks_;
+  std::vector<float> output_mask_;
   ParameterArena arena_;
   GradientPlan gradients_;
   std::optional<Workspace> workspace_;

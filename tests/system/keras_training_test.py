@@ -7,10 +7,12 @@ import numpy as np
 from support import REFERENCE_FILES, SystemTest, history, main
 
 EXPECTED = json.loads((REFERENCE_FILES / "training_expected.json").read_text())
+EXPECTED["masked"] = json.loads((REFERENCE_FILES / "masked_expected.json").read_text())
 # Of a loss, relative, and of a weight at the end.
 TOLERANCES = {"reference": (1e-5, 1e-5), "cnn": (1e-5, 1e-5), "bn_cnn": (1e-4, 4e-4),
-              "recurrent": (1e-5, 1e-5)}
-RANKS = (1, 4)
+              "recurrent": (1e-5, 1e-5), "masked": (1e-5, 2e-5)}
+RANKS = {"masked": (1, 3)}
+ROWS = {"masked": "masked_rows.h5"}
 
 
 def weights_of(path):
@@ -29,7 +31,7 @@ def sample(values):
 class FromTheSameWeights(SystemTest):
     def train_as_keras(self, network, ranks, steps):
         # Epochs of one step: their losses are those of the steps, not means.
-        return self.train(ranks, REFERENCE_FILES / "training_rows.h5", "--from",
+        return self.train(ranks, REFERENCE_FILES / ROWS.get(network, "training_rows.h5"), "--from",
                           REFERENCE_FILES / f"training_{network}.h5", "--no-shuffle", "--batch-size", "32",
                           "--steps-per-epoch", "1", "--epochs", steps, "--checkpoint-every", steps,
                           run_dir=f"{network}_{ranks}", layers=None)
@@ -37,7 +39,7 @@ class FromTheSameWeights(SystemTest):
     def assert_trains_as_keras(self, network):
         of_a_loss, of_a_weight = TOLERANCES[network]
         self.assertEqual(set(EXPECTED[network]), {"keras2", "keras3"})
-        for ranks in RANKS:
+        for ranks in RANKS.get(network, (1, 4)):
             steps = len(EXPECTED[network]["keras2"]["losses"])
             run_dir = self.train_as_keras(network, ranks, steps)
             losses = np.array([float(epoch["loss"]) for epoch in history(run_dir)])
@@ -67,6 +69,9 @@ class FromTheSameWeights(SystemTest):
 
     def test_a_hundred_steps_of_recurrent_layers_are_those_of_keras(self):
         self.assert_trains_as_keras("recurrent")
+
+    def test_steps_behind_a_mask_are_those_of_keras(self):
+        self.assert_trains_as_keras("masked")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,35 @@ TEST_P(AttentionSizes, SoftmaxIsThatOfEachQueryInEveryVariant) {
   }
 }
 
+TEST_P(AttentionSizes, MaskedSoftmaxIsThatOverTheKeysThatCountInEveryVariant) {
+  Floats key_mask(static_cast<std::size_t>(keys_)), query_mask(static_cast<std::size_t>(queries_));
+  for (std::size_t i = 0; i < key_mask.size(); ++i) key_mask[i] = i % 3 == 1 ? 1.0f : 0.0f;
+  for (std::size_t i = 0; i < query_mask.size(); ++i) query_mask[i] = i % 4 == 2 ? 0.0f : 1.0f;
+  Floats expected(s_.size());
+  for (std::int64_t query = 0; query < queries_; ++query) {
+    const auto counts = [&](std::int64_t key) {
+      return key_mask[static_cast<std::size_t>(key)] != 0 && (!causal_ || key <= query);
+    };
+    float top = -std::numeric_limits<float>::infinity(), sum = 0;
+    for (std::int64_t key = 0; key < keys_; ++key)
+      if (counts(key)) top = std::max(top, s_[at(key, query)]);
+    for (std::int64_t key = 0; key < keys_; ++key)
+      if (counts(key)) sum += expected[at(key, query)] = elementary::exp(s_[at(key, query)] - top);
+    const bool none = sum == 0 || query_mask[static_cast<std::size_t>(query)] == 0;
+    for (std::int64_t key = 0; key < keys_; ++key)
+      expected[at(key, query)] = none ? 0.25f : expected[at(key, query)] / sum;
+  }
+  for (const Kernels* k : all_variants()) {
+    Floats p = s_;
+    k->attention_softmax_masked(p.data(), keys_, queries_, causal_,
+                                {key_mask.data(), query_mask.data(), 0.25f});
+    expect_bits(p, expected, k->name);
+    p = s_;
+    k->attention_softmax_masked(p.data(), keys_, queries_, causal_, {});
+    expect_bits(p, p_, k->name);
+  }
+}
+
 TEST_P(AttentionSizes, SoftmaxBackwardIsThatOfEachQueryInEveryVariant) {
   const Floats dp = random_floats(keys_ * queries_, 2);
   Floats expected(dp.size());

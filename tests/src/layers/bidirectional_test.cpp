@@ -143,10 +143,6 @@ TEST(Bidirectional, RefusesByNameWhatItLacks) {
                   {"backward_layer",
                    {{"class_name", "LSTM"}, {"config", {{"units", 3}, {"go_backwards", true}}}}}})),
       HasSubstr("expected 2 units in both directions, got 3"));
-  expect_error(
-      ExitCode::kUsage,
-      [] { model_from_layers_text("Input((3, 2)), Masking(), Bidirectional(LSTM(4)), Dense(2)"); },
-      HasSubstr("expected an input without a mask, got the one of masking"));
 }
 
 }  // namespace

@@ -183,13 +183,15 @@ TEST(Embedding, RefusesWhatItLacks) {
               HasSubstr("embeddings_constraint: expected null"));
 }
 
-TEST(Embedding, HasAMaskOfWhichTheLayersBehindAreTold) {
-  expect_error(
-      ExitCode::kBadData,
-      [] { model_from_layers_text("Input(3), Embedding(4, 2, mask_zero=True), Dense(2)"); },
-      HasSubstr("[embedding] expected a layer behind it that ends its mask"));
-  EXPECT_TRUE(
-      model_from_layers_text("Input(3), Embedding(4, 2, mask_zero=True), Flatten()").built());
+TEST(Embedding, MasksTokenZeroIfItIsAskedTo) {
+  for (const bool mask_zero : {false, true}) {
+    Embedding layer(4, 2, {.mask_zero = mask_zero});
+    test::LayerRun run(layer, {{3}}, 2);
+    run.x() = {0, 3, 0, 1, 2, 3};
+    run.forward();
+    EXPECT_EQ(run.output_mask(),
+              mask_zero ? (std::vector<float>{0, 1, 0, 1, 1, 1}) : std::vector<float>());
+  }
 }
 
 }  // namespace

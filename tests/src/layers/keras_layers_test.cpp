@@ -58,7 +58,7 @@ class KerasCase {
     std::optional<bool> causal;
     if (json_.contains("use_causal_mask")) causal = json_.at("use_causal_mask").get<bool>();
     run_.emplace(*layer_, shapes, rows, Pass{.training = training, .writes_state = training},
-                 block_grains, /*inference=*/false, causal);
+                 block_grains, /*inference=*/false, causal, masks());
     for (std::size_t i = 0; i < shapes.size(); ++i)
       run_->x(i) = json_.at("inputs")[i].get<Floats>();
     ASSERT_EQ(layer_->parameters().size(), json_.at("weights").size());
@@ -67,6 +67,18 @@ class KerasCase {
       ASSERT_EQ(layer_->parameters()[i].value.size(), values.size());
       std::ranges::copy(values, layer_->parameters()[i].value.begin());
     }
+  }
+  test::LayerRun::Masks masks() const {
+    test::LayerRun::Masks all;
+    if (json_.contains("masks"))
+      for (const ordered_json& mask : json_.at("masks"))
+        all.push_back(mask.is_null() ? Floats() : mask.get<Floats>());
+    return all;
+  }
+  void expect_output_mask() {
+    if (!json_.contains("output_mask") || !json_.at("training").get<bool>()) return;
+    const ordered_json& mask = json_.at("output_mask");
+    EXPECT_EQ(run_->output_mask(), mask.is_null() ? Floats() : mask.get<Floats>());
   }
   void expect_gradients() {
     run_->backward(json_.at("dy").get<Floats>());
@@ -122,6 +134,7 @@ void KerasCase::expect_its_numbers() {
           " afterwards");
     }
     expect_near(run_->forward(), json_.at("outputs"), "output");
+    expect_output_mask();
   }
 }
 

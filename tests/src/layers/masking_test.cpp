@@ -31,22 +31,38 @@ TEST(Masking, IsAllowedWhereTheMaskEnds) {
     EXPECT_TRUE(model_from_layers_text("Input((3, 2)), Masking(), " + std::string(behind)).built());
 }
 
-TEST(Masking, IsRefusedWhereTheMaskReachesTheLoss) {
-  for (const char* behind : {"", ", Dense(4)", ", Activation(relu), Dropout(0.1)"})
-    expect_error(
-        ExitCode::kBadData,
-        [&] { model_from_layers_text("Input((3, 2)), Masking()" + std::string(behind)); },
-        HasSubstr("[masking] expected a layer behind it that ends its mask (Flatten, Reshape, "
-                  "Permute), got an output of the network that still has it: Keras would weigh "
-                  "the loss by it"));
+/// The ops of a mask that is not read are dropped.
+TEST(Masking, CostsNothingWhereItsMaskEnds) {
+  const auto ops = [](const std::string& layers) {
+    return model_from_layers_text(layers).graph().ops();
+  };
+  EXPECT_EQ(ops("Input(3), Embedding(4, 2, mask_zero=True), Flatten()"), 1u);
+  EXPECT_EQ(ops("Input(3), Embedding(4, 2, mask_zero=True), Dense(2)"), 4u);
+  EXPECT_EQ(ops("Input(3), Embedding(4, 2, mask_zero=True), LSTM(2)"), 3u);
 }
 
-TEST(Masking, IsRefusedInFrontOfALayerThatUsesTheMask) {
-  for (const std::string user : {"Softmax", "BatchNormalization"})
-    expect_error(
-        ExitCode::kUsage,
-        [&] { model_from_layers_text("Input((3, 2)), Masking(), " + user + "(), Flatten()"); },
-        HasSubstr(user + ": expected an input without a mask, got the one of masking"));
+TEST(Masking, IsRefusedByKerasInFrontOfSoftmax) {
+  expect_error(
+      ExitCode::kUsage,
+      [&] { model_from_layers_text("Input((3, 2)), Masking(), Softmax(), Flatten()"); },
+      HasSubstr("Softmax: expected an input without a mask, got one with a mask"));
+}
+
+TEST(Masking, MasksStepsOfTheMaskValueAlone) {
+  Masking layer(-1);
+  test::LayerRun run(layer, {{3, 2}}, 1);
+  run.x() = {-1, -1, -1, 2, 0, 0};
+  run.forward();
+  EXPECT_EQ(run.output_mask(), (Floats{0, 1, 1}));
+}
+
+/// Of values that came with a mask of their own.
+TEST(Masking, TakesThePlaceOfAnEarlierMask) {
+  Masking layer;
+  test::LayerRun run(layer, {{3, 1}}, 1, {.training = true}, 0, false, {}, {{1, 0, 0}});
+  run.x() = {0, 0, 5};
+  run.forward();
+  EXPECT_EQ(run.output_mask(), (Floats{0, 0, 1}));
 }
 
 TEST(Masking, RefusesAnInputWithoutSteps) {

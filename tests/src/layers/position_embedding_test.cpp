@@ -140,13 +140,6 @@ TEST(PositionLayers, RefuseWhatTheyLack) {
   both["tie_weights"] = false;
   EXPECT_THAT(refusal_of("TokenAndPositionEmbedding", both),
               HasSubstr("tie_weights: expected true, got false"));
-  expect_error(
-      ExitCode::kBadData,
-      [] {
-        model_from_layers_text(
-            "Input(3), TokenAndPositionEmbedding(5, 3, 2, mask_zero=True), Dense(2)");
-      },
-      HasSubstr("expected a layer behind it that ends its mask"));
 }
 
 }  // namespace

@@ -430,13 +430,5 @@ TEST(Recurrent, RefusesAnActivationThatIsALayer) {
       model_from_layers_text("Input((3, 2)), SimpleRNN(4, ReLU()), Dense(2, ReLU())").built());
 }
 
-TEST(Recurrent, RefusesAMaskedInput) {
-  for (const std::string layer : {"SimpleRNN", "LSTM", "GRU"})
-    expect_error(
-        ExitCode::kUsage,
-        [&] { model_from_layers_text("Input((3, 2)), Masking(), " + layer + "(4), Dense(2)"); },
-        HasSubstr("expected an input without a mask, got the one of masking"));
-}
-
 }  // namespace
 }  // namespace lockstep

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The cases of keras_layers.py for layers behind masks.
+
+    keras_masks.py DIR [FILE ...]
+
+Needs keras_hub, too; 0.32 wrote tests/reference/layers.
+"""
+import numpy as np
+
+import keras_layers
+from keras_layers import case, random_inputs
+from keras_recurrent import wrapped
+from keras_sequences import find_keras_hub, small
+
+
+def mask(*rows):
+    """Of strings: "110" """
+    return np.array([[int(position) for position in row] for row in rows])
+
+
+# Right, left and middle positions masked, none and all.
+FIVE = mask("11100", "00111", "10101", "11111", "00000")
+OTHERS = mask("01110", "11111", "00000", "11000", "00001")
+
+
+def recurrent():
+    for keras in (2, 3):
+        for class_name in ("SimpleRNN", "LSTM", "GRU"):
+            def one(name, config, shape=(5, 2), masks=FIVE, **more):
+                return case(f"{class_name}_{name}", keras, class_name, {"units": 2, **config}, shape, masks=[masks],
+                            rows=len(masks), **more)
+            yield one("last", {})
+            yield one("sequences", {"return_sequences": True})
+            yield one("backwards", {"return_sequences": True, "go_backwards": True})
+            yield one("zeros", {"return_sequences": True, "zero_output_for_mask": True}, masks=FIVE[:3])
+            yield one("one_step", {}, (1, 2), mask("0", "1"))
+            yield one("two_steps", {"go_backwards": True}, (2, 1), mask("01"))
+        yield case("GRU_reset_before", keras, "GRU", {"units": 2, "reset_after": False, "return_sequences": True}, (5, 2),
+                   masks=[FIVE], rows=5)
+
+
+def bidirectional():
+    for keras in (2, 3):
+        for merge_mode in ("concat", "sum"):
+            yield case(f"sequences_{merge_mode}", keras, "Bidirectional",
+                       {"layer": wrapped("GRU", {"units": 2, "return_sequences": True}), "merge_mode": merge_mode}, (5, 2),
+                       masks=[FIVE], rows=5)
+        yield case("last", keras, "Bidirectional", {"layer": wrapped("LSTM", {"units": 2})}, (5, 2), masks=[FIVE], rows=5)
+
+
+def attention():
+    for keras in (2, 3):
+        def one(name, config, *shapes, masks, causal=False, rows=5):
+            def call(layer, x, training):
+                return layer(*x, use_causal_mask=causal, training=training)
+            given = {"num_heads": 2, "key_dim": 2, **config}
+            if keras == 2:
+                names = ("query_shape", "value_shape", "key_shape")
+                given = {**given, **dict(zip(names, [(None, *shape) for shape in (*shapes, shapes[1])]))}
+            made = case(name, keras, "MultiHeadAttention", given, *shapes, call=call, draw=small, masks=masks, rows=rows)
+            return {**made, "zero_gradients": [3], **({"use_causal_mask": True} if causal else {})}
+        yield one("of_values", {}, (2, 3), (5, 2), masks=[None, FIVE[:4]], rows=4)
+        yield one("of_three", {}, (2, 3), (5, 2), (5, 4), masks=[None, FIVE[:2], OTHERS[:2]], rows=2)
+        if keras == 2:  # whose gradients go through the scores of a query without a key
+            continue
+        yield one("both", {}, (5, 3), (5, 2), masks=[FIVE, OTHERS])
+        yield one("causal", {}, (5, 3), (5, 3), masks=[FIVE, FIVE], causal=True)
+        yield one("of_queries", {}, (5, 3), (3, 2), masks=[FIVE, None])
+        yield one("without_a_key", {}, (2, 3), (5, 2), masks=[None, FIVE[3:]], rows=2)
+    # Dropout takes another way through Keras 3, with other weights where there is no key.
+    yield case("dropout", 3, "MultiHeadAttention", {"num_heads": 1, "key_dim": 2, "dropout": 0.5}, (5, 3), (5, 3),
+               training=False, call=lambda layer, x, training: layer(*x, training=training), draw=small,
+               masks=[FIVE[3:], FIVE[3:]], rows=2)
+
+
+def transformer():
+    for class_name in ("TransformerEncoder", "TransformerDecoder"):
+        for first in (False, True):
+            made = case(f"{class_name}_{'first' if first else 'behind'}", 3, class_name,
+                        {"intermediate_dim": 3, "num_heads": 2, "normalize_first": first}, (5, 4), masks=[FIVE], rows=5,
+                        call=lambda layer, x, training: layer(x[0], training=training), draw=small)
+            yield {**made, "zero_gradients": [3]}
+
+
+def others():
+    for keras in (2, 3):
+        if keras == 3:  # Keras 2's, of some shapes, ignores the mask
+            yield case("batch_normalization", keras, "BatchNormalization", {}, (5, 2), masks=[FIVE], rows=5)
+            yield case("batch_normalization_inference", keras, "BatchNormalization", {}, (5, 2), masks=[FIVE], rows=5,
+                       training=False)
+        yield case("average", keras, "GlobalAveragePooling1D", {}, (5, 2), masks=[FIVE[:4]], rows=4)
+        yield case("average_keepdims", keras, "GlobalAveragePooling1D", {"keepdims": True}, (5, 2), masks=[OTHERS[3:]],
+                   rows=2)
+        yield case("maximum", keras, "GlobalMaxPooling1D", {}, (5, 2), masks=[FIVE[:1]], rows=1)
+        yield case("dense", keras, "Dense", {"units": 2}, (5, 2), masks=[FIVE[:2]], rows=2)
+        yield case("layer_normalization", keras, "LayerNormalization", {}, (5, 3), masks=[FIVE[:1]], rows=1)
+
+
+def merging():
+    for class_name in ("Add", "Subtract", "Average", "Multiply", "Maximum", "Minimum", "Concatenate"):
+        yield case(class_name + "_both", 3, class_name, {}, (5, 2), (5, 2), masks=[FIVE, OTHERS], rows=5)
+        yield case(class_name + "_one", 3, class_name, {}, (5, 2), (5, 2), masks=[FIVE[:3], None], rows=3)
+    for class_name in ("Multiply", "Maximum"):
+        yield case(class_name + "_three", 3, class_name, {}, (5, 1), (5, 1), (5, 1), masks=[FIVE, OTHERS, FIVE[::-1]],
+                   rows=5)
+    yield case("Concatenate_positions", 3, "Concatenate", {"axis": 1}, (5, 2), (2, 2),
+               masks=[FIVE[:3], mask("10", "01", "00")], rows=3)
+    yield case("Concatenate_positions_one", 3, "Concatenate", {"axis": 1}, (5, 2), (2, 2), masks=[FIVE[:3], None], rows=3)
+
+
+CASES = {"MaskedRecurrent": recurrent, "MaskedBidirectional": bidirectional, "MaskedAttention": attention,
+         "MaskedTransformer": transformer, "MaskedOthers": others, "MaskedMerging": merging}
+
+if __name__ == "__main__":
+    find_keras_hub()
+    keras_layers.main(CASES)
