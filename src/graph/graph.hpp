@@ -47,6 +47,8 @@ class Graph {
   /// The graph ends in these values: ops that lead to none of them are dropped. A scaling that
   /// alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
+  /// For who goes on with them in another graph.
+  std::vector<Step> take_steps() { return std::move(steps_); }
 
   // --- What there is ---
 

@@ -17,7 +17,8 @@ struct RecurrentSetting {
   bool in_input_order = false;   ///< of the outputs of a sequence; else in the order of the steps
   double recurrent_dropout = 0;  ///< one mask for all steps
   Purpose purpose = Purpose::kRecurrentDropout;
-  std::uint32_t key = 0;  ///< Layer::random_key()
+  std::uint32_t key = 0;   ///< Layer::random_key()
+  std::uint32_t part = 0;  ///< of RowRandom
 };
 
 /// A cell's steps, from a state of zeros.  x: (steps, inputs), y: (steps, units) or the last step's
