@@ -6,7 +6,7 @@
 
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
-#include "src/model/keras_names.hpp"
+#include "src/core/keras_names.hpp"
 
 namespace lockstep {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "src/core/error.hpp"
 #include "src/core/shape.hpp"
-#include "src/model/keras_names.hpp"
+#include "src/core/keras_names.hpp"
 
 namespace lockstep {
 namespace {

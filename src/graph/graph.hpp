@@ -49,6 +49,8 @@ class Graph {
   /// The graph ends in these values and their masks: ops that lead to none are dropped. A scaling
   /// that alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
+  /// For who goes on with them in another graph.
+  std::vector<Step> take_steps() { return std::move(steps_); }
 
   // --- What there is ---
 

@@ -75,25 +75,37 @@ inline Matrix matrix_of(const BufferPlace& place, const Rows& rows) {
 class OpValues {
  public:
   OpValues(const OpPlaces& places, const Rows& rows) : places_(places), rows_(rows) {}
+  /// The same numbers with each row's `steps` parts, of equal size, as so many rows.
+  OpValues of_steps(std::int64_t steps) const {
+    OpValues values = *this;
+    values.steps_ *= steps;
+    return values;
+  }
 
-  std::int64_t rows() const { return rows_.range.count(); }
+  std::int64_t rows() const { return rows_.range.count() * steps_; }
   /// Position of the first row in the global batch.
-  std::int64_t batch_row() const { return rows_.batch_row; }
+  std::int64_t batch_row() const { return rows_.batch_row * steps_; }
   std::size_t inputs() const { return places_.x.size(); }
 
-  ConstMatrix x(std::size_t input = 0) const { return matrix_of(places_.x[input], rows_); }
-  Matrix y() const { return matrix_of(places_.y, rows_); }
-  Matrix dy() const { return matrix_of(places_.dy, rows_); }
+  ConstMatrix x(std::size_t input = 0) const { return matrix(places_.x[input]); }
+  Matrix y() const { return matrix(places_.y); }
+  Matrix dy() const { return matrix(places_.dy); }
   /// Empty if nobody needs it.
-  Matrix dx(std::size_t input = 0) const { return matrix_of(places_.dx[input], rows_); }
-  Matrix kept() const { return matrix_of(places_.kept, rows_); }
+  Matrix dx(std::size_t input = 0) const { return matrix(places_.dx[input]); }
+  Matrix kept() const { return matrix(places_.kept); }
   /// Sums over the whole batch.
   std::span<double> forward_sums() const { return places_.forward_sums; }
   std::span<double> backward_sums() const { return places_.backward_sums; }
 
  private:
+  Matrix matrix(const BufferPlace& place) const {
+    const Matrix rows = matrix_of(place, rows_);
+    return {rows.data, rows.rows * steps_, rows.columns / steps_};
+  }
+
   const OpPlaces& places_;
   const Rows& rows_;
+  std::int64_t steps_ = 1;
 };
 
 /// One step of a forward or backward pass. It holds its configuration and views of parameters,

@@ -1,5 +1,7 @@
 #include "src/layers/attention_op.hpp"
 
+#include <algorithm>
+
 #include "src/core/float_buffer.hpp"
 #include "src/core/parallel.hpp"
 #include "src/kernels/exact_products.hpp"
@@ -109,22 +111,25 @@ class AttentionOp final : public Op {
 };
 
 void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
-  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(2);
+  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(values.inputs() - 1);
   const Matrix y = values.y(), kept = values.kept();
   const std::int64_t all = shape_.heads * scores();
   const bool drops = this->drops(pass);
   for_samples(values.rows(), [&](std::int64_t i) {
     float* const q_scaled = attention_scratch(shape_.queries * query_row() + 2 * scores());
     float* const scratch = q_scaled + shape_.queries * query_row();
-    scaled(q.row(i), q_scaled);
+    if (!shape_.given_scores) scaled(q.row(i), q_scaled);
     if (drops)
       RowRandom(pass, Purpose::kAttention, random_key_)
           .mask(values.batch_row() + i, shape_.dropout, scale_of_kept(shape_.dropout),
                 {kept.row(i) + all, static_cast<std::size_t>(all)});
     for (std::int64_t head = 0; head < shape_.heads; ++head) {
       float* const p = kept.empty() ? scratch : kept.row(i) + head * scores();
-      multiply_transposed_b(key_head(k.row(i), head), key_head(q_scaled, head), p, shape_.keys,
-                            shape_.queries);
+      if (shape_.given_scores)
+        std::copy_n(q.row(i), scores(), p);
+      else
+        multiply_transposed_b(key_head(k.row(i), head), key_head(q_scaled, head), p, shape_.keys,
+                              shape_.queries);
       if (masked())
         kernels().attention_softmax_masked(p, shape_.keys, shape_.queries, shape_.causal,
                                            mask_of(values, i));
@@ -142,9 +147,11 @@ void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
 }
 
 void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
-  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(2), kept = values.kept();
+  const std::size_t last = values.inputs() - 1;
+  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(last), kept = values.kept();
   const ConstMatrix dy = values.dy();
-  const Matrix dq = values.dx(0), dk = values.dx(1), dv = values.dx(2);
+  const Matrix dq = values.dx(0), dv = values.dx(last);
+  const Matrix dk = shape_.given_scores ? Matrix() : values.dx(1);
   const std::int64_t all = shape_.heads * scores();
   const bool drops = this->drops(pass);
   for_samples(values.rows(), [&](std::int64_t i) {
@@ -165,6 +172,10 @@ void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
       if (drops) kernels().multiply(ds, factors, ds, scores());
       kernels().attention_softmax_backward(p, ds, shape_.keys, shape_.queries);
       if (masked()) clear_gradients(mask_of(values, i), ds);
+      if (shape_.given_scores) {
+        std::copy_n(ds, scores(), dq.row(i));
+        continue;
+      }
       const auto head_of = [&](Matrix dx) {
         return Head<float>{dx.row(i) + head * shape_.key_dim, query_row(), shape_.key_dim};
       };
@@ -174,7 +185,7 @@ void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
       if (!dk.empty())
         multiply(ds, shape_.queries, key_head(q_scaled, head), head_of(dk), shape_.keys);
     }
-    if (!dq.empty()) scaled(dq.row(i), dq.row(i));
+    if (!dq.empty() && !shape_.given_scores) scaled(dq.row(i), dq.row(i));
   });
 }
 

@@ -16,6 +16,8 @@ struct AttentionShape {
   bool causal = false;                        ///< query i looks at keys 0 to i alone
   bool key_mask = false, query_mask = false;  ///< behind the values come masks: (keys), (queries)
   double dropout = 0;                         ///< of the weights, in training
+  /// The inputs are the scores of one head, (keys, queries), and v, instead of q, k and v.
+  bool given_scores = false;
 };
 
 /// y = softmax(scale q k^T) v of each head.  q: (queries, heads, key_dim), k: (keys, heads,

@@ -6,21 +6,11 @@
 
 #include "src/core/error.hpp"
 #include "src/layers/concatenate.hpp"
+#include "src/layers/inner_layer.hpp"
 #include "src/layers/merging.hpp"
 
 namespace lockstep {
 namespace {
-
-/// As Keras 3 must have it: with the module of the class.
-nlohmann::ordered_json inner_to_json(const Recurrent& layer) {
-  nlohmann::ordered_json config = {
-      {"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
-  config.update(layer.config());
-  return {{"module", "keras.layers"},
-          {"class_name", layer.class_name()},
-          {"config", std::move(config)},
-          {"registered_name", nullptr}};
-}
 
 std::unique_ptr<Layer> make_merge(BidirectionalMerge merge) {
   switch (merge) {
@@ -43,14 +33,14 @@ std::string merge_name(BidirectionalMerge merge) {
   return kNames[static_cast<std::size_t>(merge)];
 }
 
-Bidirectional::Bidirectional(std::unique_ptr<Recurrent> forward,
-                             std::unique_ptr<Recurrent> backward, BidirectionalMerge merge)
+Bidirectional::Bidirectional(std::unique_ptr<RecurrentLayer> forward,
+                             std::unique_ptr<RecurrentLayer> backward, BidirectionalMerge merge)
     : forward_(std::move(forward)), backward_(std::move(backward)), merge_(merge) {
-  check(!forward_->options().go_backwards && (!backward_ || backward_->options().go_backwards),
+  check(!forward_->go_backwards() && (!backward_ || backward_->go_backwards()),
         ExitCode::kBadData,
         "[bidirectional] expected a layer whose go_backwards is false, and a backward_layer whose "
         "is true, got others");
-  check(!backward_ || backward_->options().return_sequences == forward_->options().return_sequences,
+  check(!backward_ || backward_->return_sequences() == forward_->return_sequences(),
         ExitCode::kBadData,
         "[bidirectional] expected one return_sequences of both directions, got two");
   check(merge_ == BidirectionalMerge::kConcat || this->backward().units() == forward_->units(),
@@ -72,10 +62,10 @@ void Bidirectional::build(const Shape& input) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& parameter = parameters_[i];
     const bool first = i < of_forward_;
-    const Recurrent& layer = first ? *forward_ : backward();
+    const RecurrentLayer& layer = first ? *forward_ : backward();
     std::string inner = layer.name();
     if (first || !backward_) inner = (first ? "forward_" : "backward_") + inner;
-    parameter.scope = inner + "/" + parameter.scope;
+    parameter.scope = parameter.scope.empty() ? inner : inner + "/" + parameter.scope;
     parameter.store = (first ? "forward_layer/" : "backward_layer/") + parameter.store;
     if (!layer.trainable()) parameter.role = ParameterRole::kFrozen;
   }
@@ -83,7 +73,7 @@ void Bidirectional::build(const Shape& input) {
 
 std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inputs) {
   const std::span all(parameters_);
-  const bool sequences = forward_->options().return_sequences;
+  const bool sequences = forward_->return_sequences();
   const std::size_t forward = forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
                                                 {.zeros_for_mask = sequences, .key = random_key()});
   const std::size_t backward =
@@ -101,9 +91,9 @@ std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inpu
 }
 
 nlohmann::ordered_json Bidirectional::config() const {
-  nlohmann::ordered_json config = {{"layer", inner_to_json(*forward_)},
+  nlohmann::ordered_json config = {{"layer", inner_layer_to_json(*forward_)},
                                    {"merge_mode", merge_name(merge_)}};
-  if (backward_) config["backward_layer"] = inner_to_json(*backward_);
+  if (backward_) config["backward_layer"] = inner_layer_to_json(*backward_);
   return config;
 }
 

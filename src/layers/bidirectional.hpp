@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "src/layers/recurrent.hpp"
+#include "src/layers/recurrent_layer.hpp"
 
 namespace lockstep {
 
@@ -18,7 +18,7 @@ class Bidirectional final : public Layer {
  public:
   /// `backward`: null for the same as forward with weights of its own, else one that goes
   /// backwards.
-  Bidirectional(std::unique_ptr<Recurrent> forward, std::unique_ptr<Recurrent> backward,
+  Bidirectional(std::unique_ptr<RecurrentLayer> forward, std::unique_ptr<RecurrentLayer> backward,
                 BidirectionalMerge merge);
 
   std::string class_name() const override { return "Bidirectional"; }
@@ -29,9 +29,9 @@ class Bidirectional final : public Layer {
  private:
   void build(const Shape& input) override;
   std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
-  const Recurrent& backward() const { return backward_ ? *backward_ : *forward_; }
+  const RecurrentLayer& backward() const { return backward_ ? *backward_ : *forward_; }
 
-  std::unique_ptr<Recurrent> forward_, backward_;
+  std::unique_ptr<RecurrentLayer> forward_, backward_;
   BidirectionalMerge merge_;
   std::size_t of_forward_ = 0;  ///< parameters
 };

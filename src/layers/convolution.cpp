@@ -47,15 +47,16 @@ bool is_depthwise(const ConvolutionShape& shape, std::size_t axes) {
          shape.output_channels <= shape.groups * shape.groups;
 }
 
-std::unique_ptr<Op> make_op(std::vector<Parameter*> parameters, const ConvolutionShape& shape,
-                            std::size_t axes, bool relu) {
+}  // namespace
+
+std::unique_ptr<Op> make_convolution_op(std::vector<Parameter*> parameters,
+                                        const ConvolutionShape& shape, std::size_t axes,
+                                        bool relu) {
   if (is_dense(shape))
     return make_dense_op(std::move(parameters), ConvolutionShape::product(shape.output), relu);
   if (is_depthwise(shape, axes)) return make_depthwise_op(std::move(parameters), shape, relu);
   return std::make_unique<ConvolutionOp>(std::move(parameters), shape, relu);
 }
-
-}  // namespace
 
 Convolution::Convolution(std::int64_t filters, Window window, Activation activation,
                          std::int64_t groups, Options options)
@@ -100,7 +101,7 @@ std::size_t Convolution::lower(Graph& graph, std::span<const std::size_t> inputs
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
   const bool relu = activation_ == Activation::kRelu;
-  const std::size_t z = graph.add(make_op(std::move(parameters), shape, window_.axes(), relu),
+  const std::size_t z = graph.add(make_convolution_op(std::move(parameters), shape, window_.axes(), relu),
                                   {inputs[0]}, output_of(shape, window_.axes(), filters_));
   return relu ? z : activated(graph, z, activation_);
 }

@@ -17,8 +17,8 @@ namespace lockstep {
 
 /// What Keras does behind this layer with the masks of its inputs: the output has them, too (any of
 /// them, if all inputs have one); or they are left behind; or lower() sees to them: Graph::mask();
-/// or Keras itself refuses it.
-enum class OnMask : std::uint8_t { kCarries, kEnds, kUses, kRefuses };
+/// or Keras itself refuses it; or what Keras computes then is lacking here.
+enum class OnMask : std::uint8_t { kCarries, kEnds, kUses, kRefuses, kLacks };
 
 /// What users write, files hold and summaries show. A layer holds configuration and its parameters;
 /// what it computes are the ops that it adds to a graph.
@@ -38,6 +38,8 @@ class Layer {
   virtual bool merges() const { return false; }
   /// Its calls may say `use_causal_mask`: see Graph::causal().
   virtual bool takes_causal_mask() const { return false; }
+  /// Its inputs are one argument, a list, as Add's, where those of others are arguments each.
+  virtual bool takes_list() const { return false; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
@@ -69,8 +71,10 @@ class Layer {
   std::int64_t index() const { return index_; }
 
   /// In Keras's order: kernel, bias.
-  std::vector<Parameter>& parameters() { return parameters_; }
-  const std::vector<Parameter>& parameters() const { return parameters_; }
+  virtual std::vector<Parameter>& parameters() { return parameters_; }
+  const std::vector<Parameter>& parameters() const {
+    return const_cast<Layer*>(this)->parameters();
+  }
   /// Where Keras 3 keeps one, in the layer's part of a file: "vars/0", "cell/vars/1".
   std::string store_of(std::size_t parameter) const;
 

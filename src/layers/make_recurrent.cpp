@@ -2,10 +2,13 @@
 
 #include <limits>
 
+#include "src/core/keras_names.hpp"
 #include "src/layers/bidirectional.hpp"
 #include "src/layers/config_values.hpp"
-#include "src/layers/make_layer.hpp"
+#include "src/layers/conv_lstm.hpp"
+#include "src/layers/inner_layer.hpp"
 #include "src/layers/make_noise.hpp"
+#include "src/layers/rnn.hpp"
 
 namespace lockstep {
 namespace {
@@ -26,9 +29,8 @@ double read_rate(KerasConfig& config, const std::string& key) {
   return 0;
 }
 
-std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
-  const std::int64_t units = config.integer("units", 1, std::numeric_limits<std::int32_t>::max());
-  RecurrentOptions options;
+/// What a layer and its cell have in common.
+RecurrentOptions read_cell(CellKind kind, KerasConfig& config, RecurrentOptions options = {}) {
   options.activation = read_gate(config, "activation", options.activation);
   if (kind != CellKind::kSimpleRnn)
     options.recurrent_activation =
@@ -48,54 +50,92 @@ std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
     config.expect_for_training(key, nullptr);
   options.dropout = read_rate(config, "dropout");
   options.recurrent_dropout = read_rate(config, "recurrent_dropout");
-  options.return_sequences = config.boolean("return_sequences", options.return_sequences);
-  options.go_backwards = config.boolean("go_backwards", options.go_backwards);
-  options.unroll = config.boolean("unroll", options.unroll);
+  ignore_seed(config);
+  config.ignore({"implementation"});  // which way to the same numbers
+  return options;
+}
+
+std::int64_t read_units(KerasConfig& config) {
+  return config.integer("units", 1, std::numeric_limits<std::int32_t>::max());
+}
+
+/// Of all layers that go over steps: what they lack.
+void expect_steps(KerasConfig& config) {
   config.expect("return_state", false);
   config.expect("stateful", false);
   config.expect("time_major", false);
-  ignore_seed(config);
+  config.ignore({"use_cudnn"});  // which way to the same numbers
+}
+
+/// The options of those that are no RNN.
+RecurrentOptions read_layer(CellKind kind, KerasConfig& config, RecurrentOptions defaults = {}) {
+  RecurrentOptions options = read_cell(kind, config, std::move(defaults));
+  options.return_sequences = config.boolean("return_sequences", options.return_sequences);
+  options.go_backwards = config.boolean("go_backwards", options.go_backwards);
+  options.unroll = config.boolean("unroll", options.unroll);
   options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
-  config.ignore({"implementation", "use_cudnn"});  // which way to the same numbers
+  expect_steps(config);
+  return options;
+}
+
+std::unique_ptr<Layer> make_recurrent(CellKind kind, KerasConfig& config) {
+  const std::int64_t units = read_units(config);
+  RecurrentOptions options = read_layer(kind, config);
   return std::make_unique<Recurrent>(kind, units, std::move(options));
 }
 
-/// Keras's, of a layer without a name.
-std::string default_name(const std::string& class_name) {
-  if (class_name == "SimpleRNN") return "simple_rnn";
-  return class_name == "LSTM" ? "lstm" : "gru";
+std::unique_ptr<Layer> make_cell(CellKind kind, KerasConfig& config) {
+  const std::int64_t units = read_units(config);
+  return std::make_unique<Cell>(kind, units, read_cell(kind, config));
+}
+
+CellKind gru_kind(KerasConfig& config) {
+  return config.boolean("reset_after", true) ? CellKind::kGru : CellKind::kGruResetBefore;
+}
+
+/// As a Wanted, which `expected` names.
+template <class Wanted>
+std::unique_ptr<Wanted> as(std::unique_ptr<Layer> layer, const char* expected) {
+  auto* const wanted = dynamic_cast<Wanted*>(layer.get());
+  check(wanted != nullptr, ExitCode::kBadData, "expected {}, got {}", expected,
+        layer->class_name());
+  static_cast<void>(layer.release());
+  return std::unique_ptr<Wanted>(wanted);
+}
+
+constexpr const char* kCells = "SimpleRNNCell, LSTMCell, GRUCell or StackedRNNCells";
+
+/// Each with a name of its own.
+std::unique_ptr<CellLayer> read_cells(const nlohmann::ordered_json& cells, KerasMajor keras) {
+  std::vector<std::unique_ptr<CellLayer>> all;
+  UniqueNames names;
+  for (const auto& cell : cells) {
+    all.push_back(as<CellLayer>(inner_layer(cell, "cells", keras), kCells));
+    all.back()->set_name(names.take_free(all.back()->name()));
+  }
+  return std::make_unique<StackedCells>(std::move(all));
 }
 
 /// A layer in the config of another, without the word that Keras 3 puts before its name. Null if
 /// there is none, or a wrong one.
-std::unique_ptr<Recurrent> read_inner(KerasConfig& config, const std::string& key,
-                                      std::string_view prefix) {
+std::unique_ptr<RecurrentLayer> read_inner(KerasConfig& config, const std::string& key,
+                                           std::string_view prefix) {
   const nlohmann::ordered_json* value = config.find(key);
   if (value == nullptr) return nullptr;
-  return config.convert(key, [&]() -> std::unique_ptr<Recurrent> {
-    const KerasObject object = keras_object(*value, key);
-    KerasConfig inner(
-        object.config, [](const std::string& name) { return name; }, ExitCode::kBadData);
-    inner.set_keras(config.keras());
-    std::unique_ptr<Layer> layer = make_layer(object.name, inner);
-    inner.training_problems().throw_if_any(ExitCode::kBadData);
-    auto* const recurrent = dynamic_cast<Recurrent*>(layer.get());
-    check(recurrent != nullptr, ExitCode::kBadData, "expected SimpleRNN, LSTM or GRU, got {}",
-          object.name);
-    static_cast<void>(layer.release());
-    std::unique_ptr<Recurrent> result(recurrent);
-    std::string name = result->name();
-    if (name.starts_with(prefix)) name.erase(0, prefix.size());
-    if (name.empty()) name = default_name(result->class_name());
-    result->set_name(name);
-    return result;
+  return config.convert(key, [&]() -> std::unique_ptr<RecurrentLayer> {
+    auto layer = as<RecurrentLayer>(inner_layer(*value, key, config.keras()),
+                                    "SimpleRNN, LSTM, GRU, RNN or a ConvLSTM");
+    std::string name = layer->name();
+    if (name.starts_with(prefix) && name != prefix) name.erase(0, prefix.size());
+    layer->set_name(name);
+    return layer;
   });
 }
 
 /// The config of the same layer the other way round.
-nlohmann::ordered_json turned(const Recurrent& layer) {
+nlohmann::ordered_json turned(const RecurrentLayer& layer) {
   nlohmann::ordered_json config = layer.config();
-  config["go_backwards"] = !layer.options().go_backwards;
+  config["go_backwards"] = !layer.go_backwards();
   return config;
 }
 
@@ -110,6 +150,16 @@ BidirectionalMerge read_merge(KerasConfig& config) {
 }
 
 }  // namespace
+
+std::vector<std::string> cell_arguments(const std::string& class_name) {
+  std::vector<std::string> arguments =
+      recurrent_arguments(class_name.substr(0, class_name.size() - std::string("Cell").size()));
+  std::erase_if(arguments, [](const std::string& argument) {
+    return argument == "activity_regularizer" || argument == "go_backwards" ||
+           argument == "stateful" || argument == "unroll" || argument.starts_with("return_");
+  });
+  return arguments;
+}
 
 std::vector<std::string> recurrent_arguments(const std::string& class_name) {
   std::vector<std::string> arguments = {"units", "activation"};
@@ -136,9 +186,9 @@ std::unique_ptr<Layer> make_lstm(KerasConfig& config) {
 }
 
 std::unique_ptr<Layer> make_bidirectional(KerasConfig& config) {
-  std::unique_ptr<Recurrent> forward = read_inner(config, "layer", "forward_");
+  std::unique_ptr<RecurrentLayer> forward = read_inner(config, "layer", "forward_");
   if (!config.find("layer")) config.object_to("layer", "a recurrent layer", "nothing");
-  std::unique_ptr<Recurrent> backward = read_inner(config, "backward_layer", "");
+  std::unique_ptr<RecurrentLayer> backward = read_inner(config, "backward_layer", "");
   const BidirectionalMerge merge = read_merge(config);
   config.expect("num_constants", 0);
   if (forward == nullptr) return std::make_unique<Recurrent>(CellKind::kLstm, 1);  // refused
@@ -153,8 +203,69 @@ std::unique_ptr<Layer> make_bidirectional(KerasConfig& config) {
 }
 
 std::unique_ptr<Layer> make_gru(KerasConfig& config) {
-  const bool reset_after = config.boolean("reset_after", true);
-  return make_recurrent(reset_after ? CellKind::kGru : CellKind::kGruResetBefore, config);
+  return make_recurrent(gru_kind(config), config);
+}
+
+std::unique_ptr<Layer> make_simple_rnn_cell(KerasConfig& config) {
+  return make_cell(CellKind::kSimpleRnn, config);
+}
+
+std::unique_ptr<Layer> make_lstm_cell_layer(KerasConfig& config) {
+  return make_cell(CellKind::kLstm, config);
+}
+
+std::unique_ptr<Layer> make_gru_cell_layer(KerasConfig& config) {
+  return make_cell(gru_kind(config), config);
+}
+
+std::unique_ptr<Layer> make_stacked_cells(KerasConfig& config) {
+  const nlohmann::ordered_json* const cells = config.find("cells");
+  if (cells == nullptr || !cells->is_array())
+    config.refuse("cells", "a list of cells", cells ? describe(*cells) : "nothing");
+  return config.convert("cells",
+                        [&]() -> std::unique_ptr<Layer> { return read_cells(*cells, config.keras()); });
+}
+
+std::unique_ptr<Layer> make_rnn(KerasConfig& config) {
+  const nlohmann::ordered_json* const cell = config.find("cell");
+  if (cell == nullptr) config.refuse("cell", std::string(kCells) + ", or a list of cells", "nothing");
+  Rnn::Options options;
+  options.return_sequences = config.boolean("return_sequences", options.return_sequences);
+  options.go_backwards = config.boolean("go_backwards", options.go_backwards);
+  options.unroll = config.boolean("unroll", options.unroll);
+  options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
+  expect_steps(config);
+  config.expect("num_constants", 0);
+  return config.convert("cell", [&]() -> std::unique_ptr<Layer> {
+    std::unique_ptr<CellLayer> made;
+    if (cell->is_array()) {
+      made = read_cells(*cell, config.keras());
+      made->set_name(keras_snake_case(made->class_name()));
+    } else {
+      made = as<CellLayer>(inner_layer(*cell, "cell", config.keras()), kCells);
+    }
+    return std::make_unique<Rnn>(std::move(made), options);
+  });
+}
+
+std::vector<std::string> conv_lstm_arguments() {
+  std::vector<std::string> arguments = recurrent_arguments("LSTM");
+  arguments.front() = "filters";
+  arguments.insert(arguments.begin() + 1,
+                   {"kernel_size", "strides", "padding", "data_format", "dilation_rate"});
+  return arguments;
+}
+
+std::unique_ptr<Layer> make_conv_lstm_over(std::size_t axes, KerasConfig& config) {
+  const std::int64_t filters =
+      config.integer("filters", 1, std::numeric_limits<std::int32_t>::max() / 4);
+  Window window = read_kernel_window(config, axes);
+  config.expect("data_format", "channels_last");
+  RecurrentOptions defaults;
+  if (config.keras() == KerasMajor::k2)
+    defaults.recurrent_activation = activation_from_name("hard_sigmoid", KerasMajor::k2);
+  RecurrentOptions options = read_layer(CellKind::kLstm, config, defaults);
+  return std::make_unique<ConvLstm>(filters, std::move(window), std::move(options));
 }
 
 }  // namespace lockstep

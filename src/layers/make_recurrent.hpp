@@ -16,6 +16,21 @@ std::vector<std::string> recurrent_arguments(const std::string& class_name);
 std::unique_ptr<Layer> make_simple_rnn(KerasConfig& config);
 std::unique_ptr<Layer> make_lstm(KerasConfig& config);
 std::unique_ptr<Layer> make_gru(KerasConfig& config);
+/// The same of a cell: SimpleRNNCell, LSTMCell or GRUCell.
+std::vector<std::string> cell_arguments(const std::string& class_name);
+std::unique_ptr<Layer> make_simple_rnn_cell(KerasConfig& config);
+std::unique_ptr<Layer> make_lstm_cell_layer(KerasConfig& config);
+std::unique_ptr<Layer> make_gru_cell_layer(KerasConfig& config);
+std::unique_ptr<Layer> make_stacked_cells(KerasConfig& config);
+/// Of a cell, or a list of cells. Refused, too: constants.
+std::unique_ptr<Layer> make_rnn(KerasConfig& config);
+std::vector<std::string> conv_lstm_arguments();
+/// Over 1 to 3 axes of positions. Refused, too: channels_first.
+std::unique_ptr<Layer> make_conv_lstm_over(std::size_t axes, KerasConfig& config);
+template <std::size_t kAxes>
+std::unique_ptr<Layer> make_conv_lstm(KerasConfig& config) {
+  return make_conv_lstm_over(kAxes, config);
+}
 /// Of one of them, or of two. Refused: merge_mode None, which has two outputs, and the constraints
 /// of what is inside.
 std::unique_ptr<Layer> make_bidirectional(KerasConfig& config);

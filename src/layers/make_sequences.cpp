@@ -2,11 +2,14 @@
 
 #include <limits>
 
+#include "src/layers/attention.hpp"
 #include "src/layers/config_values.hpp"
 #include "src/layers/embedding.hpp"
+#include "src/layers/inner_layer.hpp"
 #include "src/layers/make_noise.hpp"
 #include "src/layers/multi_head_attention.hpp"
 #include "src/layers/position_embedding.hpp"
+#include "src/layers/time_distributed.hpp"
 #include "src/layers/transformer.hpp"
 
 namespace lockstep {
@@ -31,6 +34,13 @@ std::unique_ptr<Layer> make_transformer(Transformer::Kind kind, KerasConfig& con
   return std::make_unique<Transformer>(kind, std::move(options));
 }
 
+std::unique_ptr<Layer> make_attention(Attention::Options options, KerasConfig& config) {
+  options.dropout = read_number(config, "dropout", 0, 0, 1);
+  config.expect("causal", false);  // before Keras 2.10
+  ignore_seed(config);
+  return std::make_unique<Attention>(options);
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> make_embedding(KerasConfig& config) {
@@ -45,6 +55,46 @@ std::unique_ptr<Layer> make_embedding(KerasConfig& config) {
   config.expect("sparse", false);
   config.ignore({"input_length", "lora_alpha"});  // the input has its shape anyway
   return std::make_unique<Embedding>(tokens, features, std::move(options));
+}
+
+std::unique_ptr<Layer> make_attention(KerasConfig& config) {
+  Attention::Options options;
+  options.use_scale = config.boolean("use_scale", options.use_scale);
+  if (config.word("score_mode", "dot", {"dot", "concat"}) == "concat")
+    options.scores = Scores::kConcat;
+  return make_attention(options, config);
+}
+
+std::unique_ptr<Layer> make_additive_attention(KerasConfig& config) {
+  const bool use_scale = config.boolean("use_scale", true);
+  return make_attention({.scores = Scores::kAdditive, .use_scale = use_scale}, config);
+}
+
+std::unique_ptr<Layer> make_group_query_attention(KerasConfig& config) {
+  MultiHeadOptions options;
+  options.key_dim = options.value_dim = config.integer("head_dim", 1, kMost);
+  options.heads = config.integer("num_query_heads", 1, kMostHeads);
+  options.key_value_heads = config.integer("num_key_value_heads", 1, kMostHeads);
+  if (options.key_value_heads < 1 || options.heads % options.key_value_heads != 0)
+    config.object_to("num_key_value_heads",
+                     fmt::format("a divisor of {} heads of the query", options.heads),
+                     fmt::format("{}", options.key_value_heads));
+  options.dropout = read_number(config, "dropout", 0, 0, 1);
+  options.projections = KernelAndBias::read(config);
+  options.gate = config.boolean("use_gate", false);
+  config.expect("sliding_window", nullptr);
+  config.ignore({"flash_attention"});  // another way to the same numbers
+  ignore_seed(config);
+  return std::make_unique<MultiHeadAttention>(std::move(options));
+}
+
+std::unique_ptr<Layer> make_time_distributed(KerasConfig& config) {
+  if (!config.find("layer")) config.refuse("layer", "a layer", "nothing");
+  std::unique_ptr<Layer> layer = read_inner_layer(config, "layer");
+  config.throw_if_any();
+  return config.convert("layer", [&]() -> std::unique_ptr<Layer> {
+    return std::make_unique<TimeDistributed>(std::move(layer));
+  });
 }
 
 std::unique_ptr<Layer> make_multi_head_attention(KerasConfig& config) {

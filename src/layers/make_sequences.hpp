@@ -17,6 +17,10 @@ inline std::vector<std::string> transformer_arguments() {
 }
 
 std::unique_ptr<Layer> make_embedding(KerasConfig& config);
+std::unique_ptr<Layer> make_attention(KerasConfig& config);
+std::unique_ptr<Layer> make_additive_attention(KerasConfig& config);
+std::unique_ptr<Layer> make_group_query_attention(KerasConfig& config);
+std::unique_ptr<Layer> make_time_distributed(KerasConfig& config);
 std::unique_ptr<Layer> make_multi_head_attention(KerasConfig& config);
 std::unique_ptr<Layer> make_position_embedding(KerasConfig& config);
 std::unique_ptr<Layer> make_sine_position_encoding(KerasConfig& config);

@@ -12,12 +12,18 @@ namespace lockstep {
 struct MultiHeadOptions {
   std::int64_t heads = 1;
   std::int64_t key_dim = 1, value_dim = 1;  ///< of each head
+  /// Of GroupQueryAttention: each for as many consecutive heads of the query; 0: as many as these.
+  std::int64_t key_value_heads = 0;
+  bool gate = false;  ///< what comes out of the heads is multiplied by sigmoid(query's projection)
   double dropout = 0;                       ///< of the attention weights
-  KernelAndBias projections = {};           ///< of all four
+  KernelAndBias projections = {};           ///< of all
+
+  bool grouped() const { return key_value_heads > 0; }
+  std::int64_t heads_of_keys() const { return grouped() ? key_value_heads : heads; }
 };
 
-/// The projections of query, key, value and of what comes out of the heads, a kernel and a bias
-/// each, in Keras's order; names as in "query/kernel". `features` of query, key and value.
+/// The projections of query, key, gate, value and of what comes out of the heads, a kernel and a
+/// bias each, in Keras's order; names as in "query/kernel". `features` of query, key and value.
 std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, std::int64_t query,
                                              std::int64_t key, std::int64_t value);
 /// What attention leaves out: masks of the keys (S) and queries (T), and keys behind the query.
@@ -34,7 +40,8 @@ std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t ke
 /// that read them later find none. Keras 2 leaves them there.
 void take_masks(Graph& graph, std::span<const std::size_t> values);
 
-/// Attention of several heads (Vaswani et al., 2017), applied to query, value and key; without a
+/// Attention of several heads (Vaswani et al., 2017), of which some may share a key and a value
+/// (Ainslie et al., 2023: Keras's GroupQueryAttention), applied to query, value and key; without a
 /// key to the value instead. query: (batch, T, ...), value, key: (batch, S, ...), y: (batch, T,
 /// features of query). Each head's scores are divided by sqrt(key_dim). Whether it is causal is an
 /// argument of the call: Graph::causal(). Keys are left out that are masked, or whose values are,
@@ -43,10 +50,14 @@ class MultiHeadAttention final : public Layer {
  public:
   explicit MultiHeadAttention(MultiHeadOptions options) : options_(std::move(options)) {}
 
-  std::string class_name() const override { return "MultiHeadAttention"; }
+  std::string class_name() const override {
+    return options_.grouped() ? "GroupQueryAttention" : "MultiHeadAttention";
+  }
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override {
+    return options_.grouped() ? OnMask::kLacks : OnMask::kUses;
+  }
   nlohmann::ordered_json config() const override;
 
  private:

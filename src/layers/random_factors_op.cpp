@@ -6,7 +6,7 @@ namespace lockstep {
 
 void RandomFactorsOp::forward(const Pass& pass, const OpValues& values) const {
   if (!pass.training || !active_) return copy_values(values.x(), values.y());
-  const RowRandom random(pass, purpose_, key_);
+  const RowRandom random(pass, purpose_, key_, part_);
   const Matrix factors = values.kept();
   for (std::int64_t i = 0; i < values.rows(); ++i)
     draw(random, values.batch_row() + i, factors.rows_from(i, 1).flat());

@@ -23,9 +23,15 @@ class RandomFactorsOp : public Op {
   void backward(const Pass& pass, const OpValues& values) const final;
 
  protected:
-  /// `active`: whether the factors are others than 1. `key`: Layer::random_key().
-  RandomFactorsOp(bool active, std::int64_t factors_per_row, Purpose purpose, std::uint32_t key)
-      : active_(active), factors_per_row_(factors_per_row), purpose_(purpose), key_(key) {}
+  /// `active`: whether the factors are others than 1. `key`: Layer::random_key(). `part`: of
+  /// RowRandom.
+  RandomFactorsOp(bool active, std::int64_t factors_per_row, Purpose purpose, std::uint32_t key,
+                  std::uint32_t part = 0)
+      : active_(active),
+        factors_per_row_(factors_per_row),
+        purpose_(purpose),
+        key_(key),
+        part_(part) {}
 
   /// The factors of a row of the global batch.
   virtual void draw(const RowRandom& random, std::int64_t row, std::span<float> factors) const = 0;
@@ -40,7 +46,7 @@ class RandomFactorsOp : public Op {
   bool active_;
   std::int64_t factors_per_row_;
   Purpose purpose_;
-  std::uint32_t key_;
+  std::uint32_t key_, part_;
 };
 
 /// Of dropout: what is left of an element is scaled so that means stay.

@@ -10,8 +10,7 @@
 namespace lockstep {
 namespace {
 
-/// The bias of an LSTM with unit_forget_bias: its f begins as ones, the others as `rest` says, i
-/// apart from c and o, as Keras draws them.
+/// i is drawn apart from c and o, as by Keras.
 class UnitForgetBias final : public Initializer {
  public:
   explicit UnitForgetBias(std::shared_ptr<const Initializer> rest) : rest_(std::move(rest)) {}
@@ -44,6 +43,10 @@ std::string cell_name(CellKind kind) {
 }
 
 }  // namespace
+
+std::shared_ptr<const Initializer> unit_forget_bias(std::shared_ptr<const Initializer> rest) {
+  return std::make_shared<UnitForgetBias>(std::move(rest));
+}
 
 Recurrent::Recurrent(CellKind kind, std::int64_t units, Options options)
     : kind_(kind), units_(units), options_(std::move(options)) {
@@ -96,27 +99,14 @@ std::vector<Parameter> Recurrent::make_parameters(const std::string& name,
   if (!options_.use_bias) return parameters;
   const bool forget = kind_ == CellKind::kLstm && options_.unit_forget_bias;
   add("bias", kind_ == CellKind::kGru ? Shape{2, columns} : Shape{columns},
-      forget ? std::make_shared<UnitForgetBias>(options_.bias_initializer)
-             : options_.bias_initializer,
+      forget ? unit_forget_bias(options_.bias_initializer) : options_.bias_initializer,
       options_.bias_regularizer);
   return parameters;
 }
 
-void Recurrent::build(const Shape& input) {
-  parameters_ = make_parameters(name(), input);
-}
-
-std::size_t Recurrent::lower(Graph& graph, std::span<const std::size_t> inputs) {
-  const std::size_t output = add_ops(name(), graph, inputs[0], parameters_,
-                                     {.go_backwards = options_.go_backwards,
-                                      .zeros_for_mask = options_.zero_output_for_mask,
-                                      .key = random_key()});
-  if (options_.return_sequences) graph.set_mask(output, graph.mask(inputs[0]));
-  return output;
-}
-
 std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_t input,
-                               std::span<Parameter> parameters, const Use& use) const {
+                               std::span<Parameter> parameters, const Use& use,
+                               bool return_sequences) const {
   const Shape shape = graph.shape(input);
   const std::int64_t features = parameters.front().shape.front();
   check(shape.size() == 2 && shape.back() == features, ExitCode::kBadData,
@@ -129,27 +119,29 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
   if (options_.dropout > 0)
     input = graph.add(make_spatial_dropout_op(
                           options_.dropout, features,
-                          use.second ? Purpose::kBackwardDropout : Purpose::kDropout, use.key),
+                          use.second ? Purpose::kBackwardDropout : Purpose::kDropout, use.key,
+                          use.cell),
                       {input}, shape);
   std::vector<Parameter*> pointers;
   for (Parameter& parameter : parameters) pointers.push_back(&parameter);
   const RecurrentSetting setting{
       .steps = shape.front(),
       .inputs = features,
-      .return_sequences = options_.return_sequences,
+      .return_sequences = return_sequences,
       .go_backwards = use.go_backwards,
       .in_input_order = use.in_input_order,
       .masked = mask.has_value(),
       .zeros_for_mask = use.zeros_for_mask,
       .recurrent_dropout = options_.recurrent_dropout,
       .purpose = use.second ? Purpose::kBackwardRecurrentDropout : Purpose::kRecurrentDropout,
-      .key = use.key};
+      .key = use.key,
+      .part = use.cell};
   auto cell = make_recurrent_cell(kind_, std::move(pointers), options_.activation,
                                   options_.recurrent_activation, options_.recurrent_dropout > 0);
   std::vector<std::size_t> inputs{input};
   if (mask) inputs.push_back(*mask);
   return graph.add(make_recurrent_op(std::move(cell), setting), std::move(inputs),
-                   options_.return_sequences ? Shape{shape.front(), units_} : Shape{units_});
+                   return_sequences ? Shape{shape.front(), units_} : Shape{units_});
 }
 
 nlohmann::ordered_json Recurrent::config() const {
@@ -157,8 +149,14 @@ nlohmann::ordered_json Recurrent::config() const {
                                    {"return_state", false},
                                    {"go_backwards", options_.go_backwards},
                                    {"stateful", false},
-                                   {"unroll", options_.unroll},
-                                   {"units", units_},
+                                   {"unroll", options_.unroll}};
+  config.update(cell_config());
+  config["activity_regularizer"] = nullptr;
+  return config;
+}
+
+nlohmann::ordered_json Recurrent::cell_config() const {
+  nlohmann::ordered_json config = {{"units", units_},
                                    {"activation", activation_name(options_.activation)}};
   if (kind_ != CellKind::kSimpleRnn)
     config["recurrent_activation"] = activation_name(options_.recurrent_activation);
@@ -170,8 +168,7 @@ nlohmann::ordered_json Recurrent::config() const {
   config["kernel_regularizer"] = options_.kernel_regularizer.to_json();
   config["recurrent_regularizer"] = options_.recurrent_regularizer.to_json();
   config["bias_regularizer"] = options_.bias_regularizer.to_json();
-  for (const char* key :
-       {"activity_regularizer", "kernel_constraint", "recurrent_constraint", "bias_constraint"})
+  for (const char* key : {"kernel_constraint", "recurrent_constraint", "bias_constraint"})
     config[key] = nullptr;
   config["dropout"] = options_.dropout;
   config["recurrent_dropout"] = options_.recurrent_dropout;

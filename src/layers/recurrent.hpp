@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "src/layers/layer.hpp"
 #include "src/layers/recurrent_cell.hpp"
+#include "src/layers/recurrent_layer.hpp"
 
 namespace lockstep {
 
@@ -34,38 +34,39 @@ struct RecurrentOptions {
 /// units) with return_sequences, in the order of the steps. kernel: (in, k units),
 /// recurrent_kernel: (units, k units), bias: (k units), of a GRU with reset_after (2, k units);
 /// k: 1, 4 (i, f, c, o) or 3 (z, r, h).
-class Recurrent final : public Layer {
+class Recurrent final : public RecurrentLayer {
  public:
   using Options = RecurrentOptions;
 
   Recurrent(CellKind kind, std::int64_t units, Options options = {});
 
   std::string class_name() const override;
-  OnMask on_mask() const override { return OnMask::kUses; }
   nlohmann::ordered_json config() const override;
   std::vector<Activation> activations() const override;
 
   const Options& options() const { return options_; }
-  std::int64_t units() const { return units_; }
+  bool return_sequences() const override { return options_.return_sequences; }
+  bool go_backwards() const override { return options_.go_backwards; }
+  bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
+  std::int64_t units() const override { return units_; }
 
-  // --- For Bidirectional, which has two of them ---
-
-  /// For inputs (steps, features) of the layer `name`, whose they become.
-  std::vector<Parameter> make_parameters(const std::string& name, const Shape& input) const;
-  struct Use {
-    bool go_backwards = false;
-    bool in_input_order = false;  ///< of a sequence that comes out
-    bool second = false;          ///< random numbers of its own
-    bool zeros_for_mask = false;  ///< a masked step's output is 0
-    std::uint32_t key = 0;
-  };
-  /// `parameters`: as make_parameters() has made them.
+  std::vector<Parameter> make_parameters(const std::string& name,
+                                         const Shape& input) const override;
   std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use) const;
+                      std::span<Parameter> parameters, const Use& use) const override {
+    return add_ops(name, graph, input, parameters, use, options_.return_sequences);
+  }
+
+  // --- For RNN, which is made of its cells ---
+
+  std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
+                      std::span<Parameter> parameters, const Use& use,
+                      bool return_sequences) const;
+  std::size_t parameter_count() const { return options_.use_bias ? 3 : 2; }
+  /// Of the cell that Keras makes it of.
+  nlohmann::ordered_json cell_config() const;
 
  private:
-  void build(const Shape& input) override;
-  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
   /// Columns of the kernels by units.
   std::int64_t gates() const;
 
@@ -73,5 +74,8 @@ class Recurrent final : public Layer {
   std::int64_t units_;
   Options options_;
 };
+
+/// The bias of an LSTM with unit_forget_bias: its f begins as ones, the others as `rest` says.
+std::shared_ptr<const Initializer> unit_forget_bias(std::shared_ptr<const Initializer> rest);
 
 }  // namespace lockstep

@@ -2,33 +2,13 @@
 
 #include <algorithm>
 
-#include "src/core/float_buffer.hpp"
+#include "src/core/scratch.hpp"
 #include "src/kernels/gemm.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/layers/random_factors_op.hpp"
 
 namespace lockstep {
 namespace {
-
-/// Memory of this thread that grows when needed and is kept, cut into matrices.
-class Scratch {
- public:
-  explicit Scratch(std::int64_t floats) {
-    thread_local FloatBuffer memory;
-    next_ = memory.at_least(floats);
-  }
-  Matrix take(std::int64_t rows, std::int64_t columns) {
-    const Matrix matrix{next_, rows, columns};
-    next_ += FloatBuffer::padded(matrix.size());
-    return matrix;
-  }
-  static std::int64_t floats(std::int64_t rows, std::int64_t columns) {
-    return FloatBuffer::padded(rows * columns);
-  }
-
- private:
-  float* next_;
-};
 
 /// to = from^T, tile by tile: by whole rows, every element would wait for another line of cache.
 void transpose(ConstMatrix from, Matrix to) {
@@ -94,7 +74,7 @@ class RecurrentOp final : public Op {
   }
   /// Of every row, a pure function of its position in the batch.
   void draw(const Pass& pass, const OpValues& values, Matrix factors) const {
-    const RowRandom random(pass, setting_.purpose, setting_.key);
+    const RowRandom random(pass, setting_.purpose, setting_.key, setting_.part);
     const double rate = setting_.recurrent_dropout;
     for (std::int64_t i = 0; i < factors.rows; ++i)
       random.mask(values.batch_row() + i, rate, scale_of_kept(rate),

@@ -19,7 +19,8 @@ struct RecurrentSetting {
   bool zeros_for_mask = false;   ///< a masked step's output is 0, not that of the step before
   double recurrent_dropout = 0;  ///< one mask for all steps
   Purpose purpose = Purpose::kRecurrentDropout;
-  std::uint32_t key = 0;  ///< Layer::random_key()
+  std::uint32_t key = 0;   ///< Layer::random_key()
+  std::uint32_t part = 0;  ///< of RowRandom
 };
 
 /// A cell's steps, from a state of zeros.  x: (steps, inputs), y: (steps, units) or the last step's

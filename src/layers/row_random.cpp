@@ -12,7 +12,7 @@ namespace lockstep {
 void RowRandom::mask(std::int64_t row, double rate, float scale, std::span<float> to) const {
   const auto threshold = static_cast<std::uint64_t>(std::ldexp(rate, 32));
   const std::size_t blocks = (to.size() + 3) / 4;
-  const std::uint64_t first = static_cast<std::uint64_t>(row) * blocks;
+  const std::uint64_t first = first_ + static_cast<std::uint64_t>(row) * blocks;
   for (std::size_t block = 0; block < blocks; ++block) {
     const auto words = stream_.words(first + block);
     const std::span<float> four =
@@ -26,7 +26,7 @@ void RowRandom::normals(std::int64_t row, double mean, double stddev, std::span<
   constexpr std::size_t kChunk = 64;
   std::array<std::uint32_t, 2 * kChunk> words;
   const std::size_t blocks = (to.size() + 1) / 2;
-  std::uint64_t next = static_cast<std::uint64_t>(row) * blocks;
+  std::uint64_t next = first_ + static_cast<std::uint64_t>(row) * blocks;
   for (std::size_t i = 0; i < to.size(); i += kChunk) {
     const std::span<float> chunk = to.subspan(i, std::min(kChunk, to.size() - i));
     for (std::size_t j = 0; j < chunk.size(); j += 2)

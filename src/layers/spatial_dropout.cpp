@@ -13,8 +13,8 @@ namespace {
 class SpatialDropoutOp final : public RandomFactorsOp {
  public:
   SpatialDropoutOp(double rate, std::int64_t channels, bool channels_first, Purpose purpose,
-                   std::uint32_t key)
-      : RandomFactorsOp(rate != 0, channels, purpose, key),
+                   std::uint32_t key, std::uint32_t part = 0)
+      : RandomFactorsOp(rate != 0, channels, purpose, key, part),
         rate_(rate),
         channels_(channels),
         channels_first_(channels_first) {}
@@ -47,8 +47,8 @@ class SpatialDropoutOp final : public RandomFactorsOp {
 }  // namespace
 
 std::unique_ptr<Op> make_spatial_dropout_op(double rate, std::int64_t channels, Purpose purpose,
-                                            std::uint32_t key) {
-  return std::make_unique<SpatialDropoutOp>(rate, channels, false, purpose, key);
+                                            std::uint32_t key, std::uint32_t part) {
+  return std::make_unique<SpatialDropoutOp>(rate, channels, false, purpose, key, part);
 }
 
 SpatialDropout::SpatialDropout(int dimensions, double rate, bool channels_first)

@@ -28,8 +28,8 @@ class SpatialDropout final : public Layer {
   bool channels_first_;
 };
 
-/// Of an input (positions, channels).
+/// Of an input (positions, channels). `part`: of RowRandom.
 std::unique_ptr<Op> make_spatial_dropout_op(double rate, std::int64_t channels, Purpose purpose,
-                                            std::uint32_t key);
+                                            std::uint32_t key, std::uint32_t part = 0);
 
 }  // namespace lockstep

@@ -6,7 +6,6 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
-#include "src/layers/make_recurrent.hpp"
 #include "src/model/network_from_plan.hpp"
 #include "src/model/python_call.hpp"
 #include "src/model/size_limit.hpp"
@@ -30,6 +29,11 @@ std::vector<Signature> signatures_of_layers(bool activations) {
   for (const LayerSignature& layer : layer_signatures())
     if (!activations || layer.is_activation)
       signatures.push_back({layer.class_name, layer.class_name, layer.arguments});
+  return signatures;
+}
+
+const std::vector<Signature>& all_layers() {
+  static const std::vector<Signature> signatures = signatures_of_layers(false);
   return signatures;
 }
 
@@ -57,8 +61,6 @@ const std::vector<Signature>& object_signatures() {
       all.push_back({name, name, {"seed"}});
     const std::vector<Signature> activations = signatures_of_layers(true);
     all.insert(all.end(), activations.begin(), activations.end());
-    for (const char* name : {"SimpleRNN", "LSTM", "GRU"})  // in a Bidirectional
-      all.push_back({name, name, recurrent_arguments(name)});
     return all;
   }();
   return signatures;
@@ -93,21 +95,37 @@ std::string argument_name(const Signature& signature, const PythonArgument& argu
   return argument.keyword;
 }
 
-ordered_json to_json(const PythonValue& value);
+/// Arguments that are layers themselves.
+bool is_layer(const std::string& argument) {
+  return argument == "layer" || argument == "backward_layer" || argument == "cell" ||
+         argument == "cells";
+}
 
-/// {"class_name", "config"} of an initializer or a regularizer.
-ordered_json object_to_json(const PythonCall& call) {
+ordered_json to_json(const PythonValue& value, const std::string& argument);
+
+/// {"class_name", "config"} of a layer, an activation, an initializer or a regularizer.
+ordered_json object_to_json(const PythonCall& call, bool layer) {
+  static const std::vector<std::string> kOfLayers = {"name", "trainable", "dtype"};
   const Signature& signature =
-      find_signature(call, object_signatures(),
-                     "an activation, an initializer, a regularizer or a recurrent layer");
+      layer ? find_signature(call, all_layers(), "a layer")
+            : find_signature(call, object_signatures(),
+                             "an activation, an initializer or a regularizer");
   ordered_json config = ordered_json::object();
-  for (std::size_t i = 0; i < call.arguments.size(); ++i)
-    config[argument_name(signature, call.arguments[i], i, {})] = to_json(call.arguments[i].value);
+  for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+    const std::string name = argument_name(signature, call.arguments[i], i,
+                                           layer ? kOfLayers : std::vector<std::string>());
+    config[name] = to_json(call.arguments[i].value, name);
+  }
   return {{"class_name", signature.class_name}, {"config", config}};
 }
 
-ordered_json to_json(const PythonValue& value) {
-  return value.call ? object_to_json(*value.call) : value.json;
+ordered_json to_json(const PythonValue& value, const std::string& argument) {
+  if (!value.list.empty()) {
+    ordered_json all = ordered_json::array();
+    for (const PythonValue& element : value.list) all.push_back(to_json(element, argument));
+    return all;
+  }
+  return value.call ? object_to_json(*value.call, is_layer(argument)) : value.json;
 }
 
 /// (28, 28), or 784 for (784,), with the batch axis in front.
@@ -127,8 +145,7 @@ struct Written {
 LayerSource to_source(const PythonCall& call) {
   static const std::vector<std::string> kCommon = {"name", "trainable", "dtype", "input_shape",
                                                    "input_dim"};
-  static const std::vector<Signature> kLayers = signatures_of_layers(false);
-  const Signature& signature = find_signature(call, kLayers, "a layer");
+  const Signature& signature = find_signature(call, all_layers(), "a layer");
   LayerSource source{signature.class_name, ordered_json::object(), {}};
   std::map<std::string, Written> written;
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
@@ -139,7 +156,7 @@ LayerSource to_source(const PythonCall& call) {
     const std::string key = is_input ? "batch_input_shape" : name;
     check(!written.contains(key), ExitCode::kUsage,
           "[layers] column {}: expected '{}' once, got it twice", argument.column, name);
-    const ordered_json value = to_json(argument.value);
+    const ordered_json value = to_json(argument.value, name);
     source.config[key] = is_input ? batched(value) : value;
     written[key] = {argument.column, name};
   }

@@ -9,7 +9,7 @@
 #include "src/core/printable.hpp"
 #include "src/layers/keras1_words.hpp"
 #include "src/model/functional_wiring.hpp"
-#include "src/model/keras_names.hpp"
+#include "src/core/keras_names.hpp"
 #include "src/model/model_json.hpp"
 #include "src/model/size_limit.hpp"
 

@@ -98,13 +98,14 @@ ordered_json calls_to_json(const Network& model, std::size_t layer) {
   ordered_json nodes = ordered_json::array();
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer || call.inputs.empty()) continue;
-    if (model.layers()[layer]->takes_causal_mask()) {
+    if (model.layers()[layer]->takes_causal_mask() && !model.layers()[layer]->takes_list()) {
       nodes.push_back(call_to_json(model, call));
       continue;
     }
     ordered_json node = ordered_json::array();
     for (const std::size_t input : call.inputs) {
       ordered_json arguments = ordered_json::object();
+      if (call.causal) arguments["use_causal_mask"] = *call.causal;
       if (call.inference) arguments["training"] = false;
       ordered_json tensor = tensor_to_json(model, input);
       tensor.push_back(std::move(arguments));

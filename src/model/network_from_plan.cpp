@@ -5,7 +5,8 @@
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
 #include "src/layers/reshaping.hpp"
-#include "src/model/keras_names.hpp"
+#include "src/layers/time_distributed.hpp"
+#include "src/core/keras_names.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {
@@ -29,6 +30,12 @@ void note(const Layer& layer, const KerasConfig& config, const LayerSource& sour
       }))
     add_once(remarks->saving_notes,
              "hard_sigmoid is the function of Keras 1 and 2; Keras 3 means another by that name");
+  if (const auto* const wrapper = dynamic_cast<const TimeDistributed*>(&layer);
+      wrapper && config.keras() == KerasMajor::k3 &&
+      wrapper->layer().class_name() == "BatchNormalization")
+    add_once(remarks->notes,
+             "TimeDistributed(BatchNormalization): in training over all steps together, as in "
+             "Keras 2; Keras 3 takes each step by itself");
   if (config.foreign_dtype().empty()) return;
   add_once(remarks->notes, fmt::format("computed in float32: the network asks for {}",
                                        printable(config.foreign_dtype(), 80)));

@@ -89,7 +89,7 @@ class Parser {
     const char next = peek();
     if (depth > kMaxDepth) expected(fmt::format("at most {} brackets in each other", kMaxDepth));
     if (next == '\'' || next == '"') return {string(next), nullptr};
-    if (next == '(' || next == '[') return {list(depth), nullptr};
+    if (next == '(' || next == '[') return list(depth);
     if (is_digit(next) || next == '.' || next == '-' || next == '+') return {fraction(), nullptr};
     if (starts_name(next)) return word();
     expected("a value");
@@ -111,25 +111,24 @@ class Parser {
   }
 
   /// (7, 4) or [7, 4]; (7) is 7, as in Python.
-  ordered_json list(int depth) {
+  PythonValue list(int depth) {
     const char close = text_[position_++] == '(' ? ')' : ']';
-    ordered_json values = ordered_json::array();
-    bool comma = close == ']';
+    std::vector<PythonValue> values;
+    bool comma = close == ']', literals = true;
     while (!accept(close)) {
-      const std::size_t start = skip_space();
-      const PythonValue element = value(depth + 1);
-      if (element.call) {
-        position_ = start;
-        expected("a number, a string or a list");
-      }
-      values.push_back(element.json);
+      values.push_back(value(depth + 1));
+      literals = literals && !values.back().call && values.back().list.empty();
       if (accept(',')) {
         comma = true;
       } else if (peek() != close) {
         expected(fmt::format("',' or '{}'", close));
       }
     }
-    return values.size() == 1 && !comma ? values.front() : values;
+    if (values.size() == 1 && !comma) return values.front();
+    if (!literals) return {nullptr, nullptr, std::move(values)};
+    ordered_json json = ordered_json::array();
+    for (PythonValue& literal : values) json.push_back(std::move(literal.json));
+    return {std::move(json)};
   }
 
   ordered_json fraction() {

@@ -10,10 +10,12 @@ namespace lockstep {
 
 struct PythonCall;
 
-/// A literal, as JSON (a name that is none of Python's constants is a string), or a call.
+/// A literal, as JSON (a name that is none of Python's constants is a string), a call, or a list
+/// with calls in it.
 struct PythonValue {
   nlohmann::ordered_json json;
-  std::shared_ptr<const PythonCall> call;
+  std::shared_ptr<const PythonCall> call = nullptr;
+  std::vector<PythonValue> list = {};
 };
 
 struct PythonArgument {

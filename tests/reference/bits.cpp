@@ -284,6 +284,26 @@ void compute_masks() {
       .run();
 }
 
+/// Layers over steps, cells, and convolutions within steps.
+void compute_steps() {
+  Training("steps", {3, 6, 5, 2},
+           "TimeDistributed(Conv2D(5, 3, activation=relu)), TimeDistributed(BatchNormalization()), "
+           "TimeDistributed(Dropout(0.2)), TimeDistributed(Flatten()), "
+           "TimeDistributed(Dense(17, tanh)), RNN([LSTMCell(9, dropout=0.1), "
+           "GRUCell(10, recurrent_dropout=0.2)], return_sequences=True, go_backwards=True), "
+           "Bidirectional(RNN(SimpleRNNCell(18))), Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("conv_lstm", {4, 7, 5, 2},
+           "ConvLSTM2D(6, 3, padding=same, return_sequences=True, dropout=0.2, "
+           "recurrent_dropout=0.2), ConvLSTM2D(5, (2, 3), strides=(1, 2), go_backwards=True), "
+           "Reshape((3, 4, 5)), Bidirectional(ConvLSTM1D(3, 2, recurrent_activation=hard_sigmoid)), "
+           "Flatten(), Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("dense_attention", {21}, dense_attention(), "adam").run();
+}
+
 void compute() {
   const FloatingPointEnvironment guard;  // as Trainer::fit
   Training("reference", {784}, "Dense(64, relu), Dense(32, relu), Dense(10, softmax)", "adam")
@@ -313,6 +333,7 @@ void compute() {
   compute_recurrent_layers();
   compute_sequences();
   compute_masks();
+  compute_steps();
 }
 
 /// Exit code: 0 if the file has the same lines.

@@ -13,5 +13,7 @@ Network activations();
 Network residuals();
 /// Attention across inputs of three kinds, causal and not, one layer used twice.
 Network attention();
+/// The other forms of attention, of one head and of heads that share keys.
+Network dense_attention();
 
 }  // namespace lockstep

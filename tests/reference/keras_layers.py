@@ -26,6 +26,7 @@ A case, numbers row by row (float32):
 tests/reference/layers was made by `keras_layers.py tests/reference/layers`, with Keras 3.15 and tf_keras 2.21;
 tests/src/layers/keras_layers_test.cpp reads it. Needs, from PyPI: keras, tensorflow, tf_keras.
 """
+import copy
 import json
 import pathlib
 import sys
@@ -67,7 +68,7 @@ def case(name, keras, class_name, config, *shapes, rows=3, training=True, inputs
     module = find_keras(f"keras{keras}")
     import tensorflow as tf
     random = np.random.default_rng(5)
-    layer = getattr(module.layers, class_name).from_config(dict(config))
+    layer = getattr(module.layers, class_name).from_config(copy.deepcopy(config))
     shapes = [(rows, *shape) for shape in shapes]
     x = [tf.constant(values) for values in inputs(random, shapes)]
     if call is None:

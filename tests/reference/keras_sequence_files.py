@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Model files with layers of sequences, written by real Keras and KerasHub, with what Keras predicts from them.
 
-    keras_sequence_files.py write DIR
-        Writes the files and DIR/expected.json: token ids, and by file the predictions for them.
+    keras_sequence_files.py write DIR [NETWORK]
+        Writes the files, or those of one network (attention, transformer, cells), and DIR/expected.json: token ids, and by file the predictions for them.
 
     keras_sequence_files.py check LOCKSTEP DIR
         Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in Keras 3 (files of Keras 2:
@@ -52,11 +52,36 @@ def transformer(keras):
     return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(layers.Flatten()(x)))
 
 
-def write(directory):
+def cells(keras):
+    layers = keras.layers
+    inputs = keras.Input((POSITIONS,), dtype="int32")
+    x = layers.Embedding(TOKENS, 4)(inputs)
+    y = layers.TimeDistributed(layers.Dense(3, activation="tanh"))(x)
+    z = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2, dropout=0.1)], return_sequences=True)(x)
+    z = layers.Bidirectional(layers.RNN(layers.SimpleRNNCell(2), return_sequences=True))(z)
+    a = layers.Attention(use_scale=True, score_mode="concat", dropout=0.1)([y, y], use_causal_mask=True)
+    b = layers.AdditiveAttention()([a, y])
+    # Of Keras 2's default, hard_sigmoid, Keras 3 has another.
+    c = layers.ConvLSTM1D(2, 2, return_sequences=True, recurrent_activation="sigmoid")(layers.Reshape((POSITIONS, 4, 1))(x))
+    c = layers.TimeDistributed(layers.Flatten())(c)
+    parts = [a, b, z, c]
+    if keras.__name__ == "keras":
+        parts.append(layers.GroupQueryAttention(2, 4, 2)(y, a))
+    x = layers.Flatten()(layers.Concatenate()(parts))
+    return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x))
+
+
+def write(directory, only=None):
+    """All of them, or those of one network."""
     directory.mkdir(parents=True, exist_ok=True)
     x, expected = token_ids(), {}
+    if only:
+        expected = json.loads((directory / "expected.json").read_text())["files"]
     for name, build, endings in (("keras2", attention, ["h5"]), ("keras3", attention, ["keras", "h5"]),
-                                 ("keras3", transformer, ["keras", "h5"])):
+                                 ("keras3", transformer, ["keras", "h5"]),
+                                 ("keras2", cells, ["h5"]), ("keras3", cells, ["keras", "h5"])):
+        if only and build.__name__ != only:
+            continue
         keras = real_keras.find_keras(name)
         keras.utils.set_random_seed(4)
         model = build(keras)
@@ -93,6 +118,6 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     find_keras_hub()
     if sys.argv[1] == "write":
-        write(pathlib.Path(sys.argv[2]))
+        write(pathlib.Path(sys.argv[2]), *sys.argv[3:])
     else:
         sys.exit(check(pathlib.Path(sys.argv[2]).resolve(), pathlib.Path(sys.argv[3])))

@@ -70,6 +70,50 @@ def multi_head_attention():
         yield one("one_position", {"num_heads": 2, "key_dim": 1}, (1, 2), (1, 3), rows=1)
 
 
+def on_list(causal):
+    def call(layer, x, training):
+        return layer(list(x), use_causal_mask=causal, training=training)
+    return call
+
+
+def attention():
+    for keras in (2, 3):
+        def one(name, config, *shapes, causal=False, **options):
+            made = case(name, keras, "Attention", config, *shapes, call=on_list(causal), draw=small, **options)
+            return {**made, **({"use_causal_mask": True} if causal else {})}
+        yield one("two_inputs", {}, (4, 5), (3, 5), whole=True)
+        yield one("three_inputs", {"use_scale": True}, (2, 4), (5, 3), (5, 4))
+        yield one("causal", {"use_scale": True}, (5, 3), (5, 3), causal=True)
+        yield one("concat", {"score_mode": "concat"}, (3, 4), (5, 2), (5, 4))
+        yield one("concat_scale", {"score_mode": "concat", "use_scale": True}, (4, 3), (3, 3), causal=True)
+        yield one("one_position", {"score_mode": "concat", "use_scale": True}, (1, 2), (1, 2), rows=1)
+
+
+def additive_attention():
+    for keras in (2, 3):
+        def one(name, config, *shapes, causal=False, **options):
+            made = case(name, keras, "AdditiveAttention", config, *shapes, call=on_list(causal), draw=small, **options)
+            return {**made, **({"use_causal_mask": True} if causal else {})}
+        yield one("two_inputs", {}, (4, 5), (3, 5), whole=True)
+        # Keras 2 takes the scale's size from the value.
+        yield one("three_inputs", {}, (2, 4), (5, 4 if keras == 2 else 3), (5, 4))
+        yield one("no_scale", {"use_scale": False}, (3, 4), (5, 4))
+        yield one("causal", {}, (4, 17), (4, 17), rows=2, causal=True)
+
+
+def group_query_attention():
+    def one(name, config, *shapes, causal=False, zero=(3,), **options):
+        def call(layer, x, training):
+            return layer(*x, use_causal_mask=causal, training=training)
+        made = case(name, 3, "GroupQueryAttention", config, *shapes, call=call, draw=small, **options)
+        return {**made, "zero_gradients": list(zero), **({"use_causal_mask": True} if causal else {})}
+    sizes = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
+    yield one("two_inputs", sizes, (4, 5), (3, 6), whole=True)
+    yield one("three_inputs", {**sizes, "num_key_value_heads": 1}, (2, 4), (5, 3), (5, 7))
+    yield one("causal_gate", {**sizes, "use_gate": True}, (5, 6), (5, 6), causal=True)
+    yield one("as_many", {**sizes, "num_query_heads": 2, "use_bias": False}, (3, 3), (5, 3), zero=())
+
+
 def transformer(class_name):
     def cases():
         def one(name, config, *shapes, causal=None, **options):
@@ -99,6 +143,9 @@ def find_keras_hub():
 
 
 CASES = {
+    "AdditiveAttention": additive_attention,
+    "Attention": attention,
+    "GroupQueryAttention": group_query_attention,
     "Embedding": embedding,
     "MultiHeadAttention": multi_head_attention,
     "PositionEmbedding": position_embedding,

@@ -131,7 +131,7 @@ TEST(Bidirectional, RefusesByNameWhatItLacks) {
   EXPECT_THAT(refusal(ordered_json::object()),
               HasSubstr("layer: expected a recurrent layer, got nothing"));
   EXPECT_THAT(refusal(around("Dense", inner)),
-              HasSubstr("layer: expected SimpleRNN, LSTM or GRU, got Dense"));
+              HasSubstr("layer: expected SimpleRNN, LSTM, GRU, RNN or a ConvLSTM, got Dense"));
   EXPECT_THAT(refusal(around("LSTM", {{"units", 2}, {"return_state", true}})),
               HasSubstr("return_state: expected false"));
   EXPECT_THAT(refusal(around("LSTM", {{"units", 2}, {"go_backwards", true}})),

@@ -100,6 +100,22 @@ TEST(AttentionJson, KeepsThatACallIsInference) {
   EXPECT_EQ(last_call(again), (Call{{"a", "b", "c"}, true}));
 }
 
+/// Whose inputs are one list, in which Keras 2 writes the argument with each.
+TEST(AttentionJson, ReadsAndWritesTheListOfAttention) {
+  const std::string keras2 = R"([["a", 0, 0, {"use_causal_mask": true}],
+    ["b", 0, 0, {"use_causal_mask": true}], ["c", 0, 0, {"use_causal_mask": true}]])";
+  const std::string keras3 = R"({"args": [[)" + tensor("a") + ", " + tensor("b") + ", " +
+                             tensor("c") + R"(]], "kwargs": {"use_causal_mask": true}})";
+  for (const std::string& node : {keras2, keras3}) {
+    const Network model = model_from_json_text(network(node, "Attention", R"("use_scale": true)"));
+    const Call expected{{"a", "b", "c"}, true};
+    EXPECT_EQ(last_call(model), expected);
+    const ordered_json written = model_to_json(model);
+    EXPECT_EQ(written["config"]["layers"].back()["inbound_nodes"][0], ordered_json::parse(keras2));
+    EXPECT_EQ(last_call(model_from_json(written)), expected);
+  }
+}
+
 TEST(AttentionJson, RefusesArgumentsThatItLacks) {
   const auto expect_refused = [](const std::string& text, const std::string& message) {
     expect_error(

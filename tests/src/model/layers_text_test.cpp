@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
               "[layers] column 7: PReLU: shared_axes: expected integers "},
         Wrong{"PReLU(alpha_constraint=x)",
               "[layers] column 7: PReLU: alpha_constraint: expected null, got 'x'"},
-        Wrong{"Flatten(), ConvLSTM2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
+        Wrong{"Flatten(), LocallyConnected2D(3, 3)", "[layers] column 12: expected a layer (Input, "},
         Wrong{"Flatten", "[layers] column 8: expected '(' after Flatten, got the end of the text"},
         Wrong{"Dense(64, relu", "[layers] column 15: expected ',' or ')', got the end of the text"},
         Wrong{"Dense(64 relu)", "[layers] column 10: expected ',' or ')', got 'relu'"},
@@ -202,9 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"Input(784), Dense(1000000000)",
               "[layers] column 13: Dense: expected at most 2147483647 parameters in all"},
         Wrong{"Dense(3, kernel_regularizer=max_norm(2))",
-              "[layers] column 29: expected an activation, an initializer, a regularizer or a "
-              "recurrent "
-              "layer (l1, "
+              "[layers] column 29: expected an activation, an initializer or a regularizer (l1, "
               "l2, "},
         Wrong{"Dense(3, kernel_constraint=max_norm)",
               "[layers] column 10: Dense: kernel_constraint: expected null, got 'max_norm'"},

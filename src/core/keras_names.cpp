@@ -1,4 +1,4 @@
-#include "src/model/keras_names.hpp"
+#include "src/core/keras_names.hpp"
 
 #include <fmt/format.h>
 
@@ -18,6 +18,8 @@ bool is_lower(char letter) {
 }  // namespace
 
 std::string keras_snake_case(const std::string& class_name) {
+  // The class is GroupedQueryAttention; files have the name under which Keras shows it.
+  if (class_name == "GroupQueryAttention") return "grouped_query_attention";
   std::string snake;
   for (std::size_t i = 0; i < class_name.size(); ++i) {
     const char letter = class_name[i];

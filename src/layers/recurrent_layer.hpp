@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/layers/layer.hpp"
+
+namespace lockstep {
+
+/// What goes over the steps of its input, in either direction: what Bidirectional may have two of.
+class RecurrentLayer : public Layer {
+ public:
+  OnMask on_mask() const override { return OnMask::kUses; }
+
+  virtual bool return_sequences() const = 0;
+  virtual bool go_backwards() const = 0;
+  virtual bool zero_output_for_mask() const { return false; }
+  virtual std::int64_t units() const = 0;  ///< the last axis of the output
+
+  /// For inputs (steps, ...) of the layer `name`, whose they become.
+  virtual std::vector<Parameter> make_parameters(const std::string& name,
+                                                 const Shape& input) const = 0;
+  struct Use {
+    bool go_backwards = false;
+    bool in_input_order = false;  ///< of a sequence that comes out
+    bool second = false;          ///< random numbers of its own
+    bool zeros_for_mask = false;  ///< a masked step's output is 0
+    std::uint32_t key = 0;
+    std::uint32_t cell = 0;  ///< of several, each of which has random numbers of its own
+  };
+  /// `parameters`: as make_parameters() has made them.
+  virtual std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
+                              std::span<Parameter> parameters, const Use& use) const = 0;
+
+ private:
+  void build(const Shape& input) override { parameters_ = make_parameters(name(), input); }
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
+    const std::size_t output = add_ops(name(), graph, inputs[0], parameters_,
+                                       {.go_backwards = go_backwards(),
+                                        .zeros_for_mask = zero_output_for_mask(),
+                                        .key = random_key()});
+    if (return_sequences()) graph.set_mask(output, graph.mask(inputs[0]));
+    return output;
+  }
+};
+
+}  // namespace lockstep
