@@ -46,7 +46,7 @@ class MultiHeadAttention final : public Layer {
   std::string class_name() const override { return "MultiHeadAttention"; }
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -41,7 +41,7 @@ class Recurrent final : public Layer {
   Recurrent(CellKind kind, std::int64_t units, Options options = {});
 
   std::string class_name() const override;
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
   std::vector<Activation> activations() const override;
 
