@@ -27,7 +27,7 @@ class BatchNormalization final : public Layer {
   explicit BatchNormalization(Options options) : options_(std::move(options)) {}
 
   std::string class_name() const override { return "BatchNormalization"; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -22,7 +22,7 @@ class Bidirectional final : public Layer {
                 BidirectionalMerge merge);
 
   std::string class_name() const override { return "Bidirectional"; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
   std::vector<Activation> activations() const override;
 

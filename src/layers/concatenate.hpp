@@ -14,7 +14,7 @@ class Concatenate final : public Layer {
 
   std::string class_name() const override { return "Concatenate"; }
   bool merges() const override { return true; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -24,7 +24,7 @@ class Embedding final : public Layer {
   Embedding(std::int64_t tokens, std::int64_t features, Options options);
 
   std::string class_name() const override { return "Embedding"; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

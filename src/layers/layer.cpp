@@ -44,7 +44,7 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   check(!masked || on_mask() != OnMask::kLacks, ExitCode::kBadData,
         "[{}] expected an input without a mask, got one with a mask, which {} does not take yet",
         name_, class_name());
-  check(!masked || on_mask() != OnMask::kUses || !channels_first_, ExitCode::kBadData,
+  check(!masked || on_mask() != OnMask::kLowers || !channels_first_, ExitCode::kBadData,
         "[{}] expected data_format channels_last behind a mask, got channels_first", name_);
   check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,
         "[{}] expected a call without use_causal_mask, got it", name_);
@@ -61,7 +61,7 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   }
   std::size_t output = lower(graph, values);
   if (channels_first_) output = with_axis_moved(graph, output, false);
-  if (masked && on_mask() != OnMask::kUses) {
+  if (masked && on_mask() != OnMask::kLowers) {
     if (std::ranges::find(inputs, output) != inputs.end())
       output = graph.reshape(output, graph.shape(output));
     graph.set_mask(output, on_mask() == OnMask::kCarries ? carried(graph, masks) : std::nullopt);

@@ -18,7 +18,7 @@ namespace lockstep {
 /// What Keras does behind this layer with the masks of its inputs: the output has them, too (any of
 /// them, if all inputs have one); or they are left behind; or lower() sees to them: Graph::mask();
 /// or Keras itself refuses it; or what Keras computes then is lacking here.
-enum class OnMask : std::uint8_t { kCarries, kEnds, kUses, kRefuses, kLacks };
+enum class OnMask : std::uint8_t { kCarries, kEnds, kLowers, kRefuses, kLacks };
 
 /// What users write, files hold and summaries show. A layer holds configuration and its parameters;
 /// what it computes are the ops that it adds to a graph.

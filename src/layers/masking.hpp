@@ -12,7 +12,7 @@ class Masking final : public Layer {
   explicit Masking(double mask_value = 0.0) : mask_value_(mask_value) {}
 
   std::string class_name() const override { return "Masking"; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

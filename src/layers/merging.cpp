@@ -141,7 +141,7 @@ std::size_t sum_of(Graph& graph, std::size_t a, std::size_t b) {
 std::size_t Merging::lower(Graph& graph, std::span<const std::size_t> inputs) {
   check(merge_ != Merge::kSubtract || inputs.size() == 2, ExitCode::kBadData,
         "[{}] expected exactly two inputs, got {}", name(), inputs.size());
-  if (on_mask() == OnMask::kUses &&
+  if (on_mask() == OnMask::kLowers &&
       std::ranges::any_of(inputs, [&](std::size_t v) { return graph.mask(v).has_value(); }))
     return lower_masked(graph, inputs);
   std::size_t value = inputs[0];

@@ -22,7 +22,7 @@ class Merging final : public Layer {
   std::string class_name() const override;
   bool merges() const override { return true; }
   OnMask on_mask() const override {
-    return merge_ == Merge::kMultiply || chooses() ? OnMask::kUses : OnMask::kCarries;
+    return merge_ == Merge::kMultiply || chooses() ? OnMask::kLowers : OnMask::kCarries;
   }
   nlohmann::ordered_json config() const override;
 

@@ -106,7 +106,7 @@ std::size_t GlobalPooling::lower(Graph& graph, std::span<const std::size_t> inpu
   check_positions(name(), input, axes_);
   Shape output(keep_axes_ ? axes_ : 0, 1);
   output.push_back(input.back());
-  if (const auto mask = graph.mask(inputs[0]); mask && on_mask() == OnMask::kUses) {
+  if (const auto mask = graph.mask(inputs[0]); mask && on_mask() == OnMask::kLowers) {
     check(graph.shape(*mask) == Shape{input.front()}, ExitCode::kBadData,
           "[{}] expected a mask of each step, got one of {}", name(),
           to_string_batched(graph.shape(*mask)));

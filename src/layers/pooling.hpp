@@ -34,7 +34,7 @@ class GlobalPooling final : public Layer {
   std::string class_name() const override;  ///< "GlobalAveragePooling2D"
   /// A mask's average is that of the steps that count; NaN, as Keras's, if none does.
   OnMask on_mask() const override {
-    return pool_ == Pool::kAverage && axes_ == 1 ? OnMask::kUses : OnMask::kEnds;
+    return pool_ == Pool::kAverage && axes_ == 1 ? OnMask::kLowers : OnMask::kEnds;
   }
   nlohmann::ordered_json config() const override;
 

@@ -57,7 +57,7 @@ class TokenAndPositionEmbedding final : public Layer {
 
   std::string class_name() const override { return "TokenAndPositionEmbedding"; }
   bool is_of_keras_hub() const override { return true; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

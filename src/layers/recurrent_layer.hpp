@@ -11,7 +11,7 @@ namespace lockstep {
 /// What goes over the steps of its input, in either direction: what Bidirectional may have two of.
 class RecurrentLayer : public Layer {
  public:
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
 
   virtual bool return_sequences() const = 0;
   virtual bool go_backwards() const = 0;

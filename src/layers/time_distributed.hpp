@@ -20,7 +20,7 @@ class TimeDistributed final : public Layer {
   std::string class_name() const override { return "TimeDistributed"; }
   bool passes_through() const override { return layer_->passes_through(); }
   OnMask on_mask() const override {
-    return layer_->on_mask() == OnMask::kUses ? OnMask::kLacks : OnMask::kCarries;
+    return layer_->on_mask() == OnMask::kLowers ? OnMask::kLacks : OnMask::kCarries;
   }
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return layer_->final_activation(); }

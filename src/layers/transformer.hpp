@@ -34,7 +34,7 @@ class Transformer final : public Layer {
   }
   bool is_of_keras_hub() const override { return true; }
   bool takes_causal_mask() const override { return kind_ == Kind::kDecoder; }
-  OnMask on_mask() const override { return OnMask::kUses; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   std::vector<Activation> activations() const override { return {options_.activation}; }
   nlohmann::ordered_json config() const override;
 

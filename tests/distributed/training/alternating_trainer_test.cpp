@@ -276,15 +276,13 @@ TEST_P(AlternatingOverHosts, GivesTheSameBits) {
       if (number == 0)
         batch.input(1, own.batch_rows, {0, kPixels}, optimizer.workspace().input(own.rows, 1));
       const Targets targets = batch.targets(own.batch_rows);
-      const std::int64_t positions = plans[which].rows();
       optimizer.run({.training = true,
                      .seed = 5,
                      .step = 2 * step + static_cast<std::int64_t>(number),
                      .first_row = own.batch_rows.first,
                      .batch_rows = plans[which].rows()},
                     [&](const Block& block) {
-                      loss_sums[number].add_up(optimizer, targets, block,
-                                               1.0f / static_cast<float>(positions));
+                      loss_sums[number].add_up(optimizer, targets, block, plans[which].rows());
                     });
       optimizer.finish();
     }

@@ -117,7 +117,7 @@ Trained train(Network& model, const Communicator& communicator, const test::Host
                         .first_row = plan.rows_of(communicator.rank()).first,
                         .batch_rows = plan.rows()};
         optimizer->run(pass, [&](const Block& block) {
-          loss_sums.add_up(*optimizer, targets, block, 1.0f / static_cast<float>(plan.rows()));
+          loss_sums.add_up(*optimizer, targets, block, plan.rows());
         });
         const std::span<const double> sums = optimizer->finish();
         trained.losses.insert(trained.losses.end(), sums.begin(), sums.end());
