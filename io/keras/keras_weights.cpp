@@ -4,9 +4,9 @@
 #include <array>
 #include <numeric>
 
+#include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
-#include "src/core/keras_names.hpp"
 
 namespace lockstep {
 namespace {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
-#include "src/core/shape.hpp"
 #include "src/core/keras_names.hpp"
+#include "src/core/shape.hpp"
 
 namespace lockstep {
 namespace {

@@ -18,7 +18,7 @@ bool is_lower(char letter) {
 }  // namespace
 
 std::string keras_snake_case(const std::string& class_name) {
-  // The class is GroupedQueryAttention; files have the name under which Keras shows it.
+  // The class is GroupedQueryAttention; .keras files have the name under which Keras shows it.
   if (class_name == "GroupQueryAttention") return "grouped_query_attention";
   std::string snake;
   for (std::size_t i = 0; i < class_name.size(); ++i) {

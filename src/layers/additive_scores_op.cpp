@@ -101,8 +101,7 @@ void AdditiveScoresOp::gradient(const Pass& pass, const OpValues& values, const 
                                 std::size_t, Range elements, float* out) const {
   const ConstMatrix query = values.x(0), key = values.x(1), dy = values.dy();
   const auto leaf = [&](Range samples, Range some, float* sums) {
-    const Matrix t =
-        Scratch(Scratch::floats(queries_, some.count())).take(queries_, some.count());
+    const Matrix t = Scratch(Scratch::floats(queries_, some.count())).take(queries_, some.count());
     for (std::int64_t i = samples.first; i < samples.last; ++i) {
       for (std::int64_t k = 0; k < keys_; ++k) {
         tanhs(query.row(i), key.row(i) + k * features_, some, t);

@@ -27,9 +27,9 @@ void Attention::build_for(const std::vector<Shape>& inputs) {
 std::size_t Attention::scores(Graph& graph, std::size_t query, std::size_t key) {
   const std::int64_t queries = graph.shape(query)[0], keys = graph.shape(key)[0];
   const bool weighted = options_.scores == Scores::kAdditive && options_.use_scale;
-  return graph.add(make_additive_scores_op(queries, keys, features_,
-                                           weighted ? &parameters_.front() : nullptr),
-                   {query, key}, {keys, queries});
+  return graph.add(
+      make_additive_scores_op(queries, keys, features_, weighted ? &parameters_.front() : nullptr),
+      {query, key}, {keys, queries});
 }
 
 std::size_t Attention::lower(Graph& graph, std::span<const std::size_t> inputs) {

@@ -16,10 +16,10 @@ enum class Scores : std::uint8_t {
 
 /// Keras's Attention and AdditiveAttention, of one head: softmax(scores) value, applied to query,
 /// value and key; without a key to the value instead. query: (batch, T, features), key: (batch, S,
-/// features), value: (batch, S, value features), y: (batch, T, value features). Parameters: `scale`,
-/// if it is used, a factor of the products, or of query and key before tanh, or (features) the w of
-/// AdditiveAttention; `concat_score_weight`. Whether it is causal is an argument of the call:
-/// Graph::causal().
+/// features), value: (batch, S, value features), y: (batch, T, value features). Parameters:
+/// `scale`, if it is used, a factor of the products, or of query and key before tanh, or (features)
+/// the w of AdditiveAttention; `concat_score_weight`. Whether it is causal is an argument of the
+/// call: Graph::causal().
 class Attention final : public Layer {
  public:
   struct Options {

@@ -36,8 +36,7 @@ std::string merge_name(BidirectionalMerge merge) {
 Bidirectional::Bidirectional(std::unique_ptr<RecurrentLayer> forward,
                              std::unique_ptr<RecurrentLayer> backward, BidirectionalMerge merge)
     : forward_(std::move(forward)), backward_(std::move(backward)), merge_(merge) {
-  check(!forward_->go_backwards() && (!backward_ || backward_->go_backwards()),
-        ExitCode::kBadData,
+  check(!forward_->go_backwards() && (!backward_ || backward_->go_backwards()), ExitCode::kBadData,
         "[bidirectional] expected a layer whose go_backwards is false, and a backward_layer whose "
         "is true, got others");
   check(!backward_ || backward_->return_sequences() == forward_->return_sequences(),

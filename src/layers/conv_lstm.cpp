@@ -17,8 +17,8 @@ constexpr std::int64_t kGates = 4;
 
 ConvLstm::ConvLstm(std::int64_t filters, Window window, RecurrentOptions options)
     : filters_(filters), window_(std::move(window)), options_(std::move(options)) {
-  check(filters > 0, ExitCode::kBadData, "[conv_lstm] expected a positive number of filters, got {}",
-        filters);
+  check(filters > 0, ExitCode::kBadData,
+        "[conv_lstm] expected a positive number of filters, got {}", filters);
 }
 
 std::string ConvLstm::class_name() const {
@@ -97,18 +97,17 @@ std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t
   Shape output = sums;
   output.back() = filters_;
   Window same = Window::of(name, window_.size, {}, {}, Padding::kSame);
-  ConvLstmSetting setting{
-      .steps = steps,
-      .recurrent = window_over(name, same, output),
-      .activation = options_.activation,
-      .recurrent_activation = options_.recurrent_activation,
-      .return_sequences = options_.return_sequences,
-      .go_backwards = use.go_backwards,
-      .in_input_order = use.in_input_order,
-      .masks = {.rate = options_.recurrent_dropout,
-                .purpose = use.second ? Purpose::kBackwardRecurrentDropout
-                                      : Purpose::kRecurrentDropout,
-                .key = use.key}};
+  ConvLstmSetting setting{.steps = steps,
+                          .recurrent = window_over(name, same, output),
+                          .activation = options_.activation,
+                          .recurrent_activation = options_.recurrent_activation,
+                          .return_sequences = options_.return_sequences,
+                          .go_backwards = use.go_backwards,
+                          .in_input_order = use.in_input_order,
+                          .masks = {.rate = options_.recurrent_dropout,
+                                    .purpose = use.second ? Purpose::kBackwardRecurrentDropout
+                                                          : Purpose::kRecurrentDropout,
+                                    .key = use.key}};
   setting.recurrent.output_channels = kGates * filters_;
   if (options_.recurrent_dropout > 0) {
     setting.recurrent.input_channels *= kGates;

@@ -12,8 +12,8 @@ namespace lockstep {
 /// Keras's ConvLSTM1D, 2D and 3D (Shi et al., 2015): an LSTM whose products are convolutions.
 /// x: (batch, steps, positions ..., channels), y: (batch, positions ..., filters), or of all steps
 /// with return_sequences, in their order. kernel: (window ..., channels, 4 filters),
-/// recurrent_kernel: (window ..., filters, 4 filters), of stride 1 and 'same', bias: (4 filters); i,
-/// f, c, o. Each gate has masks of its own, of the input and of the state.
+/// recurrent_kernel: (window ..., filters, 4 filters), of stride 1 and 'same', bias: (4 filters);
+/// i, f, c, o. Each gate has masks of its own, of the input and of the state.
 class ConvLstm final : public RecurrentLayer {
  public:
   ConvLstm(std::int64_t filters, Window window, RecurrentOptions options);

@@ -52,9 +52,8 @@ class GateDropoutOp final : public Op {
       : steps_(steps), elements_(elements), channels_(channels), masks_(masks) {}
 
   Needs needs() const override {
-    return {.kept_per_row = kGates * elements_,
-            .backward_reads_x = false,
-            .backward_reads_y = false};
+    return {
+        .kept_per_row = kGates * elements_, .backward_reads_x = false, .backward_reads_y = false};
   }
   void forward(const Pass& pass, const OpValues& values) const override {
     Scratch scratch(Scratch::floats(1, kGates * elements_));
@@ -80,8 +79,8 @@ class GateDropoutOp final : public Op {
   GateMasks masks_;
 };
 
-/// Kept of a row: the masks of the state, if there are any; then of each step the state before it as
-/// the kernel reads it, and what LstmRow keeps of each position, of which backward leaves dz.
+/// Kept of a row: the masks of the state, if there are any; then of each step the state before it
+/// as the kernel reads it, and what LstmRow keeps of each position, of which backward leaves dz.
 class ConvLstmOp final : public Op {
  public:
   ConvLstmOp(Parameter* kernel, const ConvLstmSetting& setting)
@@ -223,9 +222,9 @@ void ConvLstmOp::gradient(const Pass&, const OpValues& values, const Subtrees& s
   for (std::size_t subtree = 0; subtree < subtrees.size(); ++subtree, out += subtrees.stride) {
     const Range rows = subtrees.samples[subtree];
     const std::int64_t samples = rows.count() * steps;
-    Scratch scratch(Scratch::floats(samples, read_size()) +
-                    Scratch::floats(samples, gates_size()));
-    const Matrix read = scratch.take(samples, read_size()), dz = scratch.take(samples, gates_size());
+    Scratch scratch(Scratch::floats(samples, read_size()) + Scratch::floats(samples, gates_size()));
+    const Matrix read = scratch.take(samples, read_size()),
+                 dz = scratch.take(samples, gates_size());
     for (std::int64_t sample = 0; sample < samples; ++sample) {
       const float* from = record(values.kept(), rows.first + sample / steps, sample % steps);
       std::copy_n(from, read_size(), read.row(sample));
@@ -241,8 +240,7 @@ void ConvLstmOp::gradient(const Pass&, const OpValues& values, const Subtrees& s
 
 }  // namespace
 
-std::unique_ptr<Op> make_conv_lstm_op(Parameter* recurrent_kernel,
-                                      const ConvLstmSetting& setting) {
+std::unique_ptr<Op> make_conv_lstm_op(Parameter* recurrent_kernel, const ConvLstmSetting& setting) {
   return std::make_unique<ConvLstmOp>(recurrent_kernel, setting);
 }
 

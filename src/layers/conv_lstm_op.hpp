@@ -41,8 +41,8 @@ struct ConvLstmSetting {
 /// went, and positions, ascending.
 std::unique_ptr<Op> make_conv_lstm_op(Parameter* recurrent_kernel, const ConvLstmSetting& setting);
 
-/// x: (steps, elements) of which the last axis has `channels`, y: (steps, ..., 4 channels): for each
-/// gate x times a mask of its own, which is the same for all steps; in inference x four times.
+/// x: (steps, elements) of which the last axis has `channels`, y: (steps, ..., 4 channels): for
+/// each gate x times a mask of its own, which is the same for all steps; in inference x four times.
 std::unique_ptr<Op> make_gate_dropout_op(std::int64_t steps, std::int64_t elements,
                                          std::int64_t channels, const GateMasks& masks);
 

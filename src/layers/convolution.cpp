@@ -101,8 +101,9 @@ std::size_t Convolution::lower(Graph& graph, std::span<const std::size_t> inputs
   std::vector<Parameter*> parameters;
   for (Parameter& parameter : parameters_) parameters.push_back(&parameter);
   const bool relu = activation_ == Activation::kRelu;
-  const std::size_t z = graph.add(make_convolution_op(std::move(parameters), shape, window_.axes(), relu),
-                                  {inputs[0]}, output_of(shape, window_.axes(), filters_));
+  const std::size_t z =
+      graph.add(make_convolution_op(std::move(parameters), shape, window_.axes(), relu),
+                {inputs[0]}, output_of(shape, window_.axes(), filters_));
   return relu ? z : activated(graph, z, activation_);
 }
 

@@ -37,7 +37,8 @@ class Convolution final : public Layer {
   std::int64_t inputs_ = 0;
 };
 
-/// y = kernel applied to x, + bias if there is one, then relu if wanted. `parameters`: kernel, bias.
+/// y = kernel applied to x, + bias if there is one, then relu if wanted. `parameters`: kernel,
+/// bias.
 std::unique_ptr<Op> make_convolution_op(std::vector<Parameter*> parameters,
                                         const ConvolutionShape& shape, std::size_t axes, bool relu);
 

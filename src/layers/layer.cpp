@@ -26,9 +26,9 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 std::string Layer::store_of(std::size_t parameter) const {
   const std::vector<Parameter>& all = parameters();
   const std::string& store = all[parameter].store;
-  const auto before = std::count_if(
-      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(parameter),
-      [&](const Parameter& other) { return other.store == store; });
+  const auto before =
+      std::count_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(parameter),
+                    [&](const Parameter& other) { return other.store == store; });
   return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
 }
 

@@ -33,8 +33,7 @@ class LstmCell final : public RecurrentCell {
 
   void backward(const RecurrentStep& step) const override {
     const LstmRow lstm = row_of();
-    for_rows(step.sums.rows, 4 * units(),
-             [&](std::int64_t row) { backward_row(lstm, step, row); });
+    for_rows(step.sums.rows, 4 * units(), [&](std::int64_t row) { backward_row(lstm, step, row); });
     if (step.records_before.empty()) return;
     multiply(step.numerics, step.sums, step.transposed, step.dh);
     if (!step.factors.empty())
@@ -44,10 +43,9 @@ class LstmCell final : public RecurrentCell {
  private:
   LstmRow row_of() const { return {activation(), recurrent_activation(), bias(), units()}; }
   void backward_row(const LstmRow& lstm, const RecurrentStep& step, std::int64_t row) const {
-    const float* const c_before =
-        step.records_before.empty()
-            ? nullptr
-            : step.records_before.row(row) + units() + lstm.cell_column();
+    const float* const c_before = step.records_before.empty()
+                                      ? nullptr
+                                      : step.records_before.row(row) + units() + lstm.cell_column();
     lstm.backward({.kept = step.records.row(row) + units(),
                    .c_before = c_before,
                    .dh = step.dh.row(row),

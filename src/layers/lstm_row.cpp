@@ -9,7 +9,9 @@ namespace lockstep {
 
 void LstmRow::forward(float* z, float* h, float* c, float* kept) const {
   const std::int64_t u = units_;
-  const auto kept_at = [&](std::int64_t gate) { return kept == nullptr ? nullptr : kept + gate * u; };
+  const auto kept_at = [&](std::int64_t gate) {
+    return kept == nullptr ? nullptr : kept + gate * u;
+  };
   if (bias_ != nullptr) kernels().add_bias(z, bias_, 1, 4 * u);
   activate_gate(recurrent_activation_, z, kept, 2 * u);
   activate_gate(activation_, z + 2 * u, kept_at(2), u);

@@ -222,13 +222,14 @@ std::unique_ptr<Layer> make_stacked_cells(KerasConfig& config) {
   const nlohmann::ordered_json* const cells = config.find("cells");
   if (cells == nullptr || !cells->is_array())
     config.refuse("cells", "a list of cells", cells ? describe(*cells) : "nothing");
-  return config.convert("cells",
-                        [&]() -> std::unique_ptr<Layer> { return read_cells(*cells, config.keras()); });
+  return config.convert(
+      "cells", [&]() -> std::unique_ptr<Layer> { return read_cells(*cells, config.keras()); });
 }
 
 std::unique_ptr<Layer> make_rnn(KerasConfig& config) {
   const nlohmann::ordered_json* const cell = config.find("cell");
-  if (cell == nullptr) config.refuse("cell", std::string(kCells) + ", or a list of cells", "nothing");
+  if (cell == nullptr)
+    config.refuse("cell", std::string(kCells) + ", or a list of cells", "nothing");
   Rnn::Options options;
   options.return_sequences = config.boolean("return_sequences", options.return_sequences);
   options.go_backwards = config.boolean("go_backwards", options.go_backwards);

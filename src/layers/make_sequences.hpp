@@ -16,6 +16,25 @@ inline std::vector<std::string> transformer_arguments() {
           "layer_norm_epsilon", "kernel_initializer", "bias_initializer", "normalize_first"};
 }
 
+inline std::vector<std::string> group_query_arguments() {
+  return {"head_dim",
+          "num_query_heads",
+          "num_key_value_heads",
+          "dropout",
+          "use_bias",
+          "sliding_window",
+          "flash_attention",
+          "kernel_initializer",
+          "bias_initializer",
+          "kernel_regularizer",
+          "bias_regularizer",
+          "activity_regularizer",
+          "kernel_constraint",
+          "bias_constraint",
+          "use_gate",
+          "seed"};
+}
+
 std::unique_ptr<Layer> make_embedding(KerasConfig& config);
 std::unique_ptr<Layer> make_attention(KerasConfig& config);
 std::unique_ptr<Layer> make_additive_attention(KerasConfig& config);

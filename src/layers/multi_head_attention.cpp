@@ -61,8 +61,7 @@ std::vector<Parameter> multi_head_parameters(const MultiHeadOptions& options, st
   add("key", "key_dense", of_heads(key, shared, options.key_dim));
   if (options.gate) add("gate", "gate_dense", of_heads(query, heads, options.value_dim));
   add("value", "value_dense", of_heads(value, shared, options.value_dim));
-  add("attention_output", "output_dense",
-      {Shape{heads, options.value_dim, query}, Shape{query}});
+  add("attention_output", "output_dense", {Shape{heads, options.value_dim, query}, Shape{query}});
   std::vector<Parameter> parameters;
   for (const auto& [name, store, kernel, bias] : projections)
     for (Parameter& parameter : options.projections.parameters(kernel, 1)) {
@@ -98,8 +97,8 @@ std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t ke
   std::size_t k = projected(key, options.heads_of_keys() * options.key_dim);
   std::optional<std::size_t> gate;
   if (options.gate)
-    gate = activated(graph, projected(query, options.heads * options.value_dim),
-                     Activation::kSigmoid);
+    gate =
+        activated(graph, projected(query, options.heads * options.value_dim), Activation::kSigmoid);
   std::size_t v = projected(value, options.heads_of_keys() * options.value_dim);
   k = for_all_heads(k, options.key_dim);
   v = for_all_heads(v, options.value_dim);

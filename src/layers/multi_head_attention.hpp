@@ -14,9 +14,9 @@ struct MultiHeadOptions {
   std::int64_t key_dim = 1, value_dim = 1;  ///< of each head
   /// Of GroupQueryAttention: each for as many consecutive heads of the query; 0: as many as these.
   std::int64_t key_value_heads = 0;
-  bool gate = false;  ///< what comes out of the heads is multiplied by sigmoid(query's projection)
-  double dropout = 0;                       ///< of the attention weights
-  KernelAndBias projections = {};           ///< of all
+  bool gate = false;   ///< what comes out of the heads is multiplied by sigmoid(query's projection)
+  double dropout = 0;  ///< of the attention weights
+  KernelAndBias projections = {};  ///< of all
 
   bool grouped() const { return key_value_heads > 0; }
   std::int64_t heads_of_keys() const { return grouped() ? key_value_heads : heads; }
@@ -51,7 +51,7 @@ class MultiHeadAttention final : public Layer {
   explicit MultiHeadAttention(MultiHeadOptions options) : options_(std::move(options)) {}
 
   std::string class_name() const override {
-    return options_.grouped() ? "GroupQueryAttention" : "MultiHeadAttention";
+    return options_.grouped() ? "GroupedQueryAttention" : "MultiHeadAttention";
   }
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }

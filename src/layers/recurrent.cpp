@@ -117,11 +117,11 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
         "[{}] expected a mask of each time step, got one of {}", name,
         mask ? to_string_batched(graph.shape(*mask)) : "");
   if (options_.dropout > 0)
-    input = graph.add(make_spatial_dropout_op(
-                          options_.dropout, features,
-                          use.second ? Purpose::kBackwardDropout : Purpose::kDropout, use.key,
-                          use.cell),
-                      {input}, shape);
+    input = graph.add(
+        make_spatial_dropout_op(options_.dropout, features,
+                                use.second ? Purpose::kBackwardDropout : Purpose::kDropout, use.key,
+                                use.cell),
+        {input}, shape);
   std::vector<Parameter*> pointers;
   for (Parameter& parameter : parameters) pointers.push_back(&parameter);
   const RecurrentSetting setting{

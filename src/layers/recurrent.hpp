@@ -60,8 +60,7 @@ class Recurrent final : public RecurrentLayer {
   // --- For RNN, which is made of its cells ---
 
   std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use,
-                      bool return_sequences) const;
+                      std::span<Parameter> parameters, const Use& use, bool return_sequences) const;
   std::size_t parameter_count() const { return options_.use_bias ? 3 : 2; }
   /// Of the cell that Keras makes it of.
   nlohmann::ordered_json cell_config() const;

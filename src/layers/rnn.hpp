@@ -35,9 +35,7 @@ class Cell final : public CellLayer {
   std::string class_name() const override { return recurrent_.class_name() + "Cell"; }
   std::vector<Activation> activations() const override { return recurrent_.activations(); }
   nlohmann::ordered_json config() const override;
-  std::vector<Part> parts() const override {
-    return {{&recurrent_, name(), "", trainable()}};
-  }
+  std::vector<Part> parts() const override { return {{&recurrent_, name(), "", trainable()}}; }
 
  private:
   Recurrent recurrent_;

@@ -20,8 +20,7 @@ class ScalarOp final : public Op {
   void backward(const Pass&, const OpValues& values) const override {
     const Matrix dy = values.dy();
     if (!values.dx().empty()) scaled(dy, values.dx());
-    if (scalar_->trained())
-      kernels().multiply(dy.data, values.x().data, dy.data, dy.size());
+    if (scalar_->trained()) kernels().multiply(dy.data, values.x().data, dy.data, dy.size());
   }
   void gradient(const Pass&, const OpValues& values, const Subtrees& subtrees, std::size_t,
                 Range elements, float* out) const override {

@@ -112,7 +112,8 @@ void order_inputs(const std::vector<std::string>& names, LayerCall& call) {
 
 /// The arguments of a class that are inputs, if there are several.
 std::vector<std::string> input_arguments(const std::string& class_name) {
-  if (class_name == "MultiHeadAttention" || class_name == "GroupQueryAttention")
+  if (class_name == "MultiHeadAttention" || class_name == "GroupQueryAttention" ||
+      class_name == "GroupedQueryAttention")
     return {"query", "value", "key"};
   return {};
 }

@@ -6,10 +6,10 @@
 #include <map>
 #include <string_view>
 
+#include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/keras1_words.hpp"
 #include "src/model/functional_wiring.hpp"
-#include "src/core/keras_names.hpp"
 #include "src/model/model_json.hpp"
 #include "src/model/size_limit.hpp"
 

@@ -7,8 +7,8 @@
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/hash.hpp"
-#include "src/graph/passes.hpp"
 #include "src/core/keras_names.hpp"
+#include "src/graph/passes.hpp"
 #include "src/layers/mask_op.hpp"
 #include "src/model/size_limit.hpp"
 

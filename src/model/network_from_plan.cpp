@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/make_layer.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/layers/time_distributed.hpp"
-#include "src/core/keras_names.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "src/core/error.hpp"
+#include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/activation_layer.hpp"
 #include "src/layers/make_layer.hpp"
-#include "src/core/keras_names.hpp"
 #include "src/model/keras_order.hpp"
 #include "src/model/size_limit.hpp"
 

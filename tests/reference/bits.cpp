@@ -294,12 +294,13 @@ void compute_steps() {
            "Bidirectional(RNN(SimpleRNNCell(18))), Dense(5, softmax)",
            "adam")
       .run();
-  Training("conv_lstm", {4, 7, 5, 2},
-           "ConvLSTM2D(6, 3, padding=same, return_sequences=True, dropout=0.2, "
-           "recurrent_dropout=0.2), ConvLSTM2D(5, (2, 3), strides=(1, 2), go_backwards=True), "
-           "Reshape((3, 4, 5)), Bidirectional(ConvLSTM1D(3, 2, recurrent_activation=hard_sigmoid)), "
-           "Flatten(), Dense(5, softmax)",
-           "adam")
+  Training(
+      "conv_lstm", {4, 7, 5, 2},
+      "ConvLSTM2D(6, 3, padding=same, return_sequences=True, dropout=0.2, "
+      "recurrent_dropout=0.2), ConvLSTM2D(5, (2, 3), strides=(1, 2), go_backwards=True), "
+      "Reshape((3, 4, 5)), Bidirectional(ConvLSTM1D(3, 2, recurrent_activation=hard_sigmoid)), "
+      "Flatten(), Dense(5, softmax)",
+      "adam")
       .run();
   Training("dense_attention", {21}, dense_attention(), "adam").run();
 }

@@ -85,13 +85,13 @@ Network dense_attention() {
       "Dense(102, tanh), Reshape((6, 17)), Attention(use_scale=True, dropout=0.1), "
       "Attention(score_mode=concat, use_scale=True), AdditiveAttention(dropout=0.2), "
       "GroupQueryAttention(5, 4, 2, dropout=0.1, use_gate=True), Flatten(), Dense(5, softmax)");
-  model.connect({{0, {}},                         // 0
-                 {1, {0}},                        // 1
-                 {2, {1, 1}, false, true},        // 2: causal
-                 {3, {2, 1}},                     // 3
-                 {4, {3, 1, 2}},                  // 4: query, value and key
-                 {5, {4, 3, 1}, false, true},     // 5
-                 {4, {5, 2}},                     // 6: the second use
+  model.connect({{0, {}},                      // 0
+                 {1, {0}},                     // 1
+                 {2, {1, 1}, false, true},     // 2: causal
+                 {3, {2, 1}},                  // 3
+                 {4, {3, 1, 2}},               // 4: query, value and key
+                 {5, {4, 3, 1}, false, true},  // 5
+                 {4, {5, 2}},                  // 6: the second use
                  {6, {6}},
                  {7, {7}}},
                 {8});

@@ -122,8 +122,8 @@ class Networks(SystemTest):
         self.refused_json(["m.json", "line 2"], '{"class_name": "Sequential",\n "config": [}\n', ranks=(1, 3))
 
     def test_unknown_layer(self):
-        layer = {"class_name": "ConvLSTM2D", "config": {"name": "conv_lstm2d", "filters": 8}}
-        self.refused_json(["m.json", "ConvLSTM2D"], model_json(layer, dense()), ranks=(1, 3))
+        layer = {"class_name": "LocallyConnected2D", "config": {"name": "locally_connected2d", "filters": 8}}
+        self.refused_json(["m.json", "LocallyConnected2D"], model_json(layer, dense()), ranks=(1, 3))
 
     def test_unknown_argument(self):
         self.refused_json(["m.json", "kernel_karma"], model_json(dense(kernel_karma=3)))

@@ -93,11 +93,11 @@ Floats outputs_of(const std::string& class_name, const ordered_json& config, con
 /// A window of one position at one position: the products are an LSTM's, but for the bias, which
 /// stands between them.
 TEST(ConvLstm, OfOnePositionIsAnLstm) {
-  const Floats wide = outputs_of("ConvLSTM2D",
-                                 {{"filters", 3}, {"kernel_size", 1}, {"return_sequences", true}},
-                                 {4, 1, 1, 2}, {.training = false});
-  const Floats plain = outputs_of("LSTM", {{"units", 3}, {"return_sequences", true}}, {4, 2},
-                                  {.training = false});
+  const Floats wide =
+      outputs_of("ConvLSTM2D", {{"filters", 3}, {"kernel_size", 1}, {"return_sequences", true}},
+                 {4, 1, 1, 2}, {.training = false});
+  const Floats plain =
+      outputs_of("LSTM", {{"units", 3}, {"return_sequences", true}}, {4, 2}, {.training = false});
   ASSERT_EQ(wide.size(), plain.size());
   for (std::size_t i = 0; i < wide.size(); ++i) EXPECT_NEAR(wide[i], plain[i], 1e-6) << i;
 }

@@ -84,14 +84,15 @@ TEST(DenseAttention, MakesKerassParameters) {
   EXPECT_THAT(parameters_of(cases()[3]),
               testing::ElementsAre("scale () vars/0", "concat_score_weight () vars/1"));
   EXPECT_THAT(parameters_of(cases()[4]), testing::ElementsAre("scale (4) vars/0"));
-  EXPECT_THAT(parameters_of(cases()[8]),
-              testing::ElementsAre(
-                  "query/kernel (3, 3, 2) _query_dense/vars/0", "query/bias (3, 2) _query_dense/vars/1",
-                  "key/kernel (4, 1, 2) _key_dense/vars/0", "key/bias (1, 2) _key_dense/vars/1",
-                  "gate/kernel (3, 3, 2) _gate_dense/vars/0", "gate/bias (3, 2) _gate_dense/vars/1",
-                  "value/kernel (2, 1, 2) _value_dense/vars/0", "value/bias (1, 2) _value_dense/vars/1",
-                  "attention_output/kernel (3, 2, 3) _output_dense/vars/0",
-                  "attention_output/bias (3) _output_dense/vars/1"));
+  EXPECT_THAT(
+      parameters_of(cases()[8]),
+      testing::ElementsAre(
+          "query/kernel (3, 3, 2) _query_dense/vars/0", "query/bias (3, 2) _query_dense/vars/1",
+          "key/kernel (4, 1, 2) _key_dense/vars/0", "key/bias (1, 2) _key_dense/vars/1",
+          "gate/kernel (3, 3, 2) _gate_dense/vars/0", "gate/bias (3, 2) _gate_dense/vars/1",
+          "value/kernel (2, 1, 2) _value_dense/vars/0", "value/bias (1, 2) _value_dense/vars/1",
+          "attention_output/kernel (3, 2, 3) _output_dense/vars/0",
+          "attention_output/bias (3) _output_dense/vars/1"));
 }
 
 /// Heads that share keys and values see what heads of their own would with the same kernels.
@@ -99,8 +100,8 @@ TEST(DenseAttention, SharedHeadsHaveTheBitsOfHeadsWithTheSameKernels) {
   const auto shared = test::layer_of(
       "GroupQueryAttention",
       {{"head_dim", 2}, {"num_query_heads", 4}, {"num_key_value_heads", 2}, {"use_bias", false}});
-  const auto own = test::layer_of("MultiHeadAttention",
-                                  {{"num_heads", 4}, {"key_dim", 2}, {"use_bias", false}});
+  const auto own =
+      test::layer_of("MultiHeadAttention", {{"num_heads", 4}, {"key_dim", 2}, {"use_bias", false}});
   test::LayerRun first(*shared, {{3, 5}, {4, 6}}, 2), second(*own, {{3, 5}, {4, 6}}, 2);
   for (std::size_t i = 0; i < 4; ++i) {
     auto& of_shared = shared->parameters()[i].value;

@@ -154,7 +154,8 @@ TEST(Rnn, CellsMayBeFrozen) {
   const test::LayerRun run(*layer, {{3, 2}}, 1);
   std::vector<bool> trained;
   for (const Parameter& parameter : layer->parameters()) trained.push_back(parameter.trained());
-  EXPECT_THAT(trained, testing::ElementsAre(true, true, true, false, false, false, true, true, true));
+  EXPECT_THAT(trained,
+              testing::ElementsAre(true, true, true, false, false, false, true, true, true));
 }
 
 TEST(Rnn, IsWrittenInOneLine) {

@@ -34,8 +34,7 @@ const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
       {around("Dense", {{"units", 3}, {"activation", "tanh"}}), {4, 2}},
       {around("Conv2D", {{"filters", 2}, {"kernel_size", 2}, {"padding", "same"}}), {2, 3, 3, 2}},
-      {around("Conv2D",
-              {{"filters", 2}, {"kernel_size", 2}, {"data_format", "channels_first"}}),
+      {around("Conv2D", {{"filters", 2}, {"kernel_size", 2}, {"data_format", "channels_first"}}),
        {2, 2, 3, 3}},
       {around("BatchNormalization", ordered_json::object()), {3, 2}},
       {around("Dropout", {{"rate", 0.4}}), {3, 5}},
@@ -123,8 +122,8 @@ TEST(TimeDistributed, HasKerassNamesOfWeights) {
   }
   EXPECT_THAT(paths, testing::ElementsAre("lstm_cell/kernel", "lstm_cell/recurrent_kernel",
                                           "lstm_cell/bias"));
-  EXPECT_THAT(stores, testing::ElementsAre("layer/cell/vars/0", "layer/cell/vars/1",
-                                           "layer/cell/vars/2"));
+  EXPECT_THAT(stores,
+              testing::ElementsAre("layer/cell/vars/0", "layer/cell/vars/1", "layer/cell/vars/2"));
 }
 
 TEST(TimeDistributed, IsFrozenWithItsLayer) {
@@ -156,7 +155,8 @@ TEST(TimeDistributed, RefusesByNameWhatItLacks) {
   EXPECT_THAT(refusal(around("Add", ordered_json::object())),
               HasSubstr("layer: expected a layer of one input, got Add"));
   EXPECT_THAT(refusal(around("Dense", {{"units", 0}})), HasSubstr("units"));
-  EXPECT_THAT(refusal(around("Sequential", ordered_json::object())), HasSubstr("layer: class_name: expected one of InputLayer"));
+  EXPECT_THAT(refusal(around("Sequential", ordered_json::object())),
+              HasSubstr("layer: class_name: expected one of InputLayer"));
   EXPECT_THAT(refusal(around("Masking", ordered_json::object()), {3, 2, 2}),
               HasSubstr("expected a layer that makes no mask of each step, got Masking"));
   expect_error(

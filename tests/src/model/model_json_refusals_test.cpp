@@ -25,9 +25,10 @@ TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
   expect_refused(changed("/config/layers/2/config/activity_regularizer", "l2"),
                  "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
   expect_refused(
-      changed("/config/layers/1/class_name", "ConvLSTM2D"),
-      fmt::format("config.layers[1] (dense): class_name: expected one of {}, got 'ConvLSTM2D'",
-                  fmt::join(layer_class_names(), ", ")));
+      changed("/config/layers/1/class_name", "LocallyConnected2D"),
+      fmt::format(
+          "config.layers[1] (dense): class_name: expected one of {}, got 'LocallyConnected2D'",
+          fmt::join(layer_class_names(), ", ")));
   expect_refused(changed("/config/layers/1/class_name", "dense"), "did you mean 'Dense'?");
   expect_refused(changed("/config/layers/3/config/activation", "sparsemax"),
                  "config.layers[3] (dense_2): activation: expected one of linear, relu");
@@ -165,10 +166,10 @@ TEST(ModelJson, RefusesHugeObjectsAndLists) {
 }
 
 TEST(ModelJson, NamesAllThatIsMissingInOneMessage) {
-  ordered_json json = changed("/config/layers/1/class_name", "ConvLSTM2D");
+  ordered_json json = changed("/config/layers/1/class_name", "LocallyConnected2D");
   json["config"]["layers"][2]["config"]["units"] = "many";
   json["config"]["layers"][2]["config"]["activation"] = "my_activation";
-  json["config"]["layers"][3]["class_name"] = "ConvLSTM2D";
+  json["config"]["layers"][3]["class_name"] = "LocallyConnected2D";
   expect_error(
       ExitCode::kBadData, [&] { model_from_json(json); },
       AllOf(HasSubstr("4 problems: (1) model JSON: config.layers[1] (dense): class_name; model "
