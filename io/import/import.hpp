@@ -67,7 +67,8 @@ struct DatasetArrays {
   std::optional<Array> x_train, y_train, x_test, y_test;
   std::optional<Array> x_val = {}, y_val = {};
   RowNames id_train = {}, id_test = {}, id_val = {};
-  std::string table_mapping = {};  ///< JSON of a TableMapping; empty: the rows are of no table
+  /// JSON of a TableMapping or a TextMapping; empty: the rows are of neither.
+  std::string table_mapping = {};
 };
 /// Writes them to a new HDF5 file under their names, the mapping as the file's attribute
 /// kTableMapping, atomically (temporary file, fsync, rename).

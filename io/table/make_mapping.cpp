@@ -343,7 +343,22 @@ void add_labels(const TextTable& table, const TableOptions& options, const Wishe
   }
 }
 
-// --- Fills ---
+NewMapping begin_mapping(const TextTable& table, const Wishes& wishes) {
+  check(
+      table.columns() > 1, ExitCode::kBadData,
+      "[csv] {}: expected at least two columns separated by comma, semicolon, tab, bar or blanks, "
+      "got one",
+      table.name());
+  table.check_names(wishes.dropped);
+  NewMapping made;
+  made.mapping.header = table.has_header();
+  made.mapping.columns = table.columns();
+  made.mapping.decimal = table.cells().decimal;
+  made.mapping.missing_marks = table.cells().missing_marks;
+  if (wishes.id) made.mapping.id = table.column_name(*wishes.id);
+  made.rows = rows_with_values(table, wishes);
+  return made;
+}
 
 }  // namespace
 
@@ -362,21 +377,16 @@ std::vector<std::string> TableOptions::named_columns() const {
 }
 
 NewMapping make_mapping(const TextTable& table, const TableOptions& options) {
-  check(
-      table.columns() > 1, ExitCode::kBadData,
-      "[csv] {}: expected at least two columns separated by comma, semicolon, tab, bar or blanks, "
-      "got one",
-      table.name());
   const Wishes wishes(table, options);
-  table.check_names(wishes.dropped);
-  NewMapping made;
-  made.mapping.header = table.has_header();
-  made.mapping.columns = table.columns();
-  made.mapping.decimal = table.cells().decimal;
-  made.mapping.missing_marks = table.cells().missing_marks;
-  if (wishes.id) made.mapping.id = table.column_name(*wishes.id);
-  made.rows = rows_with_values(table, wishes);
+  NewMapping made = begin_mapping(table, wishes);
   add_features(table, wishes, made);
+  add_labels(table, options, wishes, made);
+  return made;
+}
+
+NewMapping make_label_mapping(const TextTable& table, const TableOptions& options) {
+  const Wishes wishes(table, options);
+  NewMapping made = begin_mapping(table, wishes);
   add_labels(table, options, wishes, made);
   return made;
 }

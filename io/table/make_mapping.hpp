@@ -37,6 +37,9 @@ struct NewMapping {
 /// that can be read in two ways, labels of two kinds.
 NewMapping make_mapping(const TextTable& table, const TableOptions& options);
 
+/// The same for a table of texts: all but features. Throws as make_mapping().
+NewMapping make_label_mapping(const TextTable& table, const TableOptions& options);
+
 /// Sets what missing cells are filled with, and the origins of times, out of these rows.
 void set_fills(TableMapping& mapping, const TextTable& table, const std::vector<std::size_t>& rows);
 

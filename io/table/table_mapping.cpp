@@ -101,7 +101,6 @@ TableMapping mapping_from_json(const ordered_json& json) {
   }
   mapping.id = json.value("id", "");
   mapping.dropped = json.value("dropped", std::vector<std::string>());
-  check(!mapping.features.empty(), ExitCode::kBadData, "expected at least one feature, got none");
   return mapping;
 }
 
@@ -167,9 +166,13 @@ std::string to_json_text(const TableMapping& mapping) {
   return json.dump();
 }
 
-TableMapping table_mapping_from_json(const std::string& text, const std::string& where) {
+TableMapping table_mapping_from_json(const std::string& text, const std::string& where,
+                                     bool of_texts) {
   try {
-    return mapping_from_json(ordered_json::parse(text));
+    TableMapping mapping = mapping_from_json(ordered_json::parse(text));
+    check(!mapping.features.empty() || of_texts, ExitCode::kBadData,
+          "expected at least one feature, got none");
+    return mapping;
   } catch (const nlohmann::json::exception& error) {
     fail(ExitCode::kBadData,
          "[{}] expected the mapping of a table as lockstep import writes it: {}", where,

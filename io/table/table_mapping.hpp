@@ -77,8 +77,10 @@ struct TableMapping {
 
 /// JSON; every number keeps its bits.
 std::string to_json_text(const TableMapping& mapping);
-/// Throws Error (65) with `where` if it is not what to_json_text writes.
-TableMapping table_mapping_from_json(const std::string& text, const std::string& where);
+/// Throws Error (65) with `where` if it is not what to_json_text writes. `of_texts`: there may be
+/// no features.
+TableMapping table_mapping_from_json(const std::string& text, const std::string& where,
+                                     bool of_texts = false);
 
 /// What to do with a word that the training table does not have.
 enum class Unknown { kRefuse, kZero };
@@ -101,6 +103,11 @@ MappedRows map_rows(const TextTable& table, const TableMapping& mapping, Unknown
 
 /// The format in which a table for this mapping is read; separator and decimal as the user says.
 TableFormat format_for(const TableMapping& mapping, const TableFormat& said);
+
+/// Where a column of the mapping is in a table; none if it lacks it. Without a header columns go by
+/// position, with or without the labels'.
+std::optional<std::size_t> find_column(const TextTable& table, const TableMapping& mapping,
+                                       const std::string& name);
 
 /// The label columns as y: int64 for classes and integers, else float32; (rows) or, with several
 /// labels, (rows, labels). Throws Error (65) with line and column.

@@ -12,6 +12,7 @@
 #include "launch/commands/import_arrays.hpp"
 #include "launch/commands/import_sources.hpp"
 #include "launch/commands/import_table_options.hpp"
+#include "launch/commands/import_text_options.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -31,6 +32,7 @@ Sources:
   npz FILE.npz             the arrays of a NumPy archive, compressed or not
   hdf5 FILE.h5             HDF5 of any other form: records, data frames, packed numbers, strings
   csv --train FILE ...     a table of numbers, words and dates; one column holds the label
+  text FILE ...            texts with labels, or running text, as sequences of token numbers
   synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
 
 Options of idx and npy:
@@ -62,6 +64,9 @@ Examples:
   lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
   lockstep import csv --train passengers.csv --label Survived --id PassengerId --drop Name,Ticket \
     --missing mean --test-split 0.2 --out passengers.h5
+  lockstep import text reviews.csv --label stars --vocabulary-size 10000 --length 100 \
+    --test-split 0.2 --out reviews.h5
+  lockstep import text book.txt --next --length 128 --test-split-last 0.1 --out book.h5
   lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
   lockstep import npz mnist.npz --out mnist.h5
   lockstep import hdf5 era5.nc --x-train t2m --y-train rain --missing drop --out era5.h5
@@ -79,6 +84,7 @@ struct ImportPlan {
   bool transpose = false;
   bool trust = false;
   TableSource table;
+  TextImport text;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
   std::uint64_t seed = 0;
@@ -97,6 +103,8 @@ void add_options_of(const std::string& source, po::options_description& options)
       add(name, po::value<std::string>());
   } else if (source == "csv") {
     add_table_options(options);
+  } else if (source == "text") {
+    add_text_options(options);
   } else {
     add("rows", po::value<std::int64_t>())("test-rows", po::value<std::int64_t>());
     add("seed", po::value<std::uint64_t>());
@@ -145,14 +153,16 @@ void read_names(const po::variables_map& given, ImportPlan& plan) {
 
 ImportPlan plan_of(const std::vector<std::string>& arguments) {
   static constexpr auto kSources =
-      std::to_array<const char*>({"idx", "csv", "npy", "npz", "hdf5", "synthetic"});
+      std::to_array<const char*>({"idx", "csv", "text", "npy", "npz", "hdf5", "synthetic"});
   check(!arguments.empty(), ExitCode::kUsage,
-        "[import] expected idx, csv, npy, npz, hdf5 or synthetic (see lockstep import --help), got "
+        "[import] expected idx, csv, text, npy, npz, hdf5 or synthetic (see lockstep import "
+        "--help), got "
         "nothing");
   ImportPlan plan;
   plan.source = arguments.front();
   check(std::find(kSources.begin(), kSources.end(), plan.source) != kSources.end(),
-        ExitCode::kUsage, "[import] expected idx, csv, npy, npz, hdf5 or synthetic first, got '{}'",
+        ExitCode::kUsage,
+        "[import] expected idx, csv, text, npy, npz, hdf5 or synthetic first, got '{}'",
         printable(plan.source));
 
   po::options_description options;
@@ -160,6 +170,7 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   po::positional_options_description positional;
   if (plan.source == "idx") positional.add("directory", 1);
   if (plan.source == "npz" || plan.source == "hdf5") positional.add("file", 1);
+  if (plan.source == "text") positional.add("file", -1);
   const po::variables_map given =
       parse_arguments({arguments.begin() + 1, arguments.end()}, options, positional);
 
@@ -171,6 +182,8 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
     read_names(given, plan);
   } else if (plan.source == "csv") {
     plan.table = table_source(given);
+  } else if (plan.source == "text") {
+    plan.text = text_import(given);
   } else if (plan.source == "synthetic") {
     plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
     plan.test_rows = value_or<std::int64_t>(given, "test-rows", 10'000);
@@ -201,14 +214,12 @@ void check_output(const ImportPlan& plan) {
         "got '{}'",
         printable(plan.out.string()), ending);
   const ArrayFiles& files = plan.files;
-  check_output_file(plan.out, plan.overwrite,
-                    {{"FILE", plan.names.file},
-                     {"--x-train", files.x_train},
-                     {"--y-train", files.y_train},
-                     {"--x-test", files.x_test},
-                     {"--y-test", files.y_test},
-                     {"--train", plan.table.train},
-                     {"--test", plan.table.test}});
+  std::vector<InputFile> inputs = {
+      {"FILE", plan.names.file},   {"--x-train", files.x_train},      {"--y-train", files.y_train},
+      {"--x-test", files.x_test},  {"--y-test", files.y_test},        {"--train", plan.table.train},
+      {"--test", plan.table.test}, {"--test", plan.text.options.test}};
+  for (const fs::path& file : plan.text.options.files) inputs.push_back({"FILE", file});
+  check_output_file(plan.out, plan.overwrite, inputs);
 }
 
 NamedArrays read_table(const TableSource& source) {
@@ -216,6 +227,12 @@ NamedArrays read_table(const TableSource& source) {
       import_table(source.train, source.test, source.options, source.split, source.unknown);
   for (const std::string& warning : table.warnings) print_error("warning: " + warning);
   return {std::move(table.arrays), table.mapping.classes(), std::move(table.report)};
+}
+
+NamedArrays read_texts(const TextImport& source) {
+  ImportedText text = import_text(source.options, source.split);
+  for (const std::string& warning : text.warnings) print_error("warning: " + warning);
+  return {std::move(text.arrays), text.mapping.table.classes(), std::move(text.report)};
 }
 
 DatasetArrays synthetic(const ImportPlan& plan) {
@@ -232,6 +249,7 @@ DatasetArrays synthetic(const ImportPlan& plan) {
 
 NamedArrays read_source(const ImportPlan& plan) {
   if (plan.source == "csv") return read_table(plan.table);
+  if (plan.source == "text") return read_texts(plan.text);
   if (plan.source == "npz") return read_npz_source(plan.names);
   if (plan.source == "hdf5")
     return read_hdf5_source(plan.names, plan.trust, plan.transpose, plan.missing);
@@ -271,7 +289,7 @@ void print_result(const fs::path& out, const NamedArrays& dataset) {
 
 ExitCode run_import(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    print_now(fmt::format("{}{}{}", kHelp, kTableHelp, kHelpEnd));
+    print_now(fmt::format("{}{}{}{}", kHelp, kTableHelp, kTextHelp, kHelpEnd));
     return ExitCode::kDone;
   }
   const ImportPlan plan = plan_of(context.arguments);

@@ -24,23 +24,6 @@ double fraction_of(const po::variables_map& given, const char* name) {
   return fraction;
 }
 
-std::optional<bool> header_of(const std::string& word) {
-  if (word.empty() || word == "auto") return std::nullopt;
-  check(word == "yes" || word == "no", ExitCode::kUsage,
-        "[import] --header: expected yes, no or auto, got '{}'", printable(word));
-  return word == "yes";
-}
-
-TableSplit split_of(const po::variables_map& given) {
-  TableSplit split{fraction_of(given, "test-split"), fraction_of(given, "test-split-last"),
-                   fraction_of(given, "validation-split"),
-                   given.count("seed") == 0 ? 0 : given["seed"].as<std::uint64_t>()};
-  const int tests = (given.count("test") > 0) + (split.test > 0) + (split.test_last > 0);
-  check(tests <= 1, ExitCode::kUsage,
-        "[import] expected one of --test, --test-split and --test-split-last, got both");
-  return split;
-}
-
 }  // namespace
 
 const char* const kTableHelp = R"(Options of csv:
@@ -91,15 +74,20 @@ void add_table_options(po::options_description& options) {
     add(name, po::value<std::string>());
   for (const char* name : {"ordinal", "date", "missing", "missing-mark"})
     add(name, po::value<Texts>());
-  for (const char* name : {"test-split", "test-split-last", "validation-split"})
-    add(name, po::value<double>());
-  add("seed", po::value<std::uint64_t>());
+  add_split_options(options);
 }
 
 Unknown unknown_from_text(const std::string& text) {
   check(text == "refuse" || text == "zero", ExitCode::kUsage,
         "[options] --unknown: expected refuse or zero, got '{}'", printable(text));
   return text == "zero" ? Unknown::kZero : Unknown::kRefuse;
+}
+
+std::optional<bool> header_from_text(const std::string& word) {
+  if (word.empty() || word == "auto") return std::nullopt;
+  check(word == "yes" || word == "no", ExitCode::kUsage,
+        "[import] --header: expected yes, no or auto, got '{}'", printable(word));
+  return word == "yes";
 }
 
 std::optional<char> separator_from_text(const std::string& word) {
@@ -118,13 +106,30 @@ std::optional<char> decimal_from_text(const std::string& word) {
   return word == "comma" ? ',' : '.';
 }
 
+void add_split_options(po::options_description& options) {
+  auto add = options.add_options();
+  for (const char* name : {"test-split", "test-split-last", "validation-split"})
+    add(name, po::value<double>());
+  add("seed", po::value<std::uint64_t>());
+}
+
+TableSplit split_from_options(const po::variables_map& given) {
+  TableSplit split{fraction_of(given, "test-split"), fraction_of(given, "test-split-last"),
+                   fraction_of(given, "validation-split"),
+                   given.count("seed") == 0 ? 0 : given["seed"].as<std::uint64_t>()};
+  const int tests = (given.count("test") > 0) + (split.test > 0) + (split.test_last > 0);
+  check(tests <= 1, ExitCode::kUsage,
+        "[import] expected one of --test, --test-split and --test-split-last, got both");
+  return split;
+}
+
 TableSource table_source(const po::variables_map& given) {
   TableSource source;
   source.train = text_of(given, "train");
   source.test = text_of(given, "test");
   check(!source.train.empty(), ExitCode::kUsage, "[import] expected --train FILE, got none");
   TableOptions& options = source.options;
-  options.format = {header_of(text_of(given, "header")),
+  options.format = {header_from_text(text_of(given, "header")),
                     separator_from_text(text_of(given, "separator")),
                     decimal_from_text(text_of(given, "decimal")), texts_of(given, "missing-mark")};
   options.label = text_of(given, "label");
@@ -137,7 +142,7 @@ TableSource table_source(const po::variables_map& given) {
   options.ordinal = texts_of(given, "ordinal");
   options.dates = texts_of(given, "date");
   options.missing = texts_of(given, "missing");
-  source.split = split_of(given);
+  source.split = split_from_options(given);
   if (given.count("unknown") > 0) source.unknown = unknown_from_text(text_of(given, "unknown"));
   return source;
 }

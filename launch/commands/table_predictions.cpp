@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "io/data/table_write.hpp"
-#include "src/activations/activation.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 
@@ -14,14 +13,6 @@ namespace lockstep {
 namespace {
 
 using Kind = OutputMeaning::Kind;
-
-Activation last_activation(const Network& model) {
-  for (auto layer = model.layers().rbegin(); layer != model.layers().rend(); ++layer) {
-    if ((*layer)->passes_through() || (*layer)->class_name() == "Dropout") continue;
-    return (*layer)->final_activation();
-  }
-  return Activation::kLinear;
-}
 
 bool takes_logits(const Network& model) {
   return model.compiled() && model.loss().name() == "binary_crossentropy" &&
@@ -35,6 +26,14 @@ std::vector<std::string> class_names(const std::vector<std::string>& known, std:
 }
 
 }  // namespace
+
+Activation last_activation(const Network& model) {
+  for (auto layer = model.layers().rbegin(); layer != model.layers().rend(); ++layer) {
+    if ((*layer)->passes_through() || (*layer)->class_name() == "Dropout") continue;
+    return (*layer)->final_activation();
+  }
+  return Activation::kLinear;
+}
 
 OutputMeaning output_meaning(const Network& model, const TableMapping& mapping) {
   const auto outputs = static_cast<std::size_t>(element_count(model.output_shape()));

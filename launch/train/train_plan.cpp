@@ -13,6 +13,7 @@
 #include "io/hdf5/hdf5.hpp"
 #include "io/import/import.hpp"
 #include "io/table/table_mapping.hpp"
+#include "io/text/text_mapping.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/screen.hpp"
 #include "launch/machine/machine.hpp"
@@ -54,6 +55,12 @@ std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSett
   return world.broadcast(there) ? std::optional(place) : std::nullopt;
 }
 
+/// The shape of the rows that a mapping makes, of a table or of texts.
+Shape mapped_shape(const std::string& mapping, const std::string& where) {
+  if (is_text_mapping(mapping)) return {text_mapping_from_json(mapping, where).length};
+  return {static_cast<std::int64_t>(table_mapping_from_json(mapping, where).feature_count())};
+}
+
 /// What lockstep import left in the dataset file, if the rows are those that it speaks of.
 std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool trust) {
   const std::string name =
@@ -62,9 +69,7 @@ std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool
   const hdf5::File file = hdf5::File::open(x.file, trust);
   if (!file.has_attribute("/", kTableMapping)) return "";
   std::string text = file.read_string("/", kTableMapping);
-  const TableMapping mapping = table_mapping_from_json(text, x.file.string());
-  const Shape mapped = {static_cast<std::int64_t>(mapping.feature_count())};
-  return row_shape == mapped ? text : "";
+  return row_shape == mapped_shape(text, x.file.string()) ? text : "";
 }
 
 // --- Dry run ---
