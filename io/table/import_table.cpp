@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include "io/table/import_windows.hpp"
 #include "io/table/split_rows.hpp"
 #include "io/table/table_report.hpp"
 #include "src/core/error.hpp"
@@ -61,6 +62,7 @@ ImportedTable import_table(const std::filesystem::path& train, const std::filesy
   ImportedTable result;
   const TextTable table(train, options.format, options.named_columns());
   NewMapping made = make_mapping(table, options);
+  if (made.mapping.windows.length > 0) return import_windows(table, std::move(made), split);
   const SplitRows part = split_rows(
       made.rows, [&](const auto& rows) { return map_labels(table, made.mapping, rows); }, split);
   set_fills(made.mapping, table, part.train);

@@ -21,6 +21,9 @@ struct TableOptions {
   std::vector<std::string> missing;  ///< "mean" for all columns, "COLUMN=mean" for one
   std::string classes;  ///< of the label: empty: of words; "sorted"; or "a,b,c" in this order
 
+  WindowRule windows;       ///< length 0: each row is a sample
+  bool past_labels = true;  ///< of windows: the labels' past is among the inputs
+
   /// All texts that name columns, to find the header by.
   std::vector<std::string> named_columns() const;
 };

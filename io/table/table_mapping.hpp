@@ -9,6 +9,7 @@
 #include "io/import/import.hpp"
 #include "io/table/dates.hpp"
 #include "io/table/text_table.hpp"
+#include "io/table/windows.hpp"
 
 namespace lockstep {
 
@@ -68,6 +69,7 @@ struct TableMapping {
   std::vector<LabelMapping> labels;
   std::string id;                    ///< the name of the column that names the rows; empty: none
   std::vector<std::string> dropped;  ///< columns of the training table that are not used
+  WindowRule windows;                ///< of rows, if its length is not 0: else each row is a sample
 
   std::size_t feature_count() const;
   std::vector<std::string> feature_names() const;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "io/data/sample_order.hpp"
+#include "io/import/synthetic.hpp"
 #include "io/table/import_table.hpp"
 #include "io/text/labelled_texts.hpp"
 #include "io/text/text_lines.hpp"
@@ -109,6 +111,22 @@ void add_part(const char* name, const LabelledTexts& texts, const std::vector<st
         "{}: {} texts have no token: their rows are padding alone", name, counts.empty));
 }
 
+/// The vocabulary out of the rows to train on, then all rows; `test`: a second file's.
+void encode(const LabelledTexts& all, const SplitRows& part, const LabelledTexts* test,
+            const TextOptions& options, ImportedText& result) {
+  const std::size_t distinct = learn_vocabulary(all, part.train, options, result.mapping);
+  result.report.push_back(vocabulary_line(result.mapping, distinct));
+  const TextEncoder encoder(result.mapping);
+  DatasetArrays& to = result.arrays;
+  add_part("train", all, part.train, encoder, to.x_train, to.y_train, to.id_train, result);
+  add_part("validation", all, part.validation, encoder, to.x_val, to.y_val, to.id_val, result);
+  add_part("test", all, part.test, encoder, to.x_test, to.y_test, to.id_test, result);
+  if (test == nullptr) return;
+  std::vector<std::size_t> every(test->texts.size());
+  std::iota(every.begin(), every.end(), std::size_t{0});
+  add_part("test", *test, every, encoder, to.x_test, to.y_test, to.id_test, result);
+}
+
 ImportedText import_labelled(const TextOptions& options, const TableSplit& split) {
   ImportedText result;
   result.mapping = begin_mapping(options);
@@ -117,18 +135,11 @@ ImportedText import_labelled(const TextOptions& options, const TableSplit& split
   std::iota(rows.begin(), rows.end(), std::size_t{0});
   const SplitRows part = split_rows(
       std::move(rows), [&](const auto& some) { return taken(all.labels, some); }, split);
-  const std::size_t distinct = learn_vocabulary(all, part.train, options, result.mapping);
-  result.report.push_back(vocabulary_line(result.mapping, distinct));
-  const TextEncoder encoder(result.mapping);
-  DatasetArrays& to = result.arrays;
-  add_part("train", all, part.train, encoder, to.x_train, to.y_train, to.id_train, result);
-  add_part("validation", all, part.validation, encoder, to.x_val, to.y_val, to.id_val, result);
-  add_part("test", all, part.test, encoder, to.x_test, to.y_test, to.id_test, result);
-  if (!options.test.empty()) {
+  if (options.test.empty()) {
+    encode(all, part, nullptr, options, result);
+  } else {
     const LabelledTexts test = read_test_texts(options.test, options, result.mapping);
-    std::vector<std::size_t> every(test.texts.size());
-    std::iota(every.begin(), every.end(), std::size_t{0});
-    add_part("test", test, every, encoder, to.x_test, to.y_test, to.id_test, result);
+    encode(all, part, &test, options, result);
   }
   return result;
 }
@@ -213,6 +224,30 @@ ImportedText import_text(const TextOptions& options, const TableSplit& split) {
   ImportedText result = options.form == TextOptions::Form::kNext
                             ? import_running_text(options, split)
                             : import_labelled(options, split);
+  result.arrays.table_mapping = to_json_text(result.mapping);
+  return result;
+}
+
+ImportedText import_sentences(std::int64_t rows, std::int64_t test_rows, std::uint64_t seed) {
+  LabelledTexts all;
+  std::vector<std::int64_t> labels;
+  for (Sentence& sentence : synthetic_sentences(rows + test_rows, seed)) {
+    all.texts.push_back(std::move(sentence.text));
+    labels.push_back(sentence.praises ? 1 : 0);
+  }
+  const auto bytes = std::as_bytes(std::span(labels));
+  all.labels = {ElementType::kInt64, rows + test_rows, {}, {bytes.begin(), bytes.end()}};
+  SplitRows part;
+  for (std::size_t row = 0; row < all.texts.size(); ++row)
+    (std::cmp_less(row, rows) ? part.train : part.test).push_back(row);
+  TextOptions options;
+  options.files = {"synthetic sentences"};
+  ImportedText result;
+  result.mapping = begin_mapping(options);
+  result.mapping.column = "text";
+  result.mapping.table.columns = 2;
+  result.mapping.table.labels = {{"label", {"neg", "pos"}, false, false, false}};
+  encode(all, part, nullptr, options, result);
   result.arrays.table_mapping = to_json_text(result.mapping);
   return result;
 }

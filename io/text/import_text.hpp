@@ -44,4 +44,8 @@ struct ImportedText {
 /// for validation. Throws Error: 64, 65, 66, 74, 77.
 ImportedText import_text(const TextOptions& options, const TableSplit& split);
 
+/// synthetic_sentences() of classes neg and pos, as import_text() would make rows of a table of
+/// them with the columns text and label: words, padding in front.
+ImportedText import_sentences(std::int64_t rows, std::int64_t test_rows, std::uint64_t seed);
+
 }  // namespace lockstep

@@ -50,6 +50,15 @@ const char* const kTableHelp = R"(Options of csv:
   --missing-mark TEXT      a mark of missing values, beside an empty cell, NA, N/A, NaN, null,
                            None, ?, - and pandas' others; of a number (-999) in any form (-999.0)
   --test FILE              a second table of the same columns
+  --window N               time series: a sample is N consecutive rows, x (N, features); the file
+                           holds the rows once, and windows are cut when they are used
+  --horizon H              the label's next H rows are to be predicted, y (H); 0: that of the
+                           window's last row [default: 1]
+  --step S                 rows from window to window [default: 1]
+  --group COLUMN           tells series apart; rows of one are in the order of time
+  --past-labels yes|no     whether the label's past is among the features [yes, unless H is 0]
+                           With --window, --test-split-last and --validation-split cut each series
+                           by time; windows are in the order of time
   --unknown refuse|zero    words in it that the first one lacks: refuse, or none of the words known
   --test-split FRACTION    or: test rows drawn from --train, of every class the same share
   --test-split-last FRACTION   or: its last rows, for time series
@@ -70,10 +79,11 @@ is printed, kept in the dataset and the model, and applied to new tables by lock
 void add_table_options(po::options_description& options) {
   auto add = options.add_options();
   for (const char* name : {"train", "test", "label", "classes", "id", "drop", "header", "separator",
-                           "decimal", "categorical", "unknown"})
+                           "decimal", "categorical", "unknown", "group", "past-labels"})
     add(name, po::value<std::string>());
   for (const char* name : {"ordinal", "date", "missing", "missing-mark"})
     add(name, po::value<Texts>());
+  for (const char* name : {"window", "horizon", "step"}) add(name, po::value<std::int64_t>());
   add_split_options(options);
 }
 
@@ -123,6 +133,40 @@ TableSplit split_from_options(const po::variables_map& given) {
   return split;
 }
 
+/// What --window needs and excludes, too.
+void read_window_options(const po::variables_map& given, TableSource& source) {
+  WindowRule& rule = source.options.windows;
+  const auto number = [&](const char* name, std::int64_t least, std::int64_t otherwise) {
+    if (given.count(name) == 0) return otherwise;
+    check(name == std::string_view("window") || given.count("window") > 0, ExitCode::kUsage,
+          "[import] --{}: expected --window N with it, got none", name);
+    const auto value = given[name].as<std::int64_t>();
+    check(value >= least && value <= 1'000'000'000, ExitCode::kUsage,
+          "[import] --{}: expected an integer from {} to 1000000000, got {}", name, least, value);
+    return value;
+  };
+  rule = {number("window", 1, 0), number("horizon", 0, 1), number("step", 1, 1),
+          text_of(given, "group")};
+  const std::string past = text_of(given, "past-labels");
+  check(past.empty() || past == "yes" || past == "no", ExitCode::kUsage,
+        "[import] --past-labels: expected yes or no, got '{}'", printable(past));
+  source.options.past_labels = past != "no";
+  if (rule.length == 0) {
+    for (const char* name : {"group", "past-labels"})
+      check(given.count(name) == 0, ExitCode::kUsage,
+            "[import] --{}: expected --window N with it, got none", name);
+    return;
+  }
+  check(given.count("test") == 0 && given.count("test-split") == 0, ExitCode::kUsage,
+        "[import] expected --test-split-last with --window, which leaves the last rows of each "
+        "series for tests, got --test{}",
+        given.count("test") > 0 ? "" : "-split");
+  for (const std::string& how : source.options.missing)
+    check(how != "drop" && !how.ends_with("=drop"), ExitCode::kUsage,
+          "[import] expected another --missing than drop with --window, since a row that is left "
+          "out leaves a gap in its series");
+}
+
 TableSource table_source(const po::variables_map& given) {
   TableSource source;
   source.train = text_of(given, "train");
@@ -143,6 +187,7 @@ TableSource table_source(const po::variables_map& given) {
   options.dates = texts_of(given, "date");
   options.missing = texts_of(given, "missing");
   source.split = split_from_options(given);
+  read_window_options(given, source);
   if (given.count("unknown") > 0) source.unknown = unknown_from_text(text_of(given, "unknown"));
   return source;
 }

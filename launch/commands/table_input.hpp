@@ -21,26 +21,28 @@ class TableInput {
   TableInput(const Communicator& world, const std::filesystem::path& table, const TableFormat& said,
              const std::string& mapping, const std::string& model, Unknown unknown);
 
-  ArrayView view() const { return x_.view(); }
+  ArrayView view() const;
   const std::string& label() const { return label_; }  ///< the file's name, for messages
   /// Of texts: what it says of labels, ids and tables.
   const TableMapping& mapping() const { return texts_ ? texts_->table : mapping_; }
   /// Heads the ids.
   std::string id_name() const;
-  /// What names the rows, of lines of text their numbers; empty if the table has no such column.
-  /// Rank 0 only.
+  /// What names the rows, of lines of text their numbers, of windows what names their last row;
+  /// empty if the table has no such column. Rank 0 only.
   const std::vector<std::string>& ids() const { return ids_; }
   /// Lines for people: columns that were not used, words and tokens that are unknown. Rank 0 only.
   const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
   void read_table(const std::filesystem::path& path, const TableFormat& said, Unknown unknown);
+  void cut_windows(const TextTable& table);
   void read_texts(const std::filesystem::path& path, const TableFormat& said);
 
   std::string label_;
   TableMapping mapping_;
   std::optional<TextMapping> texts_;
   Array x_;
+  std::vector<std::int64_t> starts_;  ///< of windows
   std::vector<std::string> ids_;
   std::vector<std::string> remarks_;
 };

@@ -44,6 +44,14 @@ OutputMeaning output_meaning(const Network& model, const TableMapping& mapping) 
     fail(ExitCode::kBadData, "[table] expected a network of {} outputs for {} {}, got {}", expected,
          expected, what, outputs);
   };
+  if (const std::int64_t horizon = mapping.windows.horizon; horizon > 1) {
+    const std::size_t expected = mapping.labels.size() * static_cast<std::size_t>(horizon);
+    if (outputs != expected) refuse(expected, "labels of the rows to come");
+    for (std::int64_t row = 1; row <= horizon; ++row)
+      for (const LabelMapping& label : mapping.labels)
+        meaning.names.push_back(fmt::format("{}+{}", label.name, row));
+    return meaning;
+  }
   if (mapping.labels.size() != 1) {
     if (outputs != mapping.labels.size()) refuse(mapping.labels.size(), "labels");
     for (const LabelMapping& label : mapping.labels) meaning.names.push_back(label.name);

@@ -58,7 +58,9 @@ std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSett
 /// The shape of the rows that a mapping makes, of a table or of texts.
 Shape mapped_shape(const std::string& mapping, const std::string& where) {
   if (is_text_mapping(mapping)) return {text_mapping_from_json(mapping, where).length};
-  return {static_cast<std::int64_t>(table_mapping_from_json(mapping, where).feature_count())};
+  const TableMapping table = table_mapping_from_json(mapping, where);
+  const auto features = static_cast<std::int64_t>(table.feature_count());
+  return table.windows.length > 0 ? Shape{table.windows.length, features} : Shape{features};
 }
 
 /// What lockstep import left in the dataset file, if the rows are those that it speaks of.
@@ -83,10 +85,6 @@ ArrayView shape_of(const DatasetFile& file) {
   return {file.type(), file.rows(), file.row_shape(), nullptr};
 }
 
-std::int64_t bytes_of(const DatasetFile& file) {
-  return file.rows() * static_cast<std::int64_t>(file.row_bytes());
-}
-
 std::string mib(std::int64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
@@ -108,7 +106,7 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
   text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));
-  return bytes_of(x) + bytes_of(y);
+  return x.held_bytes() + y.held_bytes();
 }
 
 std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {
