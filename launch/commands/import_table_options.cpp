@@ -50,6 +50,11 @@ const char* const kTableHelp = R"(Options of csv:
   --missing-mark TEXT      a mark of missing values, beside an empty cell, NA, N/A, NaN, null,
                            None, ?, - and pandas' others; of a number (-999) in any form (-999.0)
   --test FILE              a second table of the same columns
+  --unknown refuse|zero    words in it that the first one lacks: refuse, or none of the words known
+  --test-split FRACTION    or: test rows drawn from --train, of every class the same share
+  --test-split-last FRACTION   or: its last rows, for time series
+  --validation-split FRACTION  rows drawn for x_val and y_val (train --x-val x_val --y-val y_val)
+  --seed S                 the drawn rows are a function of it (default 0)
   --window N               time series: a sample is N consecutive rows, x (N, features); the file
                            holds the rows once, and windows are cut when they are used
   --horizon H              the label's next H rows are to be predicted, y (H); 0: that of the
@@ -59,11 +64,6 @@ const char* const kTableHelp = R"(Options of csv:
   --past-labels yes|no     whether the label's past is among the features [yes, unless H is 0]
                            With --window, --test-split-last and --validation-split cut each series
                            by time; windows are in the order of time
-  --unknown refuse|zero    words in it that the first one lacks: refuse, or none of the words known
-  --test-split FRACTION    or: test rows drawn from --train, of every class the same share
-  --test-split-last FRACTION   or: its last rows, for time series
-  --validation-split FRACTION  rows drawn for x_val and y_val (train --x-val x_val --y-val y_val)
-  --seed S                 the drawn rows are a function of it (default 0)
 
 What columns become, if no option says it: numbers stay as they are; true and false, or yes and no,
 1 and 0; dates days since 1970-01-01 (with times: seconds since the first day); at most 50 different

@@ -28,6 +28,14 @@ std::string labels_of(const TableMapping& mapping) {
   return text;
 }
 
+std::string windows_of(const WindowRule& rule) {
+  if (rule.length == 0) return "";
+  return fmt::format("; windows of {} rows, targets of {}{}", rule.length,
+                     rule.horizon == 0 ? "the last row"
+                                       : fmt::format("the next {}", rule.horizon),
+                     rule.group.empty() ? "" : ", by " + some_of({rule.group}));
+}
+
 std::string text_line(const TextMapping& mapping) {
   const auto side = [](Side one) { return one == Side::kPre ? "pre" : "post"; };
   return fmt::format(
@@ -44,7 +52,8 @@ std::string text_line(const TextMapping& mapping) {
 std::string mapping_line(const std::string& json, const std::string& where) {
   if (is_text_mapping(json)) return text_line(text_mapping_from_json(json, where));
   const TableMapping mapping = table_mapping_from_json(json, where);
-  return fmt::format("features {}{}", some_of(mapping.feature_names()), labels_of(mapping));
+  return fmt::format("features {}{}{}", some_of(mapping.feature_names()), labels_of(mapping),
+                     windows_of(mapping.windows));
 }
 
 }  // namespace lockstep

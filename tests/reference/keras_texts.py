@@ -20,7 +20,7 @@ CASES = [
     {"tokens": "words", "size": 9, "length": 5, "padding": "post", "truncating": "pre"},
     {"tokens": "words", "size": 12, "length": 4, "padding": "pre", "truncating": "post"},
     {"tokens": "words", "size": 0, "length": 7, "padding": "post", "truncating": "post", "lower": False},
-    {"tokens": "words", "size": 0, "length": 8, "padding": "pre", "truncating": "pre", "filter": ".,;"},
+    {"tokens": "words", "size": 0, "length": 8, "padding": "pre", "truncating": "pre", "filter": ".,;\t"},
     {"tokens": "characters", "size": 0, "length": 20, "padding": "pre", "truncating": "pre"},
     {"tokens": "characters", "size": 15, "length": 9, "padding": "post", "truncating": "post", "lower": False},
 ]

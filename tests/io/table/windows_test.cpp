@@ -112,7 +112,7 @@ TEST_F(ImportWindows, RefusesWhatIsTooShort) {
 }
 
 TEST_F(ImportWindows, KeepsTheRuleInTheMapping) {
-  const ImportedTable made = import({2, 3, 2, ""}, {.test_last = 0.3});
+  const ImportedTable made = import({2, 3, 2, ""}, {.test_last = 0.2});
   const TableMapping back = table_mapping_from_json(made.arrays.table_mapping, "m.h5");
   EXPECT_EQ(back.windows.length, 2);
   EXPECT_EQ(back.windows.horizon, 3);

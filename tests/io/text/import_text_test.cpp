@@ -61,7 +61,7 @@ TEST_F(ImportText, MakesSequencesAndClassesOfATable) {
 }
 
 TEST_F(ImportText, LearnsTheVocabularyOfTheRowsToTrainOn) {
-  const ImportedText made = import_text(table(kReviews), {.test_last = 0.34});
+  const ImportedText made = import_text(table(kReviews), {.test_last = 0.3});
   EXPECT_THAT(made.mapping.vocabulary, ElementsAre("good", "very", "bad"));
   EXPECT_EQ(made.mapping.length, 3);
   EXPECT_THAT(numbers<std::uint8_t>(made.arrays.x_test), ElementsAre(3, 4, 1));
