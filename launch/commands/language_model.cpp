@@ -105,7 +105,7 @@ void LanguageModel::extend(std::vector<std::int32_t>& numbers, std::int64_t coun
   const FloatingPointEnvironment environment;
   const Workspace workspace = loaded_.model.inference_workspace(1);
   check_causal(std::span(numbers).first(1), workspace);
-  const RandomStream random(seed, static_cast<Purpose>(16), 0);
+  const RandomStream random(seed, Purpose::kGenerate, 0);
   for (std::int64_t i = 0; i < count; ++i) {
     const auto outputs = outputs_after(numbers, TextMapping::kPadding, workspace);
     numbers.push_back(
