@@ -104,7 +104,9 @@ std::string hash_of(const ArrayDataset& data) {
   std::array<std::array<std::uint64_t, 2>, 2> hashes;
   for (const std::size_t i : {0u, 1u}) {
     const ArrayView& array = i == 0 ? data.x : data.y;
-    hashes[i] = fast_hash({array.data, static_cast<std::size_t>(array.rows) * array.row_bytes()});
+    const std::size_t bytes = static_cast<std::size_t>(array.rows) * array.row_bytes();
+    std::vector<std::byte> room;
+    hashes[i] = fast_hash(row_bytes(array, 0, bytes, room));
   }
   return fmt::format("{}, hash {}", describe_shape(data), to_hex(std::as_bytes(std::span(hashes))));
 }

@@ -1,6 +1,7 @@
 #include "distributed/training/resident_array.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "distributed/ranks/agreement.hpp"
@@ -38,20 +39,26 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
 
 ResidentArray::ResidentArray(const Communicator& communicator, const Communicator& host,
                              const std::filesystem::path& path, DatasetFile file, bool trust)
-    : memory_(host, static_cast<std::size_t>(file.rows()) * file.row_bytes()),
+    : memory_(host, static_cast<std::size_t>(file.held_bytes())),
+      starts_(file.starts()),
       label_(file.label()),
       classes_(file.classes()),
       notes_(file.notes()) {
   together(communicator, [&] { memory_.use_own("the rows of " + printable(label_)); });
+  const DatasetFile& held = file.series() != nullptr ? *file.series() : file;
   view_ = {file.type(), file.rows(), file.row_shape(), memory_.bytes().data()};
+  if (!starts_.empty()) {
+    view_.starts = starts_.data();
+    view_.start_elements = element_count(held.row_shape());
+  }
   check_same_file(communicator, host, path, file);
   const Range mine =
-      memory_.shared() ? share(file.rows(), host.rank(), host.size()) : Range{0, file.rows()};
+      memory_.shared() ? share(held.rows(), host.rank(), host.size()) : Range{0, held.rows()};
   together(communicator, [&] {
     fault_point("read", communicator.rank(), 0);
-    file.read(mine.first, mine.count(),
-              memory_.bytes().subspan(static_cast<std::size_t>(mine.first) * file.row_bytes(),
-                                      static_cast<std::size_t>(mine.count()) * file.row_bytes()));
+    held.read(mine.first, mine.count(),
+              memory_.bytes().subspan(static_cast<std::size_t>(mine.first) * held.row_bytes(),
+                                      static_cast<std::size_t>(mine.count()) * held.row_bytes()));
   });
   memory_.synchronize();
   if (trust) check_sample_rows(communicator, file, view_);
@@ -60,7 +67,8 @@ ResidentArray::ResidentArray(const Communicator& communicator, const Communicato
 
 void ResidentArray::compare_over_hosts(const Communicator& communicator, const Communicator& host) {
   if (host.size() == communicator.size() && memory_.shared()) return;
-  const auto hash = fast_hash(memory_.bytes());
+  const std::array hash = {fast_hash(memory_.bytes()),
+                           fast_hash(std::as_bytes(std::span(starts_)))};
   const std::vector<std::string> hashes =
       communicator.all_gather(to_hex(std::as_bytes(std::span(hash))));
   const auto other = std::ranges::find_if(hashes, [&](const auto& h) { return h != hashes[0]; });

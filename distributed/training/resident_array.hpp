@@ -13,7 +13,8 @@
 namespace lockstep {
 
 /// One array of a dataset file in the memory of every host, in its stored type: the ranks of a host
-/// read disjoint parts of the file, once, into one shared window; any rank then takes any row.
+/// read disjoint parts of the file, once, into one shared window; any rank then takes any row. Of
+/// windows of a series that is the series, and each rank has the windows' beginnings.
 class ResidentArray {
  public:
   /// Collective; every rank opens the file. All ranks throw the same Error if one cannot (see
@@ -33,6 +34,7 @@ class ResidentArray {
   void compare_over_hosts(const Communicator& communicator, const Communicator& host);
 
   HostMemory memory_;
+  std::vector<std::int64_t> starts_;
   ArrayView view_;
   std::string label_;
   std::vector<std::string> classes_;

@@ -28,14 +28,15 @@ std::string hash_text(std::span<const std::byte> bytes) {
 /// Of blocks of a fixed length, so that any number of ranks may share them.
 std::string hash_together(const Communicator& communicator, const ArrayView& array) {
   constexpr std::int64_t kBlock = 1 << 20;
-  const auto row_bytes = static_cast<std::int64_t>(array.row_bytes());
-  const std::int64_t bytes = array.rows * row_bytes;
+  const std::int64_t bytes = array.rows * static_cast<std::int64_t>(array.row_bytes());
   const Range mine = share((bytes + kBlock - 1) / kBlock, communicator.rank(), communicator.size());
   std::vector<Hash> hashes;
+  std::vector<std::byte> room;
   for (std::int64_t block = mine.first; block < mine.last; ++block) {
     const std::int64_t first = block * kBlock;
-    hashes.push_back(
-        fast_hash({array.data + first, static_cast<std::size_t>(std::min(kBlock, bytes - first))}));
+    const std::int64_t count = std::min(kBlock, bytes - first);
+    hashes.push_back(fast_hash(
+        row_bytes(array, static_cast<std::size_t>(first), static_cast<std::size_t>(count), room)));
   }
   const std::vector<std::byte> all = communicator.gather(std::as_bytes(std::span(hashes)));
   return communicator.broadcast(communicator.is_root() ? hash_text(all) : std::string());

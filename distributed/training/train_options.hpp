@@ -34,7 +34,8 @@ struct TrainOptions {
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
   bool verify_data = true;  ///< compare a hash of the rows over the ranks first
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
-  /// How rows are made of a table (io/table), for the files that save() writes; rank 0's counts.
+  /// How rows are made of a table or of texts (io/table, io/text), for the files that save()
+  /// writes; rank 0's counts.
   std::string table_mapping = {};
   /// The names of the classes of targets that were strings, for the same files; rank 0's count.
   std::vector<std::string> classes = {};

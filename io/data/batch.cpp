@@ -1,5 +1,6 @@
 #include "io/data/batch.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "src/core/error.hpp"
@@ -14,7 +15,7 @@ void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Ma
   with_element_type(source.type, [&]<class T>() {
     const T* const first = reinterpret_cast<const T*>(source.data);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const T* from = first + rows[i] * out.columns + columns.first;
+      const T* from = first + source.row_begin(rows[i], out.columns) + columns.first;
       float* to = out.row(static_cast<std::int64_t>(i)) + columns.first;
       if constexpr (std::is_same_v<T, std::uint8_t>) {
         kernel.scaled_bytes(from, to, elements, scaling.scale, scaling.offset);
@@ -37,14 +38,28 @@ void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Ma
 
 void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows, Range columns) {
   constexpr std::size_t kLine = 64;
-  const std::size_t row_bytes = source.row_bytes();
+  const std::int64_t row_elements = source.row_elements();
   const std::size_t size = element_size(source.type);
   const std::size_t skip = static_cast<std::size_t>(columns.first) * size;
   const std::size_t bytes = static_cast<std::size_t>(columns.count()) * size;
   for (const std::int64_t row : rows) {
-    const std::byte* const from = source.data + static_cast<std::size_t>(row) * row_bytes + skip;
+    const std::byte* const from =
+        source.data + static_cast<std::size_t>(source.row_begin(row, row_elements)) * size + skip;
     for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
   }
+}
+
+std::span<const std::byte> row_bytes(const ArrayView& source, std::size_t first, std::size_t count,
+                                     std::vector<std::byte>& room) {
+  if (source.starts == nullptr) return {source.data + first, count};
+  const std::size_t row = source.row_bytes();
+  room.clear();
+  while (room.size() < count) {
+    const std::size_t at = first + room.size();
+    const std::byte* from = source.row(static_cast<std::int64_t>(at / row)) + at % row;
+    room.insert(room.end(), from, from + std::min(row - at % row, count - room.size()));
+  }
+  return room;
 }
 
 TargetLoader::TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
@@ -70,7 +85,7 @@ Targets TargetLoader::gather(const ArrayView& y, std::span<const std::int64_t> r
     const T* const first = reinterpret_cast<const T*>(y.data);
     std::int32_t* to = classes_.data();
     for (const std::int64_t row : rows) {
-      const T* from = first + row * positions_;
+      const T* from = first + y.row_begin(row, positions_);
       for (std::int64_t k = 0; k < positions_; ++k) *to++ = static_cast<std::int32_t>(from[k]);
     }
   });

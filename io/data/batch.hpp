@@ -33,6 +33,11 @@ void gather_rows(const ArrayView& source, std::span<const std::int64_t> rows, Ma
 /// Asks the memory for these columns of rows, which will be gathered soon.
 void prefetch_rows(const ArrayView& source, std::span<const std::int64_t> rows, Range columns);
 
+/// Bytes [first, first + count) of all rows as if they lay one behind the other. They are copied
+/// to `room` only if they do not.
+std::span<const std::byte> row_bytes(const ArrayView& source, std::size_t first, std::size_t count,
+                                     std::vector<std::byte>& room);
+
 /// Gathers targets in the kind that the loss wants, into memory planned once.
 class TargetLoader {
  public:

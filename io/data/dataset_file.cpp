@@ -1,5 +1,7 @@
 #include "io/data/dataset_file.hpp"
 
+#include "io/data/window_cut.hpp"
+
 #include <algorithm>
 #include <map>
 
@@ -35,6 +37,9 @@ DatasetFile::DatasetFile(const std::filesystem::path& path, const std::string& n
   if (file_.is_group(selection_.dataset) && file_.has_attribute(selection_.dataset, "pandas_type"))
     choose_columns();
   choose_dataset(trust);
+  if (columns_.empty() && !selection_.transposed &&
+      file_.has_attribute(selection_.dataset, kWindows))
+    choose_windows();
   type_ = conventions_.packed() ? ElementType::kFloat32 : stored_;
   for (std::string& note : conventions_.notes) notes_.push_back(std::move(note));
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,7 +17,8 @@ namespace lockstep {
 
 /// One array of a dataset file: first axis = samples, any number type, either byte order; a
 /// dataset, fields of a compound, columns of a data frame, or strings as classes (see
-/// DatasetSelection). Packed numbers are unpacked to float32.
+/// DatasetSelection). Packed numbers are unpacked to float32. Or windows of a series, which another
+/// dataset of the file holds once: see windows.hpp.
 class DatasetFile {
  public:
   /// Opens the file and checks the dataset without reading it, but for strings. Throws Error: 66,
@@ -35,6 +37,13 @@ class DatasetFile {
   /// What was done to the stored numbers, or left undone: one sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
+  /// If the rows are windows: the series that they are cut from, and the row of it that each begins
+  /// at. Else null and empty.
+  const DatasetFile* series() const { return series_.get(); }
+  const std::vector<std::int64_t>& starts() const { return starts_; }
+  /// What a host holds of it, in bytes: of windows, the series.
+  std::int64_t held_bytes() const;
+
   /// Rows [first, first + count) into memory that the caller owns. Throws Error (65) if one of them
   /// is missing by the dataset's attributes, with the count and the first row of all.
   void read(std::int64_t first, std::int64_t count, std::span<std::byte> out) const;
@@ -47,6 +56,8 @@ class DatasetFile {
   void choose_columns();
   void read_classes(const std::string& field);
   void choose_whole(const hdf5::DatasetInfo& info);
+  void choose_windows();
+  void read_windows(std::int64_t first, std::int64_t count, std::span<std::byte> out) const;
   void check_rows(const hdf5::DatasetInfo& info) const;
   void check_written(const hdf5::DatasetInfo& info, bool trust);
   std::int64_t block_rows() const;
@@ -71,6 +82,8 @@ class DatasetFile {
   std::vector<FrameColumn> columns_;  ///< of a compound (with `field`) or data frame
   std::int64_t chunk_rows_ = 1;       ///< to be read together
   std::vector<std::int32_t> labels_;  ///< of strings, for every row
+  std::shared_ptr<const DatasetFile> series_;
+  std::vector<std::int64_t> starts_;
   std::vector<std::string> classes_;
   std::vector<std::string> notes_;
 };

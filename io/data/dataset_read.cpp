@@ -65,6 +65,10 @@ std::size_t DatasetFile::row_bytes() const {
   return static_cast<std::size_t>(element_count(row_shape_)) * element_size(type_);
 }
 
+std::int64_t DatasetFile::held_bytes() const {
+  return series_ ? series_->held_bytes() : rows_ * static_cast<std::int64_t>(row_bytes());
+}
+
 std::int64_t DatasetFile::block_rows() const {
   const auto stored = static_cast<std::int64_t>(element_size(stored_)) * element_count(row_shape_);
   const std::int64_t rows =
@@ -74,6 +78,7 @@ std::int64_t DatasetFile::block_rows() const {
 
 void DatasetFile::read(std::int64_t first, std::int64_t count, std::span<std::byte> out) const {
   const FloatingPointEnvironment environment(Denormals::kKeep);
+  if (series_) return read_windows(first, count, out);
   if (!conventions_.packed() && !conventions_.may_miss()) return read_stored(first, count, out);
   const std::size_t row = static_cast<std::size_t>(element_count(row_shape_));
   std::vector<std::byte> stored;

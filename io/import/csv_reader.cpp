@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "io/import/utf8.hpp"
 #include "src/core/error.hpp"
 
 namespace lockstep {
@@ -10,33 +11,6 @@ namespace {
 
 constexpr std::size_t kLongestRecord = std::size_t{16} << 20;
 constexpr std::size_t kMostFields = 1'000'000;
-
-/// What may follow a first byte: overlong forms, surrogates and what is above U+10FFFF begin with
-/// a second byte out of these bounds.
-std::pair<unsigned char, unsigned char> second_byte_bounds(unsigned char first) {
-  if (first == 0xE0) return {0xA0, 0xBF};
-  if (first == 0xED) return {0x80, 0x9F};
-  if (first == 0xF0) return {0x90, 0xBF};
-  if (first == 0xF4) return {0x80, 0x8F};
-  return {0x80, 0xBF};
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i++]);
-    if (c < 0x80) continue;
-    if (c < 0xC2 || c > 0xF4) return false;
-    auto [low, high] = second_byte_bounds(c);
-    for (int tail = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1; tail > 0; --tail, ++i) {
-      if (i == text.size()) return false;
-      const auto next = static_cast<unsigned char>(text[i]);
-      if (next < low || next > high) return false;
-      low = 0x80;
-      high = 0xBF;
-    }
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -101,10 +75,11 @@ bool CsvReader::next(CsvRecord& record) {
     }
     seen_data_ = seen_data_ || !record.hash;
   } while (record.size() == 1 && record[0].empty());
-  check(is_utf8(record.text_), ExitCode::kBadData,
-        "[csv] {}, line {}: expected UTF-8 or UTF-16, got other bytes: convert the file, for "
-        "example by iconv -f latin1 -t utf8",
-        name(), record.line);
+  const std::size_t valid = valid_utf8(record.text_);
+  check(valid == record.text_.size(), ExitCode::kBadData,
+        "[csv] {}, line {}: expected UTF-8 or UTF-16, got other bytes (0x{:02x}): convert the "
+        "file, for example by iconv -f latin1 -t utf8",
+        name(), record.line, static_cast<unsigned char>(record.text_[valid]));
   return true;
 }
 

@@ -95,6 +95,10 @@ std::size_t bytes_of(const DatasetArrays& arrays) {
                             &arrays.x_test, &arrays.y_test}) {
     if (*array) bytes += (*array)->bytes.size();
   }
+  if (const auto& series = arrays.series)
+    bytes += series->x.bytes.size() + series->y.bytes.size() +
+             2 * sizeof(std::int64_t) *
+                 (series->train.size() + series->validation.size() + series->test.size());
   for (const RowNames* names : {&arrays.id_train, &arrays.id_val, &arrays.id_test}) {
     std::size_t longest = 0;
     for (const std::string& text : names->texts) longest = std::max(longest, text.size());
@@ -111,6 +115,34 @@ void write_names(hdf5::Writer& writer, const std::string& path, const RowNames& 
   writer.write_rows(path, ElementType::kInt64, 0, count, std::as_bytes(std::span(names.numbers)));
 }
 
+void write_array(hdf5::Writer& writer, const std::string& path, const Array& array) {
+  Shape extents = array.row_shape;
+  extents.insert(extents.begin(), array.rows);
+  writer.create_dataset(path, array.type, extents);
+  writer.write_rows(path, array.type, 0, array.rows, array.bytes);
+}
+
+/// The beginnings of windows, as inputs and as targets.
+void write_starts(hdf5::Writer& writer, const std::string& part,
+                  const std::vector<std::int64_t>& starts, const SeriesArrays& series) {
+  if (starts.empty()) return;
+  const auto rows = static_cast<std::int64_t>(starts.size());
+  for (const char* role : {"/x_", "/y_"}) {
+    const std::string path = role + part;
+    writer.create_dataset(path, ElementType::kInt64, {rows});
+    writer.write_rows(path, ElementType::kInt64, 0, rows, std::as_bytes(std::span(starts)));
+    writer.write_string(path, kWindows, to_json_text(role[1] == 'x' ? series.x_cut : series.y_cut));
+  }
+}
+
+void write_series(hdf5::Writer& writer, const SeriesArrays& series) {
+  write_array(writer, series.x_cut.series, series.x);
+  write_array(writer, series.y_cut.series, series.y);
+  write_starts(writer, "train", series.train, series);
+  write_starts(writer, "test", series.test, series);
+  write_starts(writer, "val", series.validation, series);
+}
+
 void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays) {
   const std::array<std::pair<const char*, const std::optional<Array>*>, 6> named = {{
       {"/x_train", &arrays.x_train},
@@ -122,12 +154,9 @@ void write_arrays(const std::filesystem::path& path, const DatasetArrays& arrays
   }};
   hdf5::Writer writer = hdf5::Writer::create(path);
   for (const auto& [name, array] : named) {
-    if (!*array) continue;
-    Shape extents = (*array)->row_shape;
-    extents.insert(extents.begin(), (*array)->rows);
-    writer.create_dataset(name, (*array)->type, extents);
-    writer.write_rows(name, (*array)->type, 0, (*array)->rows, (*array)->bytes);
+    if (*array) write_array(writer, name, **array);
   }
+  if (arrays.series) write_series(writer, *arrays.series);
   write_names(writer, "/id_train", arrays.id_train);
   write_names(writer, "/id_test", arrays.id_test);
   write_names(writer, "/id_val", arrays.id_val);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/data/array_view.hpp"
+#include "io/data/window_cut.hpp"
 
 namespace lockstep {
 
@@ -62,12 +63,21 @@ struct RowNames {
   std::vector<std::string> texts = {};
 };
 
+/// Inputs and targets that are windows of series, which are written once: see WindowCut.
+struct SeriesArrays {
+  Array x, y;  ///< written as x_series and y_series
+  WindowCut x_cut, y_cut;
+  std::vector<std::int64_t> train, validation, test;  ///< where windows begin
+};
+
 /// The datasets of a dataset file; absent ones are left out.
 struct DatasetArrays {
   std::optional<Array> x_train, y_train, x_test, y_test;
   std::optional<Array> x_val = {}, y_val = {};
+  std::optional<SeriesArrays> series = {};  ///< instead of the above
   RowNames id_train = {}, id_test = {}, id_val = {};
-  std::string table_mapping = {};  ///< JSON of a TableMapping; empty: the rows are of no table
+  /// JSON of a TableMapping or a TextMapping; empty: the rows are of neither.
+  std::string table_mapping = {};
 };
 /// Writes them to a new HDF5 file under their names, the mapping as the file's attribute
 /// kTableMapping, atomically (temporary file, fsync, rename).

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "io/import/utf8.hpp"
 #include "src/core/error.hpp"
 
 namespace lockstep {
@@ -84,32 +85,14 @@ void TextSource::decode_utf16(std::string_view bytes) {
     const auto unit = static_cast<char32_t>(little ? second << 8 | first : first << 8 | second);
     const bool low = unit >= 0xDC00 && unit < 0xE000;
     if (high_surrogate_ != 0) {
-      append_code_point(low ? 0x10000 + ((high_surrogate_ - 0xD800) << 10) + (unit - 0xDC00)
-                            : kReplacement);
+      append_utf8(
+          low ? 0x10000 + ((high_surrogate_ - 0xD800) << 10) + (unit - 0xDC00) : kReplacement,
+          text_);
     }
     const bool completes = high_surrogate_ != 0 && low;
     high_surrogate_ = unit >= 0xD800 && unit < 0xDC00 ? unit : 0;
     if (completes || high_surrogate_ != 0) continue;
-    append_code_point(low ? kReplacement : unit);
-  }
-}
-
-void TextSource::append_code_point(char32_t code) {
-  const auto tail = [&](int shift) { text_ += static_cast<char>(0x80 | ((code >> shift) & 0x3F)); };
-  if (code < 0x80) {
-    text_ += static_cast<char>(code);
-  } else if (code < 0x800) {
-    text_ += static_cast<char>(0xC0 | code >> 6);
-    tail(0);
-  } else if (code < 0x10000) {
-    text_ += static_cast<char>(0xE0 | code >> 12);
-    tail(6);
-    tail(0);
-  } else {
-    text_ += static_cast<char>(0xF0 | code >> 18);
-    tail(12);
-    tail(6);
-    tail(0);
+    append_utf8(low ? kReplacement : unit, text_);
   }
 }
 

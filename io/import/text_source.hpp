@@ -28,7 +28,6 @@ class TextSource {
 
   void find_encoding();
   void decode_utf16(std::string_view bytes);
-  void append_code_point(char32_t code);
   void end_lines_in_lf();
 
   ByteSource source_;

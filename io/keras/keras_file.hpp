@@ -27,7 +27,8 @@ struct LoadedModel {
   NetworkRemarks remarks = {};
   bool has_training_config = false;
   bool has_optimizer_state = false;  ///< whether or not it fits
-  std::string table_mapping = {};    ///< JSON text of the table that was trained on; empty: none
+  /// JSON text of how rows are made of a table or of texts, if it was trained on such; empty: not.
+  std::string table_mapping = {};
   /// Names in ascending order, if the targets of training were strings.
   std::vector<std::string> classes = {};
 };
@@ -36,8 +37,8 @@ struct LoadedModel {
 /// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
 /// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
 /// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for
-/// `table_mapping`, which says how rows are made of a table, and `classes`, a JSON list of the
-/// names of the classes. The same model and state give the same bytes.
+/// `table_mapping`, which says how rows are made of a table or of texts, and `classes`, a JSON list
+/// of the names of the classes. The same model and state give the same bytes.
 std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
                                    const std::string& training_state,
                                    const std::string& table_mapping = "",

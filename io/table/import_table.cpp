@@ -1,10 +1,9 @@
 #include "io/table/import_table.hpp"
 
-#include <cstring>
 #include <numeric>
-#include <set>
 #include <utility>
 
+#include "io/table/import_windows.hpp"
 #include "io/table/split_rows.hpp"
 #include "io/table/table_report.hpp"
 #include "src/core/error.hpp"
@@ -13,53 +12,6 @@
 
 namespace lockstep {
 namespace {
-
-/// The label of each row, if it is one of few integers: else rows are drawn without classes.
-std::vector<std::int64_t> classes_of(const Array& y) {
-  if (y.type != ElementType::kInt64 || !y.row_shape.empty()) return {};
-  std::vector<std::int64_t> values(static_cast<std::size_t>(y.rows));
-  std::memcpy(values.data(), y.bytes.data(), y.bytes.size());
-  const std::set<std::int64_t> distinct(values.begin(), values.end());
-  return 2 * distinct.size() <= values.size() ? values : std::vector<std::int64_t>();
-}
-
-struct Part {
-  std::vector<std::size_t> train, validation, test;
-};
-
-RowParts draw(const TextTable& table, const TableMapping& mapping,
-              const std::vector<std::size_t>& rows, double fraction, std::uint64_t seed) {
-  return draw_rows(rows, classes_of(map_labels(table, mapping, rows)), fraction, seed);
-}
-
-Part split_rows(const TextTable& table, const NewMapping& made, const TableSplit& split) {
-  Part part{made.rows, {}, {}};
-  const auto take = [&](RowParts parts, std::vector<std::size_t>& drawn) {
-    drawn = std::move(parts.drawn);
-    part.train = std::move(parts.kept);
-  };
-  if (split.test > 0)
-    take(draw(table, made.mapping, part.train, split.test, split.seed), part.test);
-  if (split.test_last > 0) take(cut_last_rows(part.train, split.test_last), part.test);
-  if (split.validation > 0)
-    take(draw(table, made.mapping, part.train, split.validation, split.seed), part.validation);
-  return part;
-}
-
-/// As numbers if all are integers.
-RowNames row_names(std::vector<std::string> ids) {
-  RowNames names;
-  for (const std::string& id : ids) {
-    const std::optional<std::int64_t> number = to_integer(id);
-    if (!number || std::to_string(*number) != id) {
-      names.numbers.clear();
-      names.texts = std::move(ids);
-      return names;
-    }
-    names.numbers.push_back(*number);
-  }
-  return names;
-}
 
 void read_part(const TextTable& table, const TableMapping& mapping,
                const std::vector<std::size_t>& rows, std::optional<Array>& x,
@@ -90,13 +42,29 @@ void read_test_table(const std::filesystem::path& path, const TableFormat& said,
 
 }  // namespace
 
+RowNames row_names(std::vector<std::string> ids) {
+  RowNames names;
+  for (const std::string& id : ids) {
+    const std::optional<std::int64_t> number = to_integer(id);
+    if (!number || std::to_string(*number) != id) {
+      names.numbers.clear();
+      names.texts = std::move(ids);
+      return names;
+    }
+    names.numbers.push_back(*number);
+  }
+  return names;
+}
+
 ImportedTable import_table(const std::filesystem::path& train, const std::filesystem::path& test,
                            const TableOptions& options, const TableSplit& split, Unknown unknown) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   ImportedTable result;
   const TextTable table(train, options.format, options.named_columns());
   NewMapping made = make_mapping(table, options);
-  const Part part = split_rows(table, made, split);
+  if (made.mapping.windows.length > 0) return import_windows(table, std::move(made), split);
+  const SplitRows part = split_rows(
+      made.rows, [&](const auto& rows) { return map_labels(table, made.mapping, rows); }, split);
   set_fills(made.mapping, table, part.train);
   DatasetArrays& arrays = result.arrays;
   read_part(table, made.mapping, part.train, arrays.x_train, arrays.y_train, arrays.id_train);

@@ -1,22 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "io/import/import.hpp"
 #include "io/table/make_mapping.hpp"
+#include "io/table/split_rows.hpp"
 
 namespace lockstep {
-
-/// Which rows of the training table are set aside.
-struct TableSplit {
-  double test = 0;        ///< drawn, of every class the same share
-  double test_last = 0;   ///< or: the last rows
-  double validation = 0;  ///< drawn, of the others
-  std::uint64_t seed = 0;
-};
 
 struct ImportedTable {
   DatasetArrays arrays;
@@ -24,6 +16,9 @@ struct ImportedTable {
   std::vector<std::string> report;    ///< lines that say what was taken for what
   std::vector<std::string> warnings;  ///< of what is likely wrong
 };
+
+/// What names the rows, as numbers if all are integers.
+RowNames row_names(std::vector<std::string> ids);
 
 /// A training table and, unless its path is empty, a test table of the same columns. Throws Error:
 /// 64, 65, 66, 74, 77.

@@ -49,7 +49,8 @@ bool contains(const std::vector<std::size_t>& columns, std::size_t column) {
 /// What options say of a table's columns, by index.
 struct Wishes {
   std::vector<std::size_t> labels, dropped, categorical;
-  std::optional<std::size_t> id;
+  std::optional<std::size_t> id, group;
+  bool labels_are_features = false;  ///< their past
   std::vector<std::string> classes;  ///< in the user's order; empty: none are given
   std::map<std::size_t, std::vector<std::string>> ordinal;  ///< empty list: sorted
   std::map<std::size_t, DateOrder> dates;
@@ -78,7 +79,8 @@ struct Wishes {
     return contains(categorical, column) || ordinal.contains(column) || dates.contains(column);
   }
   bool is_feature(std::size_t column) const {
-    return !contains(labels, column) && !contains(dropped, column) && id != column;
+    return (labels_are_features || !contains(labels, column)) && !contains(dropped, column) &&
+           id != column && (group != column || wants(column));
   }
 
  private:
@@ -91,6 +93,9 @@ Wishes::Wishes(const TextTable& table, const TableOptions& options)
       dropped(table.find_all(options.drop)),
       categorical(table.find_all(options.categorical)) {
   if (!options.id.empty()) id = table.find(options.id);
+  if (!options.windows.group.empty()) group = table.find(options.windows.group);
+  labels_are_features =
+      options.windows.length > 0 && options.windows.horizon > 0 && options.past_labels;
   for (const std::string& text : options.ordinal) {
     const bool has_list = text.find('=') != text.npos && !table.column_named(text);
     if (!has_list) {
@@ -134,6 +139,10 @@ void Wishes::check_uses(const TextTable& table) const {
     const int uses = contains(labels, i) + contains(dropped, i) + (id == i) +
                      contains(categorical, i) + static_cast<int>(ordinal.contains(i)) +
                      static_cast<int>(dates.contains(i));
+    check(group != i || !(contains(labels, i) || contains(dropped, i) || id == i), ExitCode::kUsage,
+          "[import] expected --group to name another column than --label, --drop and --id, got "
+          "'{}'",
+          shown(table.column_name(i)));
     check(uses <= 1, ExitCode::kUsage,
           "[import] expected one use of column '{}', got more than one of --label, --drop, --id, "
           "--categorical, --ordinal, --date",
@@ -195,7 +204,8 @@ bool counts_rows(const TextTable& table, std::size_t column) {
 void add_features(const TextTable& table, const Wishes& wishes, NewMapping& made) {
   for (std::size_t i = 0; i < table.columns(); ++i) {
     const std::string& name = table.column_name(i);
-    if (contains(wishes.dropped, i)) made.mapping.dropped.push_back(name);
+    if (contains(wishes.dropped, i) || (wishes.group == i && !wishes.is_feature(i)))
+      made.mapping.dropped.push_back(name);
     if (!wishes.is_feature(i)) continue;
     if (table.index_column() == i && !wishes.wants(i)) {
       made.mapping.dropped.push_back(name);
@@ -343,12 +353,30 @@ void add_labels(const TextTable& table, const TableOptions& options, const Wishe
   }
 }
 
-// --- Fills ---
+NewMapping begin_mapping(const TextTable& table, const TableOptions& options,
+                         const Wishes& wishes) {
+  check(
+      table.columns() > 1, ExitCode::kBadData,
+      "[csv] {}: expected at least two columns separated by comma, semicolon, tab, bar or blanks, "
+      "got one",
+      table.name());
+  table.check_names(wishes.dropped);
+  NewMapping made;
+  made.mapping.header = table.has_header();
+  made.mapping.columns = table.columns();
+  made.mapping.decimal = table.cells().decimal;
+  made.mapping.missing_marks = table.cells().missing_marks;
+  if (wishes.id) made.mapping.id = table.column_name(*wishes.id);
+  made.mapping.windows = options.windows;
+  if (wishes.group) made.mapping.windows.group = table.column_name(*wishes.group);
+  made.rows = rows_with_values(table, wishes);
+  return made;
+}
 
 }  // namespace
 
 std::vector<std::string> TableOptions::named_columns() const {
-  std::vector<std::string> names = {label, id};
+  std::vector<std::string> names = {label, id, windows.group};
   for (const std::string& list : {label, drop, categorical}) {
     for (std::string& name : split(list, ",")) names.push_back(std::move(name));
     names.push_back(list);
@@ -362,21 +390,16 @@ std::vector<std::string> TableOptions::named_columns() const {
 }
 
 NewMapping make_mapping(const TextTable& table, const TableOptions& options) {
-  check(
-      table.columns() > 1, ExitCode::kBadData,
-      "[csv] {}: expected at least two columns separated by comma, semicolon, tab, bar or blanks, "
-      "got one",
-      table.name());
   const Wishes wishes(table, options);
-  table.check_names(wishes.dropped);
-  NewMapping made;
-  made.mapping.header = table.has_header();
-  made.mapping.columns = table.columns();
-  made.mapping.decimal = table.cells().decimal;
-  made.mapping.missing_marks = table.cells().missing_marks;
-  if (wishes.id) made.mapping.id = table.column_name(*wishes.id);
-  made.rows = rows_with_values(table, wishes);
+  NewMapping made = begin_mapping(table, options, wishes);
   add_features(table, wishes, made);
+  add_labels(table, options, wishes, made);
+  return made;
+}
+
+NewMapping make_label_mapping(const TextTable& table, const TableOptions& options) {
+  const Wishes wishes(table, options);
+  NewMapping made = begin_mapping(table, options, wishes);
   add_labels(table, options, wishes, made);
   return made;
 }

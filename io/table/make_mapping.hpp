@@ -21,6 +21,9 @@ struct TableOptions {
   std::vector<std::string> missing;  ///< "mean" for all columns, "COLUMN=mean" for one
   std::string classes;  ///< of the label: empty: of words; "sorted"; or "a,b,c" in this order
 
+  WindowRule windows;       ///< length 0: each row is a sample
+  bool past_labels = true;  ///< of windows: the labels' past is among the inputs
+
   /// All texts that name columns, to find the header by.
   std::vector<std::string> named_columns() const;
 };
@@ -36,6 +39,9 @@ struct NewMapping {
 /// column and what to type: words among numbers, too many different words, missing values, dates
 /// that can be read in two ways, labels of two kinds.
 NewMapping make_mapping(const TextTable& table, const TableOptions& options);
+
+/// The same for a table of texts: all but features. Throws as make_mapping().
+NewMapping make_label_mapping(const TextTable& table, const TableOptions& options);
 
 /// Sets what missing cells are filled with, and the origins of times, out of these rows.
 void set_fills(TableMapping& mapping, const TextTable& table, const std::vector<std::size_t>& rows);

@@ -258,6 +258,11 @@ MappedRows map_rows(const TextTable& table, const TableMapping& mapping, Unknown
   return map_rows(table, mapping, rows, unknown);
 }
 
+std::optional<std::size_t> find_column(const TextTable& table, const TableMapping& mapping,
+                                       const std::string& name) {
+  return Places(table, mapping).find(name);
+}
+
 Array map_labels(const TextTable& table, const TableMapping& mapping,
                  const std::vector<std::size_t>& rows) {
   std::vector<std::string> names;

@@ -1,8 +1,11 @@
 #include "io/table/split_rows.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
+#include <set>
 #include <tuple>
+#include <utility>
 
 #include "io/data/sample_order.hpp"
 #include "src/core/error.hpp"
@@ -46,6 +49,15 @@ void share_out(std::map<std::int64_t, ClassRows>& classes, std::size_t total, do
   }
 }
 
+/// The label of each row, if it is one of few integers: else rows are drawn without classes.
+std::vector<std::int64_t> classes_of(const Array& y) {
+  if (y.type != ElementType::kInt64 || !y.row_shape.empty()) return {};
+  std::vector<std::int64_t> values(static_cast<std::size_t>(y.rows));
+  std::memcpy(values.data(), y.bytes.data(), y.bytes.size());
+  const std::set<std::int64_t> distinct(values.begin(), values.end());
+  return 2 * distinct.size() <= values.size() ? values : std::vector<std::int64_t>();
+}
+
 }  // namespace
 
 RowParts draw_rows(std::span<const std::size_t> rows, std::span<const std::int64_t> classes,
@@ -82,6 +94,23 @@ RowParts cut_last_rows(std::span<const std::size_t> rows, double fraction) {
       static_cast<std::size_t>(training_rows(static_cast<std::int64_t>(rows.size()), fraction));
   return {{rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(cut)},
           {rows.begin() + static_cast<std::ptrdiff_t>(cut), rows.end()}};
+}
+
+SplitRows split_rows(std::vector<std::size_t> rows,
+                     const std::function<Array(const std::vector<std::size_t>&)>& labels,
+                     const TableSplit& split) {
+  SplitRows part{std::move(rows), {}, {}};
+  const auto take = [&](RowParts parts, std::vector<std::size_t>& drawn) {
+    drawn = std::move(parts.drawn);
+    part.train = std::move(parts.kept);
+  };
+  const auto draw = [&](double fraction) {
+    return draw_rows(part.train, classes_of(labels(part.train)), fraction, split.seed);
+  };
+  if (split.test > 0) take(draw(split.test), part.test);
+  if (split.test_last > 0) take(cut_last_rows(part.train, split.test_last), part.test);
+  if (split.validation > 0) take(draw(split.validation), part.validation);
+  return part;
 }
 
 }  // namespace lockstep

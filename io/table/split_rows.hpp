@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
+
+#include "io/import/import.hpp"
 
 namespace lockstep {
 
@@ -22,5 +25,24 @@ RowParts draw_rows(std::span<const std::size_t> rows, std::span<const std::int64
 
 /// The last rows, as many as Keras's validation_split cuts off. Throws Error (64) as above.
 RowParts cut_last_rows(std::span<const std::size_t> rows, double fraction);
+
+/// Which rows of the training table are set aside.
+struct TableSplit {
+  double test = 0;        ///< drawn, of every class the same share
+  double test_last = 0;   ///< or: the last rows
+  double validation = 0;  ///< drawn, of the others
+  std::uint64_t seed = 0;
+};
+
+/// A table's rows in their order, by what they are for.
+struct SplitRows {
+  std::vector<std::size_t> train, validation, test;
+};
+
+/// `labels`: of such rows; where they are classes, every class gives its share. Throws Error (64)
+/// as above.
+SplitRows split_rows(std::vector<std::size_t> rows,
+                     const std::function<Array(const std::vector<std::size_t>&)>& labels,
+                     const TableSplit& split);
 
 }  // namespace lockstep

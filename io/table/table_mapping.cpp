@@ -84,6 +84,13 @@ ordered_json label_to_json(const LabelMapping& label) {
   return json;
 }
 
+WindowRule windows_from_json(const ordered_json& json) {
+  WindowRule rule{json.at("length"), json.at("horizon"), json.at("step"), json.value("group", "")};
+  check(rule.length >= 1 && rule.horizon >= 0 && rule.step >= 1, ExitCode::kBadData,
+        "expected windows of at least one row, got {}", json.dump());
+  return rule;
+}
+
 TableMapping mapping_from_json(const ordered_json& json) {
   check(json.at("format") == kFormat, ExitCode::kBadData, "expected format {}, got {}", kFormat,
         json.at("format").dump());
@@ -101,7 +108,7 @@ TableMapping mapping_from_json(const ordered_json& json) {
   }
   mapping.id = json.value("id", "");
   mapping.dropped = json.value("dropped", std::vector<std::string>());
-  check(!mapping.features.empty(), ExitCode::kBadData, "expected at least one feature, got none");
+  if (json.contains("windows")) mapping.windows = windows_from_json(json["windows"]);
   return mapping;
 }
 
@@ -163,13 +170,23 @@ std::string to_json_text(const TableMapping& mapping) {
   for (const LabelMapping& label : mapping.labels) json["labels"].push_back(label_to_json(label));
   if (!mapping.id.empty()) json["id"] = mapping.id;
   if (!mapping.dropped.empty()) json["dropped"] = mapping.dropped;
+  if (mapping.windows.length > 0) {
+    json["windows"] = {{"length", mapping.windows.length},
+                       {"horizon", mapping.windows.horizon},
+                       {"step", mapping.windows.step}};
+    if (!mapping.windows.group.empty()) json["windows"]["group"] = mapping.windows.group;
+  }
   json["feature_names"] = mapping.feature_names();
   return json.dump();
 }
 
-TableMapping table_mapping_from_json(const std::string& text, const std::string& where) {
+TableMapping table_mapping_from_json(const std::string& text, const std::string& where,
+                                     bool of_texts) {
   try {
-    return mapping_from_json(ordered_json::parse(text));
+    TableMapping mapping = mapping_from_json(ordered_json::parse(text));
+    check(!mapping.features.empty() || of_texts, ExitCode::kBadData,
+          "expected at least one feature, got none");
+    return mapping;
   } catch (const nlohmann::json::exception& error) {
     fail(ExitCode::kBadData,
          "[{}] expected the mapping of a table as lockstep import writes it: {}", where,

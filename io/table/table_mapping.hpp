@@ -9,6 +9,7 @@
 #include "io/import/import.hpp"
 #include "io/table/dates.hpp"
 #include "io/table/text_table.hpp"
+#include "io/table/windows.hpp"
 
 namespace lockstep {
 
@@ -68,6 +69,7 @@ struct TableMapping {
   std::vector<LabelMapping> labels;
   std::string id;                    ///< the name of the column that names the rows; empty: none
   std::vector<std::string> dropped;  ///< columns of the training table that are not used
+  WindowRule windows;                ///< of rows, if its length is not 0: else each row is a sample
 
   std::size_t feature_count() const;
   std::vector<std::string> feature_names() const;
@@ -77,8 +79,10 @@ struct TableMapping {
 
 /// JSON; every number keeps its bits.
 std::string to_json_text(const TableMapping& mapping);
-/// Throws Error (65) with `where` if it is not what to_json_text writes.
-TableMapping table_mapping_from_json(const std::string& text, const std::string& where);
+/// Throws Error (65) with `where` if it is not what to_json_text writes. `of_texts`: there may be
+/// no features.
+TableMapping table_mapping_from_json(const std::string& text, const std::string& where,
+                                     bool of_texts = false);
 
 /// What to do with a word that the training table does not have.
 enum class Unknown { kRefuse, kZero };
@@ -101,6 +105,11 @@ MappedRows map_rows(const TextTable& table, const TableMapping& mapping, Unknown
 
 /// The format in which a table for this mapping is read; separator and decimal as the user says.
 TableFormat format_for(const TableMapping& mapping, const TableFormat& said);
+
+/// Where a column of the mapping is in a table; none if it lacks it. Without a header columns go by
+/// position, with or without the labels'.
+std::optional<std::size_t> find_column(const TextTable& table, const TableMapping& mapping,
+                                       const std::string& name);
 
 /// The label columns as y: int64 for classes and integers, else float32; (rows) or, with several
 /// labels, (rows, labels). Throws Error (65) with line and column.

@@ -29,6 +29,7 @@ struct Command {
 ExitCode run_train(const CommandContext& context);
 ExitCode run_evaluate(const CommandContext& context);
 ExitCode run_predict(const CommandContext& context);
+ExitCode run_generate(const CommandContext& context);
 ExitCode run_import(const CommandContext& context);
 ExitCode run_inspect(const CommandContext& context);
 ExitCode run_doctor(const CommandContext& context);

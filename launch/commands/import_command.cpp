@@ -5,13 +5,16 @@
 #include <string_view>
 #include <utility>
 
+#include "io/table/import_windows.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/cli/output_place.hpp"
 #include "launch/cli/screen.hpp"
 #include "launch/commands/import_arrays.hpp"
+#include "launch/commands/import_report.hpp"
 #include "launch/commands/import_sources.hpp"
 #include "launch/commands/import_table_options.hpp"
+#include "launch/commands/import_text_options.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -31,7 +34,9 @@ Sources:
   npz FILE.npz             the arrays of a NumPy archive, compressed or not
   hdf5 FILE.h5             HDF5 of any other form: records, data frames, packed numbers, strings
   csv --train FILE ...     a table of numbers, words and dates; one column holds the label
-  synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot
+  text FILE ...            texts with labels, or running text, as sequences of token numbers
+  synthetic                labelled 28 x 28 glyphs of digits, drawn on the spot; or sentences, or
+                           a time series
 
 Options of idx and npy:
   --x-train FILE  --y-train FILE  --x-test FILE  --y-test FILE
@@ -49,9 +54,15 @@ Options of hdf5:
 )";
 
 constexpr const char* kHelpEnd = R"(Options of synthetic:
-  --rows N                 training images (default 60000)
-  --test-rows M            test images (default 10000)
-  --seed S                 the images are a function of it (default 0)
+  --kind glyphs            images uint8 (28, 28) of classes 0 to 9 (default)
+  --kind sentences         words, as import text makes of a table: praise or blame with "not",
+                           "never", "but" and "although", of classes neg and pos
+  --kind series            hourly numbers with a trend, a day's and a week's season, and noise, as
+                           import csv --window makes of a table:
+    --window N --horizon H --step S    (default 48, 12, 1)
+  --rows N                 rows to train on (default 60000)
+  --test-rows M            and to test (default 10000)
+  --seed S                 all are a function of it (default 0)
 
 Options of all:
   --out FILE.h5            the file to write
@@ -62,10 +73,14 @@ Examples:
   lockstep import csv --train iris.csv --label species --test-split 0.2 --out iris.h5
   lockstep import csv --train passengers.csv --label Survived --id PassengerId --drop Name,Ticket \
     --missing mean --test-split 0.2 --out passengers.h5
+  lockstep import text reviews.csv --label stars --vocabulary-size 10000 --length 100 \
+    --test-split 0.2 --out reviews.h5
+  lockstep import text book.txt --next --length 128 --test-split-last 0.1 --out book.h5
   lockstep import npy --x-train x.npy --y-train y.npy --out mine.h5
   lockstep import npz mnist.npz --out mnist.h5
   lockstep import hdf5 era5.nc --x-train t2m --y-train rain --missing drop --out era5.h5
   lockstep import synthetic --rows 60000 --test-rows 10000 --out glyphs.h5
+  lockstep import synthetic --kind series --rows 20000 --test-rows 4000 --out series.h5
 )";
 
 /// What to read, out of the command line.
@@ -79,6 +94,9 @@ struct ImportPlan {
   bool transpose = false;
   bool trust = false;
   TableSource table;
+  TextImport text;
+  std::string kind;  ///< of synthetic rows
+  WindowRule windows;
   std::int64_t rows = 0;
   std::int64_t test_rows = 0;
   std::uint64_t seed = 0;
@@ -97,8 +115,12 @@ void add_options_of(const std::string& source, po::options_description& options)
       add(name, po::value<std::string>());
   } else if (source == "csv") {
     add_table_options(options);
+  } else if (source == "text") {
+    add_text_options(options);
   } else {
-    add("rows", po::value<std::int64_t>())("test-rows", po::value<std::int64_t>());
+    for (const char* name : {"rows", "test-rows", "window", "horizon", "step"})
+      add(name, po::value<std::int64_t>());
+    add("kind", po::value<std::string>());
     add("seed", po::value<std::uint64_t>());
   }
 }
@@ -143,16 +165,32 @@ void read_names(const po::variables_map& given, ImportPlan& plan) {
                                      : Missing::kError;
 }
 
+std::string kind_of(const po::variables_map& given) {
+  std::string kind = value_or<std::string>(given, "kind", "glyphs");
+  check(kind == "glyphs" || kind == "sentences" || kind == "series", ExitCode::kUsage,
+        "[import] --kind: expected glyphs, sentences or series, got '{}'", printable(kind));
+  for (const char* name : {"window", "horizon", "step"})
+    check(given.count(name) == 0 || kind == "series", ExitCode::kUsage,
+          "[import] --{}: expected it only with --kind series", name);
+  return kind;
+}
+
+std::int64_t checked_or(const po::variables_map& given, const char* name, std::int64_t otherwise) {
+  return given.count(name) == 0 ? otherwise : checked_count(given, name, 1'000'000'000);
+}
+
 ImportPlan plan_of(const std::vector<std::string>& arguments) {
   static constexpr auto kSources =
-      std::to_array<const char*>({"idx", "csv", "npy", "npz", "hdf5", "synthetic"});
+      std::to_array<const char*>({"idx", "csv", "text", "npy", "npz", "hdf5", "synthetic"});
   check(!arguments.empty(), ExitCode::kUsage,
-        "[import] expected idx, csv, npy, npz, hdf5 or synthetic (see lockstep import --help), got "
+        "[import] expected idx, csv, text, npy, npz, hdf5 or synthetic (see lockstep import "
+        "--help), got "
         "nothing");
   ImportPlan plan;
   plan.source = arguments.front();
   check(std::find(kSources.begin(), kSources.end(), plan.source) != kSources.end(),
-        ExitCode::kUsage, "[import] expected idx, csv, npy, npz, hdf5 or synthetic first, got '{}'",
+        ExitCode::kUsage,
+        "[import] expected idx, csv, text, npy, npz, hdf5 or synthetic first, got '{}'",
         printable(plan.source));
 
   po::options_description options;
@@ -160,6 +198,7 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
   po::positional_options_description positional;
   if (plan.source == "idx") positional.add("directory", 1);
   if (plan.source == "npz" || plan.source == "hdf5") positional.add("file", 1);
+  if (plan.source == "text") positional.add("file", -1);
   const po::variables_map given =
       parse_arguments({arguments.begin() + 1, arguments.end()}, options, positional);
 
@@ -171,7 +210,12 @@ ImportPlan plan_of(const std::vector<std::string>& arguments) {
     read_names(given, plan);
   } else if (plan.source == "csv") {
     plan.table = table_source(given);
+  } else if (plan.source == "text") {
+    plan.text = text_import(given);
   } else if (plan.source == "synthetic") {
+    plan.kind = kind_of(given);
+    plan.windows = {checked_or(given, "window", 48), checked_or(given, "horizon", 12),
+                    checked_or(given, "step", 1), ""};
     plan.rows = value_or<std::int64_t>(given, "rows", 60'000);
     plan.test_rows = value_or<std::int64_t>(given, "test-rows", 10'000);
     plan.seed = value_or<std::uint64_t>(given, "seed", 0);
@@ -201,14 +245,12 @@ void check_output(const ImportPlan& plan) {
         "got '{}'",
         printable(plan.out.string()), ending);
   const ArrayFiles& files = plan.files;
-  check_output_file(plan.out, plan.overwrite,
-                    {{"FILE", plan.names.file},
-                     {"--x-train", files.x_train},
-                     {"--y-train", files.y_train},
-                     {"--x-test", files.x_test},
-                     {"--y-test", files.y_test},
-                     {"--train", plan.table.train},
-                     {"--test", plan.table.test}});
+  std::vector<InputFile> inputs = {
+      {"FILE", plan.names.file},   {"--x-train", files.x_train},      {"--y-train", files.y_train},
+      {"--x-test", files.x_test},  {"--y-test", files.y_test},        {"--train", plan.table.train},
+      {"--test", plan.table.test}, {"--test", plan.text.options.test}};
+  for (const fs::path& file : plan.text.options.files) inputs.push_back({"FILE", file});
+  check_output_file(plan.out, plan.overwrite, inputs);
 }
 
 NamedArrays read_table(const TableSource& source) {
@@ -218,7 +260,17 @@ NamedArrays read_table(const TableSource& source) {
   return {std::move(table.arrays), table.mapping.classes(), std::move(table.report)};
 }
 
-DatasetArrays synthetic(const ImportPlan& plan) {
+NamedArrays named(ImportedText text) {
+  return {std::move(text.arrays), text.mapping.table.classes(), std::move(text.report)};
+}
+
+NamedArrays read_texts(const TextImport& source) {
+  ImportedText text = import_text(source.options, source.split);
+  for (const std::string& warning : text.warnings) print_error("warning: " + warning);
+  return named(std::move(text));
+}
+
+DatasetArrays synthetic_images(const ImportPlan& plan) {
   DatasetArrays arrays;
   Glyphs train = synthetic_glyphs(plan.rows, plan.seed);
   arrays.x_train = std::move(train.x);
@@ -230,55 +282,37 @@ DatasetArrays synthetic(const ImportPlan& plan) {
   return arrays;
 }
 
+NamedArrays synthetic(const ImportPlan& plan) {
+  if (plan.kind == "sentences")
+    return named(import_sentences(plan.rows, plan.test_rows, plan.seed));
+  if (plan.kind == "glyphs") return {synthetic_images(plan), {}, {}};
+  ImportedTable series = import_series(plan.rows, plan.test_rows, plan.seed, plan.windows);
+  return {std::move(series.arrays), {}, std::move(series.report)};
+}
+
 NamedArrays read_source(const ImportPlan& plan) {
   if (plan.source == "csv") return read_table(plan.table);
+  if (plan.source == "text") return read_texts(plan.text);
   if (plan.source == "npz") return read_npz_source(plan.names);
   if (plan.source == "hdf5")
     return read_hdf5_source(plan.names, plan.trust, plan.transpose, plan.missing);
   if (plan.source == "npy") return {read_array_files(plan.files, read_npy), {}, {}};
   if (plan.source == "idx") return {read_array_files(plan.files, read_idx), {}, {}};
-  return {synthetic(plan), {}, {}};
-}
-
-void print_result(const fs::path& out, const NamedArrays& dataset) {
-  const DatasetArrays& arrays = dataset.arrays;
-  std::string text;
-  for (const std::string& note : dataset.notes) text += note + "\n";
-  text += printable(out.string()) + "\n";
-  const auto add = [&](const char* name, const std::optional<Array>& array) {
-    if (!array) return;
-    Shape extents = array->row_shape;
-    extents.insert(extents.begin(), array->rows);
-    text += fmt::format("  {:<8} {:<18} {:<8} {:.1f} MB\n", name, to_string(extents),
-                        to_string(array->type), static_cast<double>(array->bytes.size()) / 1e6);
-  };
-  add("x_train", arrays.x_train);
-  add("y_train", arrays.y_train);
-  add("x_val", arrays.x_val);
-  add("y_val", arrays.y_val);
-  add("x_test", arrays.x_test);
-  add("y_test", arrays.y_test);
-  constexpr std::size_t kMostClasses = 100;
-  const std::size_t shown = std::min(dataset.classes.size(), kMostClasses);
-  for (std::size_t i = 0; i < shown; ++i)
-    text += fmt::format("  class {:<3} {}\n", i, printable(dataset.classes[i]));
-  if (shown < dataset.classes.size())
-    text += fmt::format("  ... {} classes more\n", dataset.classes.size() - shown);
-  print_now(text);
+  return synthetic(plan);
 }
 
 }  // namespace
 
 ExitCode run_import(const CommandContext& context) {
   if (wants_help(context.arguments)) {
-    print_now(fmt::format("{}{}{}", kHelp, kTableHelp, kHelpEnd));
+    print_now(fmt::format("{}{}{}{}", kHelp, kTableHelp, kTextHelp, kHelpEnd));
     return ExitCode::kDone;
   }
   const ImportPlan plan = plan_of(context.arguments);
   check_output(plan);
   const NamedArrays dataset = read_source(plan);
   write_dataset_file(plan.out, dataset.arrays);
-  print_result(plan.out, dataset);
+  print_now(import_report(plan.out, dataset));
   return ExitCode::kDone;
 }
 

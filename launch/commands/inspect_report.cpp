@@ -11,6 +11,7 @@
 #include "io/files/atomic_file.hpp"
 #include "io/files/file_kind.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "io/import/import.hpp"
 #include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_trailer.hpp"
@@ -194,6 +195,17 @@ void describe_training(const std::string& state, ordered_json& report) {
   }
 }
 
+/// What lockstep import left of where the rows come from.
+void describe_mapping(const std::string& json, ordered_json& report) {
+  if (json.empty()) return;
+  try {
+    report["rows_from"] = mapping_line(json, report["file"].get<std::string>());
+    report["mapping"] = parse_json(json, "the mapping");
+  } catch (const Error& error) {
+    report["problem"] = error.what();
+  }
+}
+
 /// The network of a file, or what Lockstep lacks of it and its list of layers.
 void describe_network(const std::filesystem::path& path, const std::string& config,
                       const hdf5::File* weights, ordered_json& report) {
@@ -203,6 +215,7 @@ void describe_network(const std::filesystem::path& path, const std::string& conf
     report["parameters"] = loaded.model.parameter_count();
     describe_compiled(loaded, report);
     describe_training(loaded.training_state, report);
+    describe_mapping(loaded.table_mapping, report);
     for (const std::string& note : loaded.remarks.notes) report["notes"].push_back(note);
     report["summary"] = summary(loaded.model);
   } catch (const Error& error) {
@@ -303,6 +316,8 @@ ordered_json inspect_file(const std::filesystem::path& path) {
         path.string());
     report["kind"] = is_keras3_weights(paths) ? "keras3_weights" : "dataset";
     describe_datasets(file, paths, report);
+    if (file.has_attribute("/", kTableMapping))
+      describe_mapping(file.read_string("/", kTableMapping), report);
   }
   return report;
 }

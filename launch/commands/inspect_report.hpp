@@ -12,7 +12,11 @@ namespace lockstep {
 /// 77, 65 for a damaged file or one that is nothing of these.
 nlohmann::ordered_json inspect_file(const std::filesystem::path& path);
 
-/// The same for people.
+/// How a dataset's or a model's rows are made of a table or of texts, in one line, out of the
+/// mapping that lockstep import left in it. Throws Error (65), naming `where`.
+std::string mapping_line(const std::string& json, const std::string& where);
+
+/// The report for people.
 std::string inspection_text(const nlohmann::ordered_json& report);
 
 }  // namespace lockstep

@@ -140,6 +140,10 @@ std::string training_text(const ordered_json& report) {
   return item("training state", text);
 }
 
+std::string mapping_text(const ordered_json& report) {
+  return report.contains("rows_from") ? item("rows", "made of " + plain(report["rows_from"])) : "";
+}
+
 /// Of a network that Lockstep cannot make.
 std::string layers_text(const ordered_json& layers) {
   std::string text = item("layers", std::to_string(layers.size()));
@@ -166,7 +170,7 @@ std::string model_text(const ordered_json& report) {
                                      : "not in the file (Lockstep's own files have a trailer)");
   }
   if (report.contains("weights")) text += weights_text(report);
-  text += compiled_text(report) + training_text(report);
+  text += compiled_text(report) + training_text(report) + mapping_text(report);
   if (report.contains("notes"))
     for (const ordered_json& note : report["notes"]) text += item("note", plain(note));
   if (report.contains("not_trainable"))
@@ -188,7 +192,7 @@ std::string inspection_text(const ordered_json& report) {
   for (const ordered_json& entry : report["datasets"])
     width = std::max(width, safe(entry["name"].get<std::string>()).size());
   for (const ordered_json& entry : report["datasets"]) text += dataset_text(entry, width);
-  return text;
+  return text + mapping_text(report);
 }
 
 }  // namespace lockstep

@@ -29,15 +29,19 @@ namespace {
 constexpr const char* kHelp =
     R"help(Usage: lockstep predict MODEL --data FILE.h5 --out PREDICTIONS.csv [options]
        lockstep predict MODEL --table FILE.csv --out PREDICTIONS.csv [options]
+       lockstep predict MODEL --data TEXTS.txt --out PREDICTIONS.csv [options]
 
 Writes the output of a saved network (.h5 of Lockstep or Keras, .keras) for every row of
 x_test, in order, as float32.
 
 Options:
-  --data FILE.h5           HDF5 file with the inputs
+  --data FILE.h5           HDF5 file with the inputs; a FILE.csv, .tsv or .txt (or .gz of these) is
+                           taken as by --table
   --table FILE.csv         or: a table with the columns of the one that the network was trained on
                            (lockstep import csv), in any order, with or without the label. With
-                           --out FILE.csv: names of rows and classes, and each class's probability
+                           --out FILE.csv: names of rows and classes, and each class's probability.
+                           For a network trained on texts (lockstep import text): the table with
+                           their column, or FILE.txt with a text on each line
   --unknown refuse|zero    words in --table that the training table lacks: refuse (default), or none
                            of the words known
   --separator comma|semicolon|tab|bar|blanks    of --table (default: found out)
@@ -75,6 +79,12 @@ struct PredictOptions {
   std::optional<Numerics> numerics;
 };
 
+/// By the name's ending: a table, or lines of text.
+bool is_text_file(const std::filesystem::path& path) {
+  const std::string ending = (path.extension() == ".gz" ? path.stem() : path).extension().string();
+  return ending == ".csv" || ending == ".tsv" || ending == ".txt";
+}
+
 PredictOptions parse(const std::vector<std::string>& arguments) {
   po::options_description known;
   add_model_source(known);
@@ -93,24 +103,25 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   check(given.contains("data") != given.contains("table"), ExitCode::kUsage,
         "[options] expected --data FILE.h5 or --table FILE.csv, got {}",
         given.contains("data") ? "both" : "none");
+  const bool is_table = given.contains("table") || is_text_file(given["data"].as<std::string>());
   check(given.contains("out"), ExitCode::kUsage,
         "[options] expected --out FILE.csv (or .tsv, .npy, .h5), got none");
 
   PredictOptions options;
   options.model = model_source_from(given);
-  if (given.contains("data")) {
+  if (is_table) {
+    options.table = given[given.contains("table") ? "table" : "data"].as<std::string>();
+  } else {
     options.data = given["data"].as<std::string>();
     options.x = array_place(given["data"].as<std::string>(), given["x"].as<std::string>(),
                             given.contains("transpose"));
-  } else {
-    options.table = given["table"].as<std::string>();
   }
   check(options.table.empty() || !options.model.file.empty(), ExitCode::kUsage,
         "[options] expected MODEL.h5 with --table, since the file of a trained network knows how "
         "columns become inputs, got {}",
         options.model.name());
   for (const char* name : {"separator", "decimal"})
-    check(!given.contains(name) || given.contains("table"), ExitCode::kUsage,
+    check(!given.contains(name) || is_table, ExitCode::kUsage,
           "[options] expected --{} beside --table FILE.csv, got it beside --data", name);
   if (given.contains("separator"))
     options.table_format.separator = separator_from_text(given["separator"].as<std::string>());
@@ -189,7 +200,7 @@ class Outputs {
   Outputs(OutputFormat format, const Network& model, const Inputs& inputs) {
     const TableInput* table = inputs.table();
     if (table != nullptr && (format == OutputFormat::kCsv || format == OutputFormat::kTsv)) {
-      table_.emplace(output_meaning(model, table->mapping()), table->mapping().id, table->ids(),
+      table_.emplace(output_meaning(model, table->mapping()), table->id_name(), table->ids(),
                      format == OutputFormat::kCsv ? ',' : '\t');
       return;
     }

@@ -1,16 +1,18 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "distributed/ranks/communicator.hpp"
 #include "io/table/table_mapping.hpp"
+#include "io/text/text_mapping.hpp"
 
 namespace lockstep {
 
-/// A table whose rows a saved network takes, by the mapping in its file: rank 0 reads it, and every
-/// rank has the rows.
+/// A table or texts whose rows a saved network takes, by the mapping in its file: rank 0 reads it,
+/// and every rank has the rows.
 class TableInput {
  public:
   /// `said`: separator and decimal, if the user says them. `mapping`: LoadedModel::table_mapping of
@@ -19,20 +21,28 @@ class TableInput {
   TableInput(const Communicator& world, const std::filesystem::path& table, const TableFormat& said,
              const std::string& mapping, const std::string& model, Unknown unknown);
 
-  ArrayView view() const { return x_.view(); }
+  ArrayView view() const;
   const std::string& label() const { return label_; }  ///< the file's name, for messages
-  const TableMapping& mapping() const { return mapping_; }
-  /// What names the rows; empty if the table has no such column. Rank 0 only.
+  /// Of texts: what it says of labels, ids and tables.
+  const TableMapping& mapping() const { return texts_ ? texts_->table : mapping_; }
+  /// Heads the ids.
+  std::string id_name() const;
+  /// What names the rows, of lines of text their numbers, of windows what names their last row;
+  /// empty if the table has no such column. Rank 0 only.
   const std::vector<std::string>& ids() const { return ids_; }
-  /// Lines for people: columns that were not used, words that are unknown. Rank 0 only.
+  /// Lines for people: columns that were not used, words and tokens that are unknown. Rank 0 only.
   const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
-  void read(const std::filesystem::path& table, const TableFormat& said, Unknown unknown);
+  void read_table(const std::filesystem::path& path, const TableFormat& said, Unknown unknown);
+  void cut_windows(const TextTable& table);
+  void read_texts(const std::filesystem::path& path, const TableFormat& said);
 
   std::string label_;
   TableMapping mapping_;
+  std::optional<TextMapping> texts_;
   Array x_;
+  std::vector<std::int64_t> starts_;  ///< of windows
   std::vector<std::string> ids_;
   std::vector<std::string> remarks_;
 };

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "io/data/table_write.hpp"
-#include "src/activations/activation.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 
@@ -14,14 +13,6 @@ namespace lockstep {
 namespace {
 
 using Kind = OutputMeaning::Kind;
-
-Activation last_activation(const Network& model) {
-  for (auto layer = model.layers().rbegin(); layer != model.layers().rend(); ++layer) {
-    if ((*layer)->passes_through() || (*layer)->class_name() == "Dropout") continue;
-    return (*layer)->final_activation();
-  }
-  return Activation::kLinear;
-}
 
 bool takes_logits(const Network& model) {
   return model.compiled() && model.loss().name() == "binary_crossentropy" &&
@@ -36,6 +27,14 @@ std::vector<std::string> class_names(const std::vector<std::string>& known, std:
 
 }  // namespace
 
+Activation last_activation(const Network& model) {
+  for (auto layer = model.layers().rbegin(); layer != model.layers().rend(); ++layer) {
+    if ((*layer)->passes_through() || (*layer)->class_name() == "Dropout") continue;
+    return (*layer)->final_activation();
+  }
+  return Activation::kLinear;
+}
+
 OutputMeaning output_meaning(const Network& model, const TableMapping& mapping) {
   const auto outputs = static_cast<std::size_t>(element_count(model.output_shape()));
   const Activation last = last_activation(model);
@@ -45,6 +44,14 @@ OutputMeaning output_meaning(const Network& model, const TableMapping& mapping) 
     fail(ExitCode::kBadData, "[table] expected a network of {} outputs for {} {}, got {}", expected,
          expected, what, outputs);
   };
+  if (const std::int64_t horizon = mapping.windows.horizon; horizon > 1) {
+    const std::size_t expected = mapping.labels.size() * static_cast<std::size_t>(horizon);
+    if (outputs != expected) refuse(expected, "labels of the rows to come");
+    for (std::int64_t row = 1; row <= horizon; ++row)
+      for (const LabelMapping& label : mapping.labels)
+        meaning.names.push_back(fmt::format("{}+{}", label.name, row));
+    return meaning;
+  }
   if (mapping.labels.size() != 1) {
     if (outputs != mapping.labels.size()) refuse(mapping.labels.size(), "labels");
     for (const LabelMapping& label : mapping.labels) meaning.names.push_back(label.name);

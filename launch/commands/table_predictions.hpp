@@ -5,10 +5,14 @@
 #include <vector>
 
 #include "io/table/table_mapping.hpp"
+#include "src/activations/activation.hpp"
 #include "src/core/matrix.hpp"
 #include "src/model/network.hpp"
 
 namespace lockstep {
+
+/// Of the last layer that computes something when it predicts.
+Activation last_activation(const Network& model);
 
 /// What a network's outputs mean for the labels of the table that it was trained on.
 struct OutputMeaning {

@@ -13,6 +13,7 @@
 #include "io/hdf5/hdf5.hpp"
 #include "io/import/import.hpp"
 #include "io/table/table_mapping.hpp"
+#include "io/text/text_mapping.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/screen.hpp"
 #include "launch/machine/machine.hpp"
@@ -54,6 +55,14 @@ std::optional<DatasetPlace> find_test(const Communicator& world, const TrainSett
   return world.broadcast(there) ? std::optional(place) : std::nullopt;
 }
 
+/// The shape of the rows that a mapping makes, of a table or of texts.
+Shape mapped_shape(const std::string& mapping, const std::string& where) {
+  if (is_text_mapping(mapping)) return {text_mapping_from_json(mapping, where).length};
+  const TableMapping table = table_mapping_from_json(mapping, where);
+  const auto features = static_cast<std::int64_t>(table.feature_count());
+  return table.windows.length > 0 ? Shape{table.windows.length, features} : Shape{features};
+}
+
 /// What lockstep import left in the dataset file, if the rows are those that it speaks of.
 std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool trust) {
   const std::string name =
@@ -62,9 +71,7 @@ std::string read_table_mapping(const ArrayPlace& x, const Shape& row_shape, bool
   const hdf5::File file = hdf5::File::open(x.file, trust);
   if (!file.has_attribute("/", kTableMapping)) return "";
   std::string text = file.read_string("/", kTableMapping);
-  const TableMapping mapping = table_mapping_from_json(text, x.file.string());
-  const Shape mapped = {static_cast<std::int64_t>(mapping.feature_count())};
-  return row_shape == mapped ? text : "";
+  return row_shape == mapped_shape(text, x.file.string()) ? text : "";
 }
 
 // --- Dry run ---
@@ -76,10 +83,6 @@ DatasetFile open(const ArrayPlace& place, const TrainSettings& settings) {
 /// A view for its shape, without rows behind it.
 ArrayView shape_of(const DatasetFile& file) {
   return {file.type(), file.rows(), file.row_shape(), nullptr};
-}
-
-std::int64_t bytes_of(const DatasetFile& file) {
-  return file.rows() * static_cast<std::int64_t>(file.row_bytes());
 }
 
 std::string mib(std::int64_t bytes) {
@@ -103,7 +106,7 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
   text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));
-  return bytes_of(x) + bytes_of(y);
+  return x.held_bytes() + y.held_bytes();
 }
 
 std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {

@@ -17,7 +17,8 @@ enum class Purpose : std::uint32_t {
   kBackwardDropout = 8,  ///< of a Bidirectional's second layer
   kBackwardRecurrentDropout = 9,
   kAttention = 10,
-  kFeedForward = 11
+  kFeedForward = 11,
+  kGenerate = 16
 };
 
 /// Random numbers as a pure function of (seed, purpose, major, minor, index): Philox 4x32-10 of

@@ -15,20 +15,25 @@ SLOTS = [(1, 1), (2, 1)]  # of two hosts
 
 class ExampleTest(SystemTest):
     """Of the network that a subclass names."""
+    ROWS, EPOCHS = 44, 4
 
     def setUp(self):
         super().setUp()
         # The last batch of an epoch has rows for one of many ranks.
-        random = np.random.default_rng(7)
-        y = random.integers(0, 10, 44)
-        x = (random.integers(0, 200, (44, 28, 28)) + 5 * y[:, None, None]).astype(np.uint8)
-        write_file(self.dir / "d.h5", x_train=x, y_train=y, x_test=x[:24], y_test=y[:24])
+        x, y = self.rows(np.random.default_rng(7), self.ROWS)
+        write_file(self.dir / "d.h5", x_train=x, y_train=y, x_test=x[:self.ROWS - 20], y_test=y[:self.ROWS - 20])
+
+        write_file(self.dir / "labels.h5", x_train=np.zeros((2, 1)), y_train=[0, 1])
+
+    def rows(self, random, count):
+        y = random.integers(0, 10, count)
+        return (random.integers(0, 200, (count, 28, 28)) + 5 * y[:, None, None]).astype(np.uint8), y
 
     def words(self, run_dir, *options):
         json = EXAMPLES / f"{self.NETWORK}.json"  # a config names it as seen from the working directory
         model = ["--model", json] if json.exists() else []
         return ["train", EXAMPLES / f"{self.NETWORK}.cfg", *model, "--data", "d.h5", "--batch-size", "20", "--grain",
-                "2", "--epochs", "4", "--checkpoint-every", "4", "--run-dir", run_dir, *options]
+                "2", "--epochs", self.EPOCHS, "--checkpoint-every", "4", "--run-dir", run_dir, *options]
 
     def left(self, run_dir):
         """All that a run leaves, as hashes and texts."""
@@ -45,7 +50,7 @@ class ExampleTest(SystemTest):
         for ranks, options in SETTINGS:
             with self.subTest(ranks=ranks, options=options):
                 self.assertEqual(self.bits(ranks, *options), expected)
-        for variant in self.kernel_variants("d.h5"):
+        for variant in self.kernel_variants("labels.h5"):
             with self.subTest(variant=variant):
                 self.assertEqual(self.bits(2, env={"LOCKSTEP_KERNELS": variant}), expected)
 
@@ -90,6 +95,29 @@ class Lstm(Cnn):
 
 class Transformer(Cnn):
     NETWORK = "transformer"
+
+
+class Sentiment(Cnn):
+    NETWORK = "sentiment"
+
+    def rows(self, random, count):
+        return random.integers(0, 56, (count, 13)).astype(np.uint8), random.integers(0, 2, count)
+
+
+class Forecast(Cnn):
+    NETWORK = "forecast"
+
+    def rows(self, random, count):
+        return random.normal(size=(count, 48, 1)), random.normal(size=(count, 12))
+
+
+class LanguageModel(Cnn):
+    NETWORK = "language_model"
+    ROWS, EPOCHS = 24, 1
+
+    def rows(self, random, count):
+        x = random.integers(2, 100, (count, 129)).astype(np.uint8)
+        return x[:, :-1], x[:, 1:]
 
 
 if __name__ == "__main__":

@@ -226,5 +226,42 @@ TEST(CheckShapes, WantsAsManyLabelsAsRows) {
   });
 }
 
+TEST(Windows, AreGatheredAsIfTheyWereCopied) {
+  std::vector<std::int16_t> series(14);
+  for (std::size_t i = 0; i < series.size(); ++i) series[i] = static_cast<std::int16_t>(i * i);
+  const std::vector<std::int64_t> starts = {4, 0, 2, 1};
+  ArrayView windows = view(series, {3, 2});
+  windows.rows = 4;
+  windows.starts = starts.data();
+  windows.start_elements = 2;
+  std::vector<std::int16_t> copied;
+  for (const std::int64_t start : starts)
+    for (std::int64_t k = 0; k < 6; ++k)
+      copied.push_back(series[static_cast<std::size_t>(2 * start + k)]);
+  const ArrayView copies = view(copied, {3, 2});
+
+  const std::vector<std::int64_t> rows = {3, 0, 0, 2};
+  std::vector<float> found(24), expected(24);
+  gather_rows(windows, rows, {found.data(), 4, 6});
+  gather_rows(copies, rows, {expected.data(), 4, 6});
+  EXPECT_EQ(found, expected);
+  prefetch_rows(windows, rows, {2, 6});
+
+  const std::vector<std::int64_t> second = {1};
+  gather_rows(windows.slice(1, 3), second, {found.data(), 1, 6});
+  gather_rows(copies.slice(1, 3), second, {expected.data(), 1, 6});
+  EXPECT_EQ(found, expected);
+
+  TargetLoader loader(TargetKind::kClasses, 4, 6, 10);
+  const Targets classes = loader.gather(windows, rows);
+  EXPECT_EQ(classes.classes[0], copied[18]);
+  EXPECT_EQ(classes.classes[23], copied[17]);
+
+  std::vector<std::byte> room;
+  const auto bytes = row_bytes(windows, 5, 33, room);
+  EXPECT_EQ(std::memcmp(bytes.data(), copies.data + 5, 33), 0);
+  EXPECT_EQ(row_bytes(copies, 5, 33, room).data(), copies.data + 5);
+}
+
 }  // namespace
 }  // namespace lockstep

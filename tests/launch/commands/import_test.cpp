@@ -57,7 +57,7 @@ class Import : public testing::Test {
 
 TEST_F(Import, RefusesWrongArgumentsByName) {
   const std::string out = path("o.h5");
-  expect_error({}, ExitCode::kUsage, HasSubstr("expected idx, csv, npy, npz, hdf5 or synthetic"));
+  expect_error({}, ExitCode::kUsage, HasSubstr("expected idx, csv, text, npy, npz, hdf5 or synthetic"));
   expect_error({"tsv"}, ExitCode::kUsage, HasSubstr("got 'tsv'"));
   expect_error({"synthetic"}, ExitCode::kUsage, HasSubstr("--out"));
   expect_error({"synthetic", "--rows", "0", "--out", out}, ExitCode::kUsage, HasSubstr("--rows"));
