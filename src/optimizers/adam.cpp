@@ -62,15 +62,14 @@ void Adam::idle(const UpdateSpan& span, std::span<const float> scalars) const {
 bool Adam::settled(const UpdateSpan& span, float most, std::int64_t steps) const {
   // AMSGrad's vhat never falls; v loses one_minus_beta_2 of itself and half an ulp in each step.
   const double left =
-      settings_.amsgrad ? 1
-                        : power((1 - static_cast<double>(scalars_.one_minus_beta_2)) * (1 - 0x1p-23),
-                                steps);
+      settings_.amsgrad
+          ? 1
+          : power((1 - static_cast<double>(scalars_.one_minus_beta_2)) * (1 - 0x1p-23), steps);
   AdamScalars scalars = scalars_;
   scalars.alpha = most;
-  return kernels().adam_settled(span.values.data(), span.slots[0].data(),
-                                span.slots[settings_.amsgrad ? 2 : 1].data(),
-                                static_cast<std::int64_t>(span.values.size()), scalars,
-                                static_cast<float>(0.999 * left));
+  return kernels().adam_settled(
+      span.values.data(), span.slots[0].data(), span.slots[settings_.amsgrad ? 2 : 1].data(),
+      static_cast<std::int64_t>(span.values.size()), scalars, static_cast<float>(0.999 * left));
 }
 
 void Adam::decay(const UpdateSpan& span, std::int64_t steps) const {

@@ -41,7 +41,9 @@ struct Setting {
   const char* name;
   const char* json;
 };
-void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
+void PrintTo(const Setting& setting, std::ostream* out) {
+  *out << setting.name;
+}
 
 class IdleSteps : public testing::TestWithParam<Setting> {
  protected:
@@ -83,8 +85,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Setting{"Adam", R"({"class_name": "Adam", "config": {"learning_rate": 0.001}})"},
         Setting{"AmsGrad", R"({"class_name": "Adam", "config": {"amsgrad": true}})"},
-        Setting{"AdamOfOtherBetas",
-                R"({"class_name": "Adam", "config": {"beta_1": 0.99, "beta_2": 0.2, "epsilon": 1e-3}})"},
+        Setting{
+            "AdamOfOtherBetas",
+            R"({"class_name": "Adam", "config": {"beta_1": 0.99, "beta_2": 0.2, "epsilon": 1e-3}})"},
         Setting{"AdamWithoutMomentum",
                 R"({"class_name": "Adam", "config": {"beta_1": 0.0, "beta_2": 0.0}})"},
         Setting{"AdamOfASchedule",
@@ -121,8 +124,8 @@ TEST_P(IdleSteps, AreUpdatesByZero) {
       for (const int to : {from, from + 1, from + 9, steps}) {
         Row idle = at[static_cast<std::size_t>(from)];
         const Row& expected = at[static_cast<std::size_t>(to)];
-        const auto some =
-            std::span(scalars).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
+        const auto some = std::span(scalars).subspan(static_cast<std::size_t>(from),
+                                                     static_cast<std::size_t>(to - from));
         const bool settled = optimizer_->settled(idle.span(), most, to - from);
         if (settled && to > from) {
           ++settled_rows;
