@@ -310,16 +310,16 @@ void ShardedOptimizer::send_back(std::size_t bucket) {
 /// Nobody reads while owners write.
 void ShardedOptimizer::catch_up_weights() {
   if (!tables_->rows().values_are_behind()) return;
-  host_.barrier();
+  window_.synchronize();
   tables_->rows().catch_up_values();
-  host_.barrier();
+  window_.synchronize();
 }
 
 void ShardedOptimizer::catch_up_all() {
   if (!tables_->rows().slots_are_behind()) return;
-  host_.barrier();
+  window_.synchronize();
   tables_->rows().catch_up_all();
-  host_.barrier();
+  window_.synchronize();
 }
 
 OptimizerSlots ShardedOptimizer::gather_slots() {

@@ -1,11 +1,12 @@
 #include "distributed/update/table_updates.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "distributed/update/training_memory.hpp"
@@ -79,6 +80,7 @@ class Training {
     model.initialize(5);
     return model;
   }
+  std::string title() const { return layers_ + optimizer_.dump(); }
   void wire(std::function<void(Network&)> wire) { wire_ = std::move(wire); }
 
  private:
@@ -86,7 +88,7 @@ class Training {
                         const std::vector<StepPlan>& plans, std::size_t plan, std::uint32_t step,
                         const Network& model) {
     optimizer.begin_step(plan);
-    const std::int64_t tokens = model.layers()[0]->parameters()[0].shape[0];
+    const std::int64_t tokens = model.arena().parameters()[0]->shape[0];
     const auto fill = [&](const DistributedOptimizer::Input& input) {
       const Matrix x = optimizer.workspace().input(input.rows);
       for (std::int64_t i = 0; i < x.rows; ++i)
@@ -125,7 +127,7 @@ Json optimizer(const std::string& class_name, const char* config) {
 
 void expect_same(const Run& run, const Run& expected) {
   EXPECT_EQ(run.weights, expected.weights);
-  EXPECT_EQ(run.between, expected.between);
+  EXPECT_EQ(fmt::format("{}", fmt::join(run.between, " ")), expected.between.front());
   if (!world().is_root()) return;
   ASSERT_EQ(run.slots.size(), expected.slots.size());
   for (std::size_t i = 0; i < run.slots.size(); ++i)
@@ -135,8 +137,19 @@ void expect_same(const Run& run, const Run& expected) {
 class TableUpdatesOf : public testing::TestWithParam<test::HostSetting> {
  protected:
   void expect_the_sweeps_bits(const Training& training, std::uint32_t steps) const {
-    expect_same(training.run(GetParam(), communicator_, true, steps),
-                training.run(kAlone, test::alone(), false, steps));
+    expect_same(training.run(GetParam(), communicator_, true, steps), swept(training, steps));
+  }
+  /// What rank 0 makes of it alone, by sweeps; computed once in a test.
+  const Run& swept(const Training& training, std::uint32_t steps) const {
+    static std::map<std::string, Run> all;
+    const auto [found, is_new] = all.try_emplace(training.title());
+    if (!is_new) return found->second;
+    Run& run = found->second;
+    if (communicator_.is_root()) run = training.run(kAlone, test::alone(), false, steps);
+    run.weights = communicator_.broadcast(run.weights);
+    std::string between = fmt::format("{}", fmt::join(run.between, " "));
+    run.between = {communicator_.broadcast(between)};
+    return run;
   }
   const Communicator communicator_ = world();
 };
@@ -144,7 +157,7 @@ INSTANTIATE_TEST_SUITE_P(Strategies, TableUpdatesOf, testing::ValuesIn(test::hos
                          [](const auto& setting) { return setting.param.name; });
 
 TEST_P(TableUpdatesOf, AdamLeaveWhatASweepLeaves) {
-  expect_the_sweeps_bits({kLayers, optimizer("Adam", "{}"), {0, 1, 40, 41, 150}}, 200);
+  expect_the_sweeps_bits({kLayers, optimizer("Adam", "{}"), {0, 1, 40, 41, 130}}, 180);
 }
 
 TEST_P(TableUpdatesOf, AdamWithASchedule) {
@@ -172,25 +185,30 @@ TEST_P(TableUpdatesOf, OtherOptimizers) {
                             optimizer("SGD", "{}"), optimizer("SGD", R"({"momentum": 0.9})"),
                             optimizer("SGD", R"({"momentum": 0.7, "nesterov": true})")}) {
     SCOPED_TRACE(other.dump());
-    expect_the_sweeps_bits({kLayers, other, {20}}, 60);
+    expect_the_sweeps_bits({kLayers, other, {20}}, 45);
   }
 }
 
-/// Wider than what is added up together; more rows than are ever named.
 TEST_P(TableUpdatesOf, ALargeTable) {
   expect_the_sweeps_bits(
-      {"Input((5,)), Embedding(50000, 70, mask_zero=True), Dense(2), Flatten(), Dense(3)",
-       optimizer("Adam", "{}")},
-      12);
+      {"Input((5,)), Embedding(50000, 8), Dense(2), Flatten(), Dense(3)", optimizer("Adam", "{}")},
+      10);
+}
+
+/// Wider than what is added up together.
+TEST_P(TableUpdatesOf, AWideTable) {
+  expect_the_sweeps_bits(
+      {"Input((5,)), Embedding(300, 70), Dense(2), Flatten(), Dense(3)", optimizer("Adam", "{}")},
+      10);
 }
 
 TEST_P(TableUpdatesOf, AFrozenTableBesideOneThatIsTrained) {
   Training training(
-      "Embedding(300, 4, trainable=False), Embedding(500, 4), Add(), Flatten(), "
+      "Reshape((5,)), Embedding(300, 4, trainable=False), Embedding(500, 4), Add(), Flatten(), "
       "Dense(2, trainable=False)",
       optimizer("Adam", "{}"), {30});
   training.wire([](Network& model) {
-    model.connect({{0, {}}, {1, {}}, {2, {0, 1}}, {3, {2}}, {4, {3}}}, {4});
+    model.connect({{0, {}}, {1, {0}}, {2, {0}}, {3, {1, 2}}, {4, {3}}, {5, {4}}}, {5});
     model.build({kIds});
   });
   expect_the_sweeps_bits(training, 40);
@@ -198,26 +216,43 @@ TEST_P(TableUpdatesOf, AFrozenTableBesideOneThatIsTrained) {
 
 TEST_P(TableUpdatesOf, SeveralTablesBesideOtherParameters) {
   Training training(
-      "Embedding(300, 4), Embedding(500, 3), Concatenate(), Dense(4, tanh), "
+      "Reshape((5,)), Embedding(300, 4), Embedding(500, 3), Concatenate(), Dense(4, tanh), "
       "Embedding(900, 4), Add(), Flatten(), Dense(2)",
       optimizer("Adam", "{}"), {30});
   training.wire([](Network& model) {
-    model.connect(
-        {{0, {}}, {1, {}}, {2, {0, 1}}, {3, {2}}, {4, {}}, {5, {3, 4}}, {6, {5}}, {7, {6}}}, {7});
+    model.connect({{0, {}},
+                   {1, {0}},
+                   {2, {0}},
+                   {3, {1, 2}},
+                   {4, {3}},
+                   {5, {0}},
+                   {6, {4, 5}},
+                   {7, {6}},
+                   {8, {7}}},
+                  {8});
     model.build({kIds});
   });
-  expect_the_sweeps_bits(training, 60);
+  expect_the_sweeps_bits(training, 40);
 }
 
 TEST_P(TableUpdatesOf, ATableThatIsUsedThreeTimes) {
-  Training training("Embedding(300, 4), Dense(4, tanh), Add(), Add(), Flatten(), Dense(2)",
-                    optimizer("Adam", "{}"), {30});
+  Training training(
+      "Reshape((5,)), Embedding(300, 4), Dense(4, tanh), Add(), Add(), Flatten(), Dense(2)",
+      optimizer("Adam", "{}"), {30});
   training.wire([](Network& model) {
-    model.connect(
-        {{0, {}}, {0, {}}, {1, {1}}, {2, {0, 2}}, {0, {}}, {3, {3, 4}}, {4, {5}}, {5, {6}}}, {7});
+    model.connect({{0, {}},
+                   {1, {0}},
+                   {1, {0}},
+                   {2, {2}},
+                   {3, {1, 3}},
+                   {1, {0}},
+                   {4, {4, 5}},
+                   {5, {6}},
+                   {6, {7}}},
+                  {8});
     model.build({kIds});
   });
-  expect_the_sweeps_bits(training, 60);
+  expect_the_sweeps_bits(training, 40);
 }
 
 // --- Which tables ---
