@@ -9,6 +9,8 @@ namespace lockstep {
 namespace {
 
 constexpr std::size_t kHeader = 1, kRecordHeader = 2;
+/// Rows that are fetched while others are worked on.
+constexpr std::size_t kAhead = 6;
 
 std::vector<int> peers_of(const HostMap& map, int rank) {
   const RowShare own = row_share(map, rank);
@@ -116,7 +118,6 @@ void TableUpdates::begin_step(ShardedStep& step) {
 }
 
 void TableUpdates::catch_up() {
-  constexpr std::size_t kAhead = 6;
   for (std::size_t table = 0; table < tables_.size(); ++table) {
     find(table);
     const auto rows = touched_[table].rows();
@@ -191,7 +192,10 @@ void TableUpdates::compute() {
     float* record = nullptr;
     std::int64_t records = 0;
     if (!exchanges_.empty()) record = exchanges_[number].sent.span().data() + kHeader;
-    for (const TouchedRows::Row& row : touched_[number].rows()) {
+    const auto rows = touched_[number].rows();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const TouchedRows::Row& row = rows[i];
+      if (!record && i + kAhead < rows.size()) rows_.prefetch(number, rows[i + kAhead].row);
       for (std::int32_t place = row.first; place != TouchedRows::kNone;) {
         const std::int32_t subtree = touched_[number].place(place).subtree;
         place = add_up(number, place, record ? record + kRecordHeader : sum_.span().data());

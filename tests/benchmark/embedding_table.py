@@ -68,7 +68,7 @@ def lockstep_milliseconds(args, data, rows, head):
     directory = args.directory / "run"
     run([args.lockstep, "train", "--data", data, "--layers",
          f"Input(({POSITIONS},)), Embedding({rows}, {FEATURES}), {HEADS[head]}", "--batch-size", BATCH, "--epochs", args.epochs,
-         "--run-dir", directory, "--overwrite", "--x-test", "", "--checkpoint-every", 0, *args.options.split()], environment())
+         "--run-dir", directory, "--overwrite", "--x-test", "", "--checkpoint-every", 1000, *args.options.split()], environment())
     return 1000 * BATCH / float(read_rows(directory / "history.csv")[-1]["samples_per_second"])
 
 

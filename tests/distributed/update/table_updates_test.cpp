@@ -37,7 +37,7 @@ float id_at(std::uint32_t step, std::int64_t batch_row, std::int64_t i, std::int
   return static_cast<float>(random.below(limit, at));
 }
 
-struct Run {
+struct Outcome {
   std::string weights;
   OptimizerSlots slots;  ///< on rank 0
   std::vector<std::string> between;
@@ -50,8 +50,8 @@ class Training {
   Training(const std::string& layers, const Json& optimizer, std::vector<std::int64_t> look = {})
       : layers_(layers), optimizer_(optimizer), look_(std::move(look)) {}
 
-  Run run(const test::HostSetting& setting, const Communicator& communicator,
-          std::optional<bool> sparse, std::uint32_t steps) const {
+  Outcome run(const test::HostSetting& setting, const Communicator& communicator,
+              std::optional<bool> sparse, std::uint32_t steps) const {
     const FloatingPointEnvironment environment;
     Network model = make_model();
     const std::vector<StepPlan> plans{StepPlan(32, 4, communicator.size()),
@@ -59,7 +59,7 @@ class Training {
     const auto optimizer = test::make_distributed(
         setting, model, communicator,
         {.bucket_floats = 100, .block_grains = 1, .sparse_tables = sparse}, plans);
-    Run result;
+    Outcome result;
     for (std::uint32_t step = 0; step < steps; ++step) {
       make_step(*optimizer, communicator, plans, step % 5 == 4 ? 1 : 0, step, model);
       if (std::ranges::count(look_, step) == 0) continue;
@@ -125,7 +125,7 @@ Json optimizer(const std::string& class_name, const char* config) {
   return {{"class_name", class_name}, {"config", Json::parse(config)}};
 }
 
-void expect_same(const Run& run, const Run& expected) {
+void expect_same(const Outcome& run, const Outcome& expected) {
   EXPECT_EQ(run.weights, expected.weights);
   EXPECT_EQ(fmt::format("{}", fmt::join(run.between, " ")), expected.between.front());
   if (!world().is_root()) return;
@@ -140,11 +140,11 @@ class TableUpdatesOf : public testing::TestWithParam<test::HostSetting> {
     expect_same(training.run(GetParam(), communicator_, true, steps), swept(training, steps));
   }
   /// What rank 0 makes of it alone, by sweeps; computed once in a test.
-  const Run& swept(const Training& training, std::uint32_t steps) const {
-    static std::map<std::string, Run> all;
+  const Outcome& swept(const Training& training, std::uint32_t steps) const {
+    static std::map<std::string, Outcome> all;
     const auto [found, is_new] = all.try_emplace(training.title());
     if (!is_new) return found->second;
-    Run& run = found->second;
+    Outcome& run = found->second;
     if (communicator_.is_root()) run = training.run(kAlone, test::alone(), false, steps);
     run.weights = communicator_.broadcast(run.weights);
     std::string between = fmt::format("{}", fmt::join(run.between, " "));
@@ -163,10 +163,10 @@ TEST_P(TableUpdatesOf, AdamLeaveWhatASweepLeaves) {
 TEST_P(TableUpdatesOf, AdamWithASchedule) {
   expect_the_sweeps_bits({kLayers,
                           optimizer("Adam", R"({"learning_rate": {"class_name": "CosineDecay",
-        "config": {"initial_learning_rate": 0.0, "decay_steps": 150, "alpha": 0.1,
-                   "warmup_target": 0.05, "warmup_steps": 40}}})"),
-                          {60, 130}},
-                         200);
+        "config": {"initial_learning_rate": 0.0, "decay_steps": 80, "alpha": 0.1,
+                   "warmup_target": 0.05, "warmup_steps": 20}}})"),
+                          {30, 70}},
+                         100);
 }
 
 /// A rate that rises when rows have settled under the old one.
@@ -174,9 +174,9 @@ TEST_P(TableUpdatesOf, AdamWithARateThatRises) {
   expect_the_sweeps_bits({kLayers,
                           optimizer("Adam", R"({"learning_rate": {"class_name":
         "PiecewiseConstantDecay",
-        "config": {"boundaries": [120, 180], "values": [1e-9, 30.0, 0.001]}}})"),
-                          {100, 121, 150, 190}},
-                         220);
+        "config": {"boundaries": [30, 60], "values": [1e-9, 30.0, 0.001]}}})"),
+                          {20, 31, 50, 70}},
+                         80);
 }
 
 TEST_P(TableUpdatesOf, OtherOptimizers) {
