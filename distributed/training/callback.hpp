@@ -24,7 +24,7 @@ struct StepReport {
 /// so a callback may decide by it; side effects (files, screen) belong to rank 0. All ranks stop if
 /// a callback of any rank asks for it (Trainer::stop), and take the learning rate that rank 0's ask
 /// for. Until on_train_end the weights may lie in memory that the ranks of a host share: a callback
-/// may read them.
+/// may read them (but see reads_weights_in_steps()).
 class Callback {
  public:
   virtual ~Callback() = default;
@@ -32,6 +32,10 @@ class Callback {
   virtual void on_step_end(Trainer&, const StepReport&) {}
   virtual void on_epoch_end(Trainer&, const EpochReport&) {}
   virtual void on_train_end(Trainer&) {}
+
+  /// Whether on_step_end reads weights, but by Trainer's functions. Then large tables are brought
+  /// up to date after every step, which costs what an update of all their rows does.
+  virtual bool reads_weights_in_steps() const { return true; }
 
   /// What a checkpoint must hold for this callback to go on as if it had never stopped: any text
   /// (JSON), none by default. `name` tells the callbacks of a trainer apart.

@@ -26,6 +26,7 @@ class EarlyStopping final : public Callback {
   };
   explicit EarlyStopping(Options options) : options_(std::move(options)) {}
 
+  bool reads_weights_in_steps() const override { return false; }
   void on_train_begin(Trainer& trainer) override;
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
   void on_train_end(Trainer& trainer) override;

@@ -23,6 +23,7 @@ class ModelCheckpoint final : public Callback {
   };
   explicit ModelCheckpoint(Options options) : options_(std::move(options)) {}
 
+  bool reads_weights_in_steps() const override { return false; }
   void on_train_begin(Trainer& trainer) override;
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
 

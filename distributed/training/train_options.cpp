@@ -91,6 +91,16 @@ void add_internal(List& list) {
   list.begin_group("");
   list.flag("initialize", Use::kThisCall, &O::initialize, "draw first weights");
   list.flag("verify-data", Use::kThisCall, &O::verify_data, "compare the rows of all ranks");
+  list.other({"sparse-tables", "", "0|1", "update the rows of tables when they are named",
+              Use::kThisCall,
+              [](O& options, const std::string& text) {
+                options.sparse_tables = read_integer<std::int64_t>(text, 0, 1) == 1;
+              },
+              [](const O& options) -> List::Written {
+                if (!options.sparse_tables) return {};
+                return *options.sparse_tables ? "1" : "0";
+              }});
+  list.fields.back().unset = "where that pays";
 }
 
 std::string text_of(const OptionField<TrainOptions>& field, const TrainOptions& options) {

@@ -29,6 +29,7 @@ struct TrainOptions {
   std::optional<Numerics> numerics = {};  ///< kExact, also if not set: the same bits on any ranks
   std::int64_t bucket_floats = 1 << 20;   ///< gradients per message, at most (one layer at least)
   std::optional<std::int64_t> block_grains = {};  ///< see DistributedOptimizer::Options
+  std::optional<bool> sparse_tables = {};   ///< see DistributedOptimizer::Options; the same bits
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
       false;                ///< rank 0 alone runs the validation passes: the same numbers, slower

@@ -60,10 +60,12 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
     meter_.check_finite();
     history_.push_back(meter_.report());
     meter_.begin(++epoch_ + 1);
+    distributed_optimizer_->catch_up_weights();
     for (const auto& callback : callbacks_) callback->on_epoch_end(*this, history_.back());
     follow_requests();
   }
   distributed_optimizer_->check_replicas(fmt::format("after epoch {}", epoch_));
+  distributed_optimizer_->catch_up_all();
   distributed_optimizer_->hand_back();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
 }
@@ -74,6 +76,8 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
   communicator_.barrier();
   const EpochTotals& done = meter_.totals();
+  const bool read_in_steps = std::ranges::any_of(
+      callbacks_, [](const auto& callback) { return callback->reads_weights_in_steps(); });
   const double start = now() - done.seconds;
   if (options_.profile) profile_.start();
   for (bool begins = true; done.steps < steps && !done.cut_short; begins = false) {
@@ -85,6 +89,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
     train_step(first, first + batch > train.rows() ? plans_.size() - 1 : 0);
 
     const StepReport report = meter_.step_report(steps, now() - start);
+    if (read_in_steps) distributed_optimizer_->catch_up_weights();
     for (const auto& callback : callbacks_) callback->on_step_end(*this, report);
     const std::int64_t taken = model_.optimizer().iterations();
     if (options_.check_replicas_every > 0 && taken % options_.check_replicas_every == 0)
@@ -140,6 +145,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
 
 void Trainer::validate(const ArrayDataset& validation) {
   const double start = now();
+  distributed_optimizer_->catch_up_weights();
   const Evaluation evaluation = lockstep::evaluate(
       model_, communicator_, validation,
       options_.validation_batch_size > 0 ? options_.validation_batch_size : options_.batch_size,
@@ -156,6 +162,7 @@ Evaluation Trainer::evaluate(const ArrayDataset& data) {
   const FloatingPointEnvironment environment;
   Evaluation evaluation;
   never_alone(communicator_, [&] {
+    if (distributed_optimizer_) distributed_optimizer_->catch_up_weights();
     check_same_everywhere(communicator_, "network", describe_network(model_));
     check_same_everywhere(communicator_, "weights", describe_weights(model_));
     check_same_rows(communicator_, "rows", &data, options_.verify_data);
@@ -182,6 +189,7 @@ void Trainer::prepare(const ArrayDataset& train) {
                                  {.bucket_floats = options_.bucket_floats,
                                   .loss_sums = loss_sum_count(model_.objective()),
                                   .block_grains = options_.block_grains,
+                                  .sparse_tables = options_.sparse_tables,
                                   .profile = &profile_},
                                  plans_, why_allreduce_);
 

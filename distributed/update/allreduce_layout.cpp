@@ -1,8 +1,15 @@
 #include "distributed/update/allreduce_layout.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace lockstep {
+
+HostMap hosts_of_one_rank(int ranks) {
+  std::vector<int> host_of(static_cast<std::size_t>(ranks));
+  std::iota(host_of.begin(), host_of.end(), 0);
+  return HostMap(host_of);
+}
 
 AllreduceLayout plan_allreduce_layout(const Network& model, int rank,
                                       const DistributedOptimizer::Options& options,
@@ -24,13 +31,17 @@ AllreduceLayout plan_allreduce_layout(const Network& model, int rank,
   const Graph& graph = model.graph();
   const Objective& objective = objective_of(model, options);
   const std::int64_t grain = plans.front().grain();
-  layout.gradients = plan_gradients(graph, GradientWay::kRows, objective.aim());
+  std::vector<GradientWay> ways(graph.ops(), GradientWay::kRows);
+  choose_tables(graph, objective.aim(), objective.optimizer(), largest_batch(plans),
+                options.sparse_tables, ways);
+  layout.gradients = plan_gradients(graph, ways, objective.aim());
+  layout.tables = tables_of(graph, layout.gradients);
   layout.buckets = plan_buckets(layout.gradients, options.bucket_floats);
   layout.block_grains = block_grains(model, options, grain, layout.most_grains);
   layout.workspace = {.training = true,
                       .ops = objective.ops(),
                       .aim = objective.aim(),
-                      .way = std::vector(graph.ops(), GradientWay::kRows),
+                      .way = ways,
                       .rows = {0, rows, block_rows(layout.block_grains, grain, rows)}};
   layout.gradient_floats =
       static_cast<std::int64_t>(own_subtrees) * layout.gradients.partial_floats;

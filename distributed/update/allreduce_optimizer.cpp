@@ -23,6 +23,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
       layout_(plan_allreduce_layout(model, communicator.rank(), options, plans)),
       buckets_(layout_.buckets),
       workspace_(model.graph(), layout_.workspace),
+      ranks_(hosts_of_one_rank(communicator.size())),
       stride_(layout_.gradients.partial_floats),
       gradients_(layout_.gradient_floats),
       received_(layout_.received_floats),
@@ -38,10 +39,20 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
                       {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
                       plan.subtree_rows(communicator.rank()),
                       TreeSum(plan.grains(), plan.all_subtrees())});
+    if (!layout_.tables.empty())
+      table_steps_.push_back(plan_sharded_step(plan, ranks_, communicator.rank()));
   }
   for (std::size_t i = 0; i < buckets_.size(); ++i) messages_of_.emplace_back(communicator);
   for (std::size_t i = 0; i < objective_.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(model.arena().trainable_size());
+  std::vector<std::array<float*, kMaxSlots>> table_slots;
+  for (const Table& table : layout_.tables) {
+    auto& its = table_slots.emplace_back();
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      its[i] = slots_[i].span().data() + table.parameter->offset;
+  }
+  tables_.emplace(objective_, ranks_, communicator.rank(), layout_.tables, plans, workspace_,
+                  std::move(table_slots), traffic_);
   plan_passes(workspace_, layout_.gradients, layout_.block_grains, layout_.most_grains);
 }
 
@@ -52,7 +63,7 @@ Range AllreduceOptimizer::shard(std::size_t bucket, int rank) const {
 std::span<float> AllreduceOptimizer::partial_of(std::size_t subtree, Range floats) {
   return part_of(
       gradients_.span(),
-      static_cast<std::int64_t>(subtree) * stride_ + floats.first - layout_.gradients.first_float,
+      static_cast<std::int64_t>(subtree) * stride_ + layout_.gradients.partial_at(floats.first),
       floats.count());
 }
 
@@ -61,11 +72,17 @@ void AllreduceOptimizer::begin_step(std::size_t plan) {
   loss_sums_.begin_step(*step_->plan, step_->sum);
   batch_sums_.begin_step(*step_->plan, step_->sum);
   objective_.optimizer().begin_step();
+  if (tables_->any()) tables_->begin_step(table_steps_[plan]);
   started_ = 0;
 }
 
 Subtrees AllreduceOptimizer::subtrees() const {
   return {.samples = step_->subtree_rows, .grain = step_->plan->grain(), .stride = stride_};
+}
+
+void AllreduceOptimizer::catch_up_tables() {
+  const InPhase phase(options_.profile, Phase::kUpdate);
+  tables_->catch_up();
 }
 
 void AllreduceOptimizer::op_done(std::size_t op) {
@@ -83,13 +100,24 @@ std::span<const double> AllreduceOptimizer::finish() {
   requests_ = any_of(requests_of_);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     messages_of_[bucket].wait();
-    update(buckets_[bucket].floats);
+    if (is_of_tables(bucket)) {
+      const InPhase updating(options_.profile, Phase::kUpdate);
+      tables_->update();
+    } else {
+      update(buckets_[bucket].floats);
+    }
   }
   return totals_;
 }
 
 /// Sends this rank's partials of every other rank's shard, and expects theirs of its own shard.
 void AllreduceOptimizer::start(std::size_t bucket) {
+  if (is_of_tables(bucket)) {
+    const InPhase phase(options_.profile, Phase::kGradients);
+    tables_->compute();
+    tables_->send(messages_of_[bucket], tag_of(bucket));
+    return;
+  }
   const int self = communicator_.rank();
   const Range own = shard(bucket, self);
   std::int64_t at = layout_.received_at[bucket];
@@ -112,6 +140,7 @@ void AllreduceOptimizer::start(std::size_t bucket) {
 
 /// Adds up this rank's shard, and starts to send the sum to all.
 void AllreduceOptimizer::add_up(std::size_t bucket) {
+  if (is_of_tables(bucket)) return;
   const int self = communicator_.rank();
   messages_of_[bucket].wait();
   const Range own = shard(bucket, self);
@@ -153,13 +182,15 @@ void AllreduceOptimizer::update(Range floats) {
   objective_.optimizer().update(span);
 }
 
-void AllreduceOptimizer::check_replicas(const std::string& when) const {
+void AllreduceOptimizer::check_replicas(const std::string& when) {
+  catch_up_all();
   std::vector<std::span<const float>> slots;
   for (const FloatBuffer& slot : slots_) slots.push_back(slot.span());
   lockstep::check_replicas(model_, objective_, slots, communicator_, when);
 }
 
-OptimizerSlots AllreduceOptimizer::gather_slots() const {
+OptimizerSlots AllreduceOptimizer::gather_slots() {
+  catch_up_all();
   OptimizerSlots gathered;
   if (!communicator_.is_root()) return gathered;
   for (const FloatBuffer& slot : slots_)

@@ -9,6 +9,7 @@
 #include "distributed/update/bucket.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 #include "distributed/update/message_sums.hpp"
+#include "distributed/update/table_updates.hpp"
 #include "distributed/update/tree_sum.hpp"
 #include "src/core/float_buffer.hpp"
 
@@ -18,7 +19,8 @@ namespace lockstep {
 ///
 /// Each rank owns a shard of every bucket. All ranks send their partials of a shard to its
 /// owner, who adds them in the tree's order and sends the sum to all. 2 (p - 1) / p times the
-/// gradients' bytes leave every rank, if it has one partial.
+/// gradients' bytes leave every rank, if it has one partial. Of tables, every rank sends the rows
+/// that its ids name to all (TableUpdates).
 class AllreduceOptimizer final : public DistributedOptimizer {
  public:
   /// Buckets leave during backward where ranks are on several hosts; on one host it does not pay
@@ -36,13 +38,17 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   }
   std::span<const double> finish() override;
 
-  void check_replicas(const std::string& when) const override;
-  OptimizerSlots gather_slots() const override;
+  void set_up() override { tables_->rows().begin(); }
+  void check_replicas(const std::string& when) override;
+  void catch_up_weights() override { tables_->rows().catch_up_values(); }
+  void catch_up_all() override { tables_->rows().catch_up_all(); }
+  OptimizerSlots gather_slots() override;
   void restore_slots(const OptimizerSlots& slots) override;
   std::int64_t slot_floats() const override;
 
  protected:
   TrainingPass::Partials partials() override { return {gradients_.span().data(), stride_}; }
+  void catch_up_tables() override;
   void op_done(std::size_t op) override;
   BatchSums& batch_sums() override { return batch_sums_; }
   bool writes_state() const override { return true; }
@@ -56,6 +62,9 @@ class AllreduceOptimizer final : public DistributedOptimizer {
     TreeSum sum;
   };
 
+  bool is_of_tables(std::size_t bucket) const {
+    return tables_->any() && bucket + 1 == buckets_.size();
+  }
   Range shard(std::size_t bucket, int rank) const;
   std::span<float> partial_of(std::size_t subtree, Range floats);
   void start(std::size_t bucket);
@@ -69,6 +78,8 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   Workspace workspace_;                 ///< of this rank's rows
   std::vector<Step> steps_;
   Step* step_ = nullptr;  ///< the one under way
+  HostMap ranks_;         ///< as hosts of one rank
+  std::vector<ShardedStep> table_steps_;
 
   std::int64_t stride_;    ///< floats from one partial to the next
   FloatBuffer gradients_;  ///< this rank's partials
@@ -78,6 +89,7 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::vector<double> requests_of_;  ///< by rank
   std::vector<const float*> addends_;
   std::vector<FloatBuffer> slots_;
+  std::optional<TableUpdates> tables_;
   std::vector<Messages> messages_of_;  ///< of each bucket
   std::size_t started_ = 0;            ///< buckets of this step that are under way
 };

@@ -11,6 +11,7 @@ std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t buc
   std::vector<Bucket> buckets;
   for (auto trained = gradients.parameters.rbegin(); trained != gradients.parameters.rend();
        ++trained) {
+    if (trained->way == GradientWay::kTouched) continue;
     const std::int64_t first = trained->parameter->offset;
     const std::int64_t last = first + FloatBuffer::padded(element_count(trained->parameter->shape));
     if (buckets.empty() || buckets.back().floats.first != last ||
@@ -20,7 +21,7 @@ std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t buc
     bucket.floats.first = first;
     bucket.last_op = std::min(bucket.last_op, trained->uses.front().op);
   }
-  if (buckets.empty()) buckets.push_back({});
+  if (buckets.empty() || gradients.any(GradientWay::kTouched)) buckets.push_back({});
   return buckets;
 }
 

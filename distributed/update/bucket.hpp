@@ -19,8 +19,9 @@ struct Bucket {
 
 /// Cuts the gradients, from their end (backward ends with the first op), into buckets of at most
 /// `bucket_floats`, whole parameters each, with the gaps behind them. Every float of a parameter
-/// that is trained is in exactly one bucket, no float of another is in any. At least one bucket,
-/// which is empty if nothing is trained. A pure function.
+/// that is trained is in exactly one bucket, no float of another is in any; those of kTouched are
+/// in none. At least one bucket, which is empty if nothing is trained; an empty one more at the end
+/// where there are tables, to be had when backward is through with all ops. A pure function.
 std::vector<Bucket> plan_buckets(const GradientPlan& gradients, std::int64_t bucket_floats);
 
 /// The part of a range of floats that part `part` of `parts` owns: whole blocks of 256 floats, as

@@ -73,6 +73,7 @@ std::vector<std::unique_ptr<DistributedOptimizer>> make_distributed_optimizers(
       its.objective = objective;
       its.loss_sums = 1 + objective->metrics().size();
       its.borrows_parameters = !optimizers.empty();
+      its.sparse_tables = false;  // others read the same tables between this one's steps
       auto optimizer = make(model, communicator, its, plans);
       if (!optimizer) return false;
       optimizers.push_back(std::move(optimizer));
@@ -145,6 +146,7 @@ void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlo
   BatchSumsInPhase sums(batch_sums(), options_.profile);
   pass.batch_sums = &sums;
   pass.writes_state = writes_state();
+  catch_up_tables();
   passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
 }
 

@@ -40,8 +40,12 @@ namespace lockstep {
 ///  7. Sharded: it runs Adam on the weight and publishes the result, in memory that ranks share or
 ///     by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
 ///
+/// Of a table of which a step's ids name few rows, only these rows have gradients and are updated;
+/// others are caught up when they are named again, or when somebody reads the table (TableUpdates,
+/// choose_tables()). No bit differs from an update of all rows in every step.
+///
 /// A network may have several objectives, each with an optimizer of this kind, whose steps are
-/// taken in turn: make_distributed_optimizers().
+/// taken in turn: make_distributed_optimizers(). Then all rows of tables are updated in every step.
 ///
 /// One step, collective: begin_step(), fill in own_input() and other_inputs(), run(), finish().
 class DistributedOptimizer {
@@ -56,6 +60,8 @@ class DistributedOptimizer {
     /// Grains that go through the network together, a power of two; 0: all; not set: as the cache
     /// likes it.
     std::optional<std::int64_t> block_grains = {};
+    /// Whether rows of tables are updated when they are named; not set: where that pays.
+    std::optional<bool> sparse_tables = {};
     /// Whose optimizer and slots these are; outlives the optimizer. Null: the model's own.
     Objective* objective = nullptr;
     /// Another optimizer of the model, which outlives this one, has the parameters in its memory.
@@ -66,7 +72,7 @@ class DistributedOptimizer {
   virtual ~DistributedOptimizer() = default;
 
   /// Between set_up() and hand_back() the model's parameters may lie in memory that ranks share.
-  /// They must be equal on all ranks. Collective.
+  /// They must be equal on all ranks, and catch_up_all() comes before hand_back(). Collective.
   virtual void set_up() {}
   virtual void hand_back() {}
 
@@ -100,10 +106,16 @@ class DistributedOptimizer {
 
   /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
   /// not. `when` goes into the message: "after step 1200". Collective.
-  virtual void check_replicas(const std::string& when) const = 0;
+  virtual void check_replicas(const std::string& when) = 0;
+
+  /// Between steps: brings all weights to where the steps have them, before anybody reads them but
+  /// run(). After set_up() and the following two that is done. Collective.
+  virtual void catch_up_weights() = 0;
+  /// The optimizer's slots, too: before hand_back().
+  virtual void catch_up_all() = 0;
 
   /// The slots of all parameters on rank 0, for a checkpoint; empty elsewhere. Collective.
-  virtual OptimizerSlots gather_slots() const = 0;
+  virtual OptimizerSlots gather_slots() = 0;
   /// Every rank passes all of them. Throws Error (65) if they do not fit.
   virtual void restore_slots(const OptimizerSlots& slots) = 0;
   /// Floats of optimizer state that this rank holds.
@@ -124,6 +136,8 @@ class DistributedOptimizer {
   virtual BatchSums& batch_sums() = 0;
   /// Of the ranks that share the parameters, the one that writes those which are state.
   virtual bool writes_state() const = 0;
+  /// Before forward, when this rank's inputs are in place.
+  virtual void catch_up_tables() = 0;
   /// Backward is through with op i and all later ones.
   virtual void op_done(std::size_t op) = 0;
 

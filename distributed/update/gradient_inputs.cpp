@@ -4,6 +4,16 @@ namespace lockstep {
 
 namespace {
 
+/// The columns of the input that tables are looked up by: owners are everywhere among its ids.
+Range columns_of_tables(const Graph& graph, const GradientPlan& gradients) {
+  for (const TrainedParameter& trained : gradients.parameters)
+    for (const auto& [op, number] : trained.uses)
+      if (trained.way == GradientWay::kTouched &&
+          graph.storage(graph.steps()[op].inputs[0]) == graph.input())
+        return {0, element_count(graph.shape(graph.input()))};
+  return {};
+}
+
 /// The columns of the input that a range of the arena's gradients is computed from by its owner.
 Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats) {
   Range columns{};
@@ -25,7 +35,7 @@ Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats
 
 Range gradient_columns(const Graph& graph, const GradientPlan& gradients, const HostMap& map,
                        std::span<const Bucket> buckets, int rank) {
-  Range columns{};
+  Range columns = columns_of_tables(graph, gradients);
   for (const Bucket& bucket : buckets)
     for (int shard = 0; shard < map.shards(); ++shard)
       if (map.owner(map.host_of(rank), shard) == rank)

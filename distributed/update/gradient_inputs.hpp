@@ -9,8 +9,8 @@
 
 namespace lockstep {
 
-/// The columns of the network's input from which a rank computes the gradients of its shards. A
-/// pure function.
+/// The columns of the network's input from which a rank computes the gradients of its shards and
+/// of rows of tables. A pure function.
 Range gradient_columns(const Graph& graph, const GradientPlan& gradients, const HostMap& map,
                        std::span<const Bucket> buckets, int rank);
 

@@ -65,6 +65,21 @@ bool HostSteps::announced() const {
   return std::atomic_ref(counter(0, kAnnounced)).load(std::memory_order_acquire) >= step_;
 }
 
+void HostSteps::fill_in() {
+  std::atomic_ref(counter(member_, kFilledIn)).store(step_, std::memory_order_release);
+}
+
+void HostSteps::catch_up() {
+  std::atomic_ref(counter(member_, kCaughtUp)).store(step_, std::memory_order_release);
+}
+
+bool HostSteps::all_at(Counter which) const {
+  for (int member = 0; member < members_; ++member)
+    if (std::atomic_ref(counter(member, which)).load(std::memory_order_acquire) < step_)
+      return false;
+  return true;
+}
+
 void HostSteps::contribute() {
   std::atomic_ref(counter(member_, kContributed)).fetch_add(1, std::memory_order_release);
 }

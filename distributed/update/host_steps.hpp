@@ -41,6 +41,12 @@ class HostSteps {
   std::int64_t all_published() { return least(published_, kPublished); }
   void announce();
   bool announced() const;
+  /// In every step, before the first arrive(): this member has filled in what the others look at
+  /// before they begin passes, and has written what it owns of the parameters before they do.
+  void fill_in();
+  bool all_filled_in() const { return all_at(kFilledIn); }
+  void catch_up();
+  bool all_caught_up() const { return all_at(kCaughtUp); }
 
   // Sums over the batch are exchanged several times in a step; exchanges count from 1.
 
@@ -52,9 +58,19 @@ class HostSteps {
   bool sums_announced(std::uint64_t exchange) const;
 
  private:
-  enum Counter { kArrived, kPublished, kAnnounced, kContributed, kSumsAnnounced, kRequests };
+  enum Counter {
+    kArrived,
+    kPublished,
+    kAnnounced,
+    kContributed,
+    kSumsAnnounced,
+    kRequests,
+    kFilledIn,
+    kCaughtUp
+  };
   std::uint64_t& counter(int member, Counter which) const;
   std::int64_t least(std::uint64_t& known, Counter which);
+  bool all_at(Counter which) const;
 
   std::byte* memory_;
   int members_;

@@ -37,7 +37,7 @@ void HostWindow::set_up(const Communicator& host, std::span<const float> paramet
     std::ranges::fill(memory_.first(parameters_at_), std::byte{0});
     std::ranges::copy(parameters, this->parameters().begin());
   }
-  if (window_) window_->synchronize();
+  synchronize();
 }
 
 std::span<double> HostWindow::doubles(std::size_t first, std::size_t count) const {

@@ -39,6 +39,10 @@ class HostWindow {
   /// Zeroes all but partials and workspace, which MPI does not promise, and fills in the
   /// parameters. Collective.
   void set_up(const Communicator& host, std::span<const float> parameters);
+  /// What ranks wrote before it is seen by all ranks after it. Collective.
+  void synchronize() const {
+    if (window_) window_->synchronize();
+  }
 
   std::span<std::byte> flags() const { return memory_; }
   std::span<double> loss_sums() const { return doubles(0, sizes_.loss_sums); }

@@ -47,7 +47,7 @@ void plan_shards(const HostMap& map, int rank, const Extents& most, ShardedLayou
       const Range floats = map.shard(bucket, index);
       const Range own = map.piece(bucket, index, host);
       const std::int64_t at =
-          alone ? floats.first - layout.gradients.first_float : layout.partial_floats;
+          alone ? layout.gradients.partial_at(floats.first) : layout.partial_floats;
       shards.push_back({index, floats, own, at, slots, layout.received_floats});
       layout.partial_floats += floats.count();
       slots += own.count();
@@ -87,7 +87,10 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
   for (const StepPlan& plan : plans) layout.steps.push_back(plan_sharded_step(plan, map, rank));
   const Extents most(layout.steps);
   layout.ways = choose_gradient_ways(graph, host_ranks, most.host_rows, objective.aim());
+  choose_tables(graph, objective.aim(), objective.optimizer(), largest_batch(plans),
+                options.sparse_tables, layout.ways);
   layout.gradients = plan_gradients(graph, layout.ways, objective.aim());
+  layout.tables = tables_of(graph, layout.gradients);
   layout.buckets = plan_buckets(layout.gradients, options.bucket_floats);
   plan_shards(map, rank, most, layout);
 

@@ -9,6 +9,7 @@
 #include "distributed/update/host_map.hpp"
 #include "distributed/update/host_window.hpp"
 #include "distributed/update/sharded_step.hpp"
+#include "distributed/update/table.hpp"
 
 namespace lockstep {
 
@@ -30,6 +31,7 @@ struct ShardedLayout {
   GradientPlan gradients;
   std::vector<Bucket> buckets;
   std::vector<std::vector<Shard>> shards;  ///< by bucket
+  std::vector<Table> tables;               ///< whose bucket is the last
 
   WorkspaceUse workspace;
   HostWindow::Sizes window;

@@ -29,7 +29,7 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
       window_(host_, layout_.window),
       backoff_(Backoff::spins_for(host_.size())),
       addends_(layout_.most_addends),
-      slots_(model, objective_, communicator, map_, buckets_),
+      slots_(model, objective_, communicator, map_, buckets_, layout_.tables),
       loss_sums_(communicator, map_, kLossSumsTag, traffic_),
       loss_totals_(options.loss_sums) {
   if (!shares_memory()) return;
@@ -37,6 +37,8 @@ ShardedOptimizer::ShardedOptimizer(Network& model, const Communicator& communica
   plan_passes(*workspace_, layout_.gradients, layout_.block_grains, layout_.most_grains);
   flags_ = std::make_unique<HostSteps>(window_.flags(), host_.size(), host_.rank(),
                                        static_cast<std::int64_t>(buckets_.size()));
+  tables_.emplace(objective_, map_, self_, layout_.tables, plans, *workspace_, slots_.of_tables(),
+                  traffic_);
   batch_sums_.emplace(communicator_, map_, host_.size(), *flags_, window_.batch_sums(), traffic_,
                       [this] { return advance(); });
   for (std::size_t i = 0; i < buckets_.size(); ++i) states_.emplace_back(communicator_);
@@ -54,6 +56,7 @@ std::span<float> ShardedOptimizer::gradients_of(const Shard& shard, std::size_t 
 
 void ShardedOptimizer::set_up() {
   window_.set_up(host_, options_.borrows_parameters ? std::span<float>() : model_.arena().values());
+  tables_->rows().begin();
   if (options_.borrows_parameters) return;
   model_.arena().use_values(window_.parameters());
   set_up_ = true;
@@ -73,6 +76,7 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   computing_ = false;
   flags_->begin_step();
   objective_.optimizer().begin_step();
+  tables_->begin_step(*step_);
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
   loss_sums_.begin(*step_, window_.loss_sums(), options_.loss_sums, window_.requests());
@@ -97,6 +101,21 @@ TrainingPass::Partials ShardedOptimizer::partials() {
   const auto slot = static_cast<std::int64_t>(step_->first_partial);
   const std::int64_t stride = layout_.gradients.partial_floats;
   return {window_.partials().data() + slot * stride, stride};
+}
+
+/// Owners look at the ids of all ranks of the host, and all wait for the owners of their rows.
+void ShardedOptimizer::catch_up_tables() {
+  if (!tables_->any()) return;
+  const InPhase phase(options_.profile, Phase::kUpdate);
+  const auto wait_for_all = [&](const auto& there) {
+    wait_until(
+        there, [] { return false; }, communicator_, backoff_);
+  };
+  flags_->fill_in();
+  wait_for_all([&] { return flags_->all_filled_in(); });
+  tables_->catch_up();
+  flags_->catch_up();
+  wait_for_all([&] { return flags_->all_caught_up(); });
 }
 
 void ShardedOptimizer::op_done(std::size_t op) {
@@ -180,6 +199,7 @@ void ShardedOptimizer::compute(std::size_t bucket) {
   const InPhase phase(options_.profile, Phase::kGradients);
   computing_ = true;
   const Pass pass{.training = true, .numerics = model_.numerics()};
+  if (is_of_tables(bucket)) tables_->compute();
   for (const Shard& shard : layout_.shards[bucket]) {
     float* const gradients = gradients_of(shard, 0, shard.floats).data();
     Subtrees subtrees{.samples = step_->host_subtrees,
@@ -220,6 +240,7 @@ void ShardedOptimizer::add_up_ranks(const Shard& shard) {
 /// Sends this host's partials of the other hosts' pieces, and expects theirs of this rank's.
 void ShardedOptimizer::collect(std::size_t bucket) {
   BucketState& state = states_[bucket];
+  if (is_of_tables(bucket)) tables_->send(state.messages, tag_of(bucket));
   for (const Shard& shard : layout_.shards[bucket]) {
     std::int64_t received_at = shard.received_at;
     for (int host = 0; host < map_.hosts(); ++host) {
@@ -246,6 +267,7 @@ void ShardedOptimizer::collect(std::size_t bucket) {
 
 /// Adds up the gradients of this rank's pieces and updates their parameters.
 void ShardedOptimizer::update(std::size_t bucket) {
+  if (is_of_tables(bucket)) tables_->update();
   for (const Shard& shard : layout_.shards[bucket]) {
     const Range floats = shard.own;
     if (floats.count() == 0) continue;
@@ -285,7 +307,28 @@ void ShardedOptimizer::send_back(std::size_t bucket) {
   }
 }
 
-void ShardedOptimizer::check_replicas(const std::string& when) const {
+/// Nobody reads while owners write.
+void ShardedOptimizer::catch_up_weights() {
+  if (!tables_->rows().values_are_behind()) return;
+  window_.synchronize();
+  tables_->rows().catch_up_values();
+  window_.synchronize();
+}
+
+void ShardedOptimizer::catch_up_all() {
+  if (!tables_->rows().slots_are_behind()) return;
+  window_.synchronize();
+  tables_->rows().catch_up_all();
+  window_.synchronize();
+}
+
+OptimizerSlots ShardedOptimizer::gather_slots() {
+  catch_up_all();
+  return slots_.gather();
+}
+
+void ShardedOptimizer::check_replicas(const std::string& when) {
+  catch_up_weights();
   lockstep::check_replicas(model_, communicator_, when);
   const std::int64_t rank = communicator_.all_min(slots_.finite() ? communicator_.size() : self_);
   check_collectively(rank == communicator_.size(), ExitCode::kNumerical,

@@ -13,6 +13,7 @@
 #include "distributed/update/sharded_layout.hpp"
 #include "distributed/update/sharded_slots.hpp"
 #include "distributed/update/sum_exchange.hpp"
+#include "distributed/update/table_updates.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/progress_hook.hpp"
 
@@ -34,7 +35,8 @@ namespace lockstep {
 /// is published. Within one host no message is sent; between hosts buckets travel while backward
 /// goes on, driven by op_done() and during long products.
 ///
-/// Gradients exist once on a host, optimizer slots once in the job, at the owners.
+/// Gradients exist once on a host, optimizer slots once in the job, at the owners. Tables have
+/// their slots once on every host, and are the last bucket (TableUpdates).
 class ShardedOptimizer final : public DistributedOptimizer {
  public:
   /// `host`: the ranks of `communicator` that share memory with this one, in the same order.
@@ -60,13 +62,16 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::span<double> loss_sums(std::size_t subtree) override;
   std::span<const double> finish() override;
 
-  void check_replicas(const std::string& when) const override;
-  OptimizerSlots gather_slots() const override { return slots_.gather(); }
+  void check_replicas(const std::string& when) override;
+  void catch_up_weights() override;
+  void catch_up_all() override;
+  OptimizerSlots gather_slots() override;
   void restore_slots(const OptimizerSlots& slots) override { slots_.restore(slots); }
   std::int64_t slot_floats() const override { return slots_.floats(); }
 
  protected:
   TrainingPass::Partials partials() override;
+  void catch_up_tables() override;
   void op_done(std::size_t op) override;
   BatchSums& batch_sums() override { return *batch_sums_; }
   bool writes_state() const override { return host_.is_root(); }
@@ -84,6 +89,9 @@ class ShardedOptimizer final : public DistributedOptimizer {
     Messages messages;
   };
 
+  bool is_of_tables(std::size_t bucket) const {
+    return tables_ && tables_->any() && bucket + 1 == buckets_.size();
+  }
   bool advance();
   void advance_amid_product();
   bool advance_loss_sums();
@@ -113,6 +121,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::vector<BucketState> states_;  // messages to and from these buffers end first
   std::vector<const float*> addends_;
   ShardedSlots slots_;
+  std::optional<TableUpdates> tables_;
   SumExchange loss_sums_;
   std::vector<double> loss_totals_;
   bool losses_known_ = false;

@@ -19,13 +19,16 @@ std::int64_t total(std::span<const Range> pieces) {
 
 ShardedSlots::ShardedSlots(const Network& model, const Objective& objective,
                            const Communicator& communicator, const HostMap& map,
-                           std::span<const Bucket> buckets)
+                           std::span<const Bucket> buckets, std::span<const Table> tables)
     : model_(model),
       objective_(objective),
       communicator_(communicator),
       map_(map),
-      buckets_(buckets) {
-  const std::int64_t floats = total(owned_by(communicator.rank()));
+      buckets_(buckets),
+      tables_(tables) {
+  std::int64_t floats = total(owned_by(communicator.rank()));
+  const RowShare share = row_share(map, communicator.rank());
+  for (const Table& table : tables) floats += share.count(table.rows) * table.features;
   for (std::size_t i = 0; i < objective.optimizer().slot_names().size(); ++i)
     slots_.emplace_back(floats);
 }
@@ -38,6 +41,30 @@ std::vector<Range> ShardedSlots::owned_by(int rank) const {
     for (int shard = 0; shard < map_.shards(); ++shard)
       if (map_.owner(host, shard) == rank) owned.push_back(map_.piece(bucket, shard, host));
   return owned;
+}
+
+/// The rows of tables, which lie behind.
+std::vector<Range> ShardedSlots::rows_owned_by(int rank) const {
+  const RowShare share = row_share(map_, rank);
+  std::vector<Range> owned;
+  for (const Table& table : tables_)
+    for (std::int64_t row = share.first; row < table.rows; row += share.of) {
+      const std::int64_t first = table.parameter->offset + row * table.features;
+      owned.push_back({first, first + table.features});
+    }
+  return owned;
+}
+
+std::vector<std::array<float*, kMaxSlots>> ShardedSlots::of_tables() {
+  const RowShare share = row_share(map_, communicator_.rank());
+  std::int64_t at = total(owned_by(communicator_.rank()));
+  std::vector<std::array<float*, kMaxSlots>> all;
+  for (const Table& table : tables_) {
+    auto& its = all.emplace_back();
+    for (std::size_t i = 0; i < slots_.size(); ++i) its[i] = slots_[i].span().data() + at;
+    at += share.count(table.rows) * table.features;
+  }
+  return all;
 }
 
 std::int64_t ShardedSlots::floats() const {
@@ -56,14 +83,24 @@ OptimizerSlots ShardedSlots::gather() const {
   OptimizerSlots gathered;
   for (const FloatBuffer& slot : slots_) {
     Messages messages(communicator_);
+    // Of tables, the first rank's host has everything.
+    const auto gathered_of = [&](int rank) {
+      std::vector<Range> owned = owned_by(rank);
+      if (map_.host_of(rank) == map_.host_of(0)) {
+        const std::vector<Range> rows = rows_owned_by(rank);
+        owned.insert(owned.end(), rows.begin(), rows.end());
+      }
+      return owned;
+    };
     if (!communicator_.is_root()) {
-      messages.send(slot.span(), 0, kLossSumsTag);
+      const std::int64_t floats = total(gathered_of(communicator_.rank()));
+      messages.send(slot.span().first(static_cast<std::size_t>(floats)), 0, kLossSumsTag);
       messages.wait();
       continue;
     }
     auto& whole = gathered.emplace_back(static_cast<std::size_t>(model_.arena().trainable_size()));
     for (int rank = 0; rank < communicator_.size(); ++rank) {
-      const std::vector<Range> owned = owned_by(rank);
+      const std::vector<Range> owned = gathered_of(rank);
       std::vector<float> theirs(slot.span().begin(), slot.span().end());
       if (rank != 0) {
         theirs.resize(static_cast<std::size_t>(total(owned)));
@@ -82,7 +119,9 @@ OptimizerSlots ShardedSlots::gather() const {
 
 void ShardedSlots::restore(const OptimizerSlots& slots) {
   check_slots(model_, objective_, slots);
-  const std::vector<Range> owned = owned_by(communicator_.rank());
+  std::vector<Range> owned = owned_by(communicator_.rank());
+  const std::vector<Range> rows = rows_owned_by(communicator_.rank());
+  owned.insert(owned.end(), rows.begin(), rows.end());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     float* next = slots_[i].span().data();
     for (const Range& piece : owned)

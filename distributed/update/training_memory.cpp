@@ -5,6 +5,7 @@
 
 #include "distributed/update/allreduce_optimizer.hpp"
 #include "distributed/update/sharded_layout.hpp"
+#include "distributed/update/table_updates.hpp"
 
 namespace lockstep {
 namespace {
@@ -29,7 +30,8 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
   std::vector<int> host_of;
   for (int rank = 0; rank < plans.front().ranks(); ++rank) host_of.push_back(rank / host_ranks);
   const HostMap map(host_of);
-  const auto slots = static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
+  const auto slots =
+      static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
   TrainingMemory memory;
   for (const int rank : map.ranks_of(0)) {
     const ShardedLayout layout = plan_sharded_layout(model, map, rank, options, plans);
@@ -42,6 +44,9 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
     memory.gradients += layout.gradient_floats + layout.received_floats;
     for (const auto& shards : layout.shards)
       for (const Shard& shard : shards) memory.slots += slots * shard.own.count();
+    for (const Table& table : layout.tables)
+      memory.slots += slots * row_share(map, rank).count(table.rows) * table.features;
+    memory.gradients += TableUpdates::bytes(layout.tables, map, rank, plans) / kFloat;
     memory.workspace += own_workspace(model.graph(), layout.workspace) +
                         stack_floats(layout.gradients, layout.block_grains, layout.most_grains);
     if (layout.own_input)
@@ -52,13 +57,17 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
 
 TrainingMemory of_allreduce(const Network& model, const DistributedOptimizer::Options& options,
                             int host_ranks, std::span<const StepPlan> plans) {
-  const auto slots = static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
+  const auto slots =
+      static_cast<std::int64_t>(objective_of(model, options).optimizer().slot_names().size());
   TrainingMemory memory;
   for (int rank = 0; rank < host_ranks; ++rank) {
     const AllreduceLayout layout = plan_allreduce_layout(model, rank, options, plans);
     memory.parameters += model.arena().size();
     memory.gradients += layout.gradient_floats + layout.received_floats;
     memory.slots += slots * model.arena().trainable_size();
+    memory.gradients +=
+        TableUpdates::bytes(layout.tables, hosts_of_one_rank(plans.front().ranks()), rank, plans) /
+        kFloat;
     memory.workspace += own_workspace(model.graph(), layout.workspace) +
                         stack_floats(layout.gradients, layout.block_grains, layout.most_grains);
   }

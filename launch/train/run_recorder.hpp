@@ -17,6 +17,7 @@ class RunRecorder final : public Callback {
   RunRecorder(RunDirectory directory, std::int64_t checkpoint_every, std::int64_t keep)
       : directory_(std::move(directory)), checkpoint_every_(checkpoint_every), keep_(keep) {}
 
+  bool reads_weights_in_steps() const override { return false; }
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
   void on_train_end(Trainer& trainer) override;
 
@@ -66,6 +67,7 @@ class RecordedCallback final : public Callback {
   void on_train_end(Trainer& trainer) override {
     recorder_->attempt(trainer, [&] { callback_->on_train_end(trainer); });
   }
+  bool reads_weights_in_steps() const override { return callback_->reads_weights_in_steps(); }
   std::string name() const override { return callback_->name(); }
   std::string state() const override { return callback_->state(); }
   void restore(const std::string& state) override { callback_->restore(state); }

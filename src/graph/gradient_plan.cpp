@@ -32,6 +32,15 @@ bool GradientPlan::any(GradientWay way) const {
   return std::ranges::any_of(parameters, [&](const auto& p) { return p.way == way; });
 }
 
+std::int64_t GradientPlan::partial_at(std::int64_t float_of_arena) const {
+  const auto behind =
+      std::ranges::upper_bound(parameters, float_of_arena, {},
+                               [](const TrainedParameter& p) { return p.parameter->offset; });
+  if (behind == parameters.begin()) return 0;
+  const TrainedParameter& found = *std::prev(behind);
+  return found.partial_at + float_of_arena - found.parameter->offset;
+}
+
 GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op,
                             const Aim& aim) {
   GradientPlan plan;
@@ -41,17 +50,17 @@ GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& 
       return way_of_op[use.op] == GradientWay::kRows ||
              graph.steps()[use.op].op->needs().backward_sums > 0;
     });
-    parameter.way = by_rows ? GradientWay::kRows : GradientWay::kOwner;
+    const bool touched = std::ranges::all_of(parameter.uses, [&](const auto& use) {
+      return way_of_op[use.op] == GradientWay::kTouched;
+    });
+    parameter.way = touched   ? GradientWay::kTouched
+                    : by_rows ? GradientWay::kRows
+                              : GradientWay::kOwner;
   }
-  const bool as_the_arena = !plan.any(GradientWay::kOwner);
-  if (as_the_arena && !plan.parameters.empty())
-    plan.first_float = plan.parameters.front().parameter->offset;
   for (TrainedParameter& parameter : plan.parameters) {
-    if (parameter.way == GradientWay::kOwner) continue;
-    parameter.partial_at =
-        as_the_arena ? parameter.parameter->offset - plan.first_float : plan.partial_floats;
-    plan.partial_floats =
-        parameter.partial_at + FloatBuffer::padded(element_count(parameter.parameter->shape));
+    if (parameter.way != GradientWay::kRows) continue;
+    parameter.partial_at = plan.partial_floats;
+    plan.partial_floats += FloatBuffer::padded(element_count(parameter.parameter->shape));
   }
   return plan;
 }

@@ -12,7 +12,9 @@ namespace lockstep {
 /// Who computes the gradients of an op's parameters. The same bits by the tree.
 enum class GradientWay : std::uint8_t {
   kOwner,  ///< who owns a part of a parameter, from the op's values of all rows, after backward
-  kRows    ///< every rank, of its own rows, beside backward
+  kRows,   ///< every rank, of its own rows, beside backward
+  /// Of a table, of which a step names few rows: as kOwner, but by row, and no other row has any.
+  kTouched
 };
 
 /// A parameter that is trained.
@@ -33,15 +35,16 @@ struct TrainedParameter {
 struct GradientPlan {
   std::vector<TrainedParameter> parameters;  ///< in the order of the arena
   std::int64_t partial_floats = 0;           ///< of the parameters of kRows
-  std::int64_t first_float = 0;  ///< of the arena, if all go by rows: where a partial begins
 
   bool any(GradientWay way) const;
+  /// Where a float of the arena, of a parameter of kRows, stands in a partial.
+  std::int64_t partial_at(std::int64_t float_of_arena) const;
 };
 
 /// `way_of_op`: a parameter of several ops goes by rows if one of them does, or if one has sums
-/// over the batch before backward, which owners do not know. If all do, a partial is laid out as
-/// the arena's floats are, from the first parameter on. Uses that have no part in the aim's output
-/// do not count. A pure function.
+/// over the batch before backward, which owners do not know; it is of kTouched if all are. What
+/// follows one another in the arena does so in a partial. Uses that have no part in the aim's
+/// output do not count. A pure function.
 GradientPlan plan_gradients(const Graph& graph, const std::vector<GradientWay>& way_of_op,
                             const Aim& aim = {});
 /// All of one way.

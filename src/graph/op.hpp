@@ -120,6 +120,9 @@ class Op {
   virtual std::optional<Scaling> scaling() const { return {}; }
   /// If x(0) must hold such: data for it can be checked before.
   virtual std::optional<Indices> indices() const { return {}; }
+  /// Whether y is, for every number of x(0), the row of the one parameter that it names. Its
+  /// gradient may then be taken row by row: see TouchedRows.
+  virtual bool looks_up() const { return false; }
   /// The parameters that gradient() knows, by their numbers.
   virtual std::span<Parameter* const> parameters() const { return {}; }
 

@@ -115,6 +115,23 @@ struct Kernels {
   void (*sgd_momentum)(float* w, const float* g, float* velocity, std::int64_t n,
                        SgdScalars scalars);
 
+  // --- The same for steps in which every g is +0: one after the other, but out of registers. What
+  // --- alphas and rates they had is given; those of the scalars are not read ---
+  void (*adam_idle)(float* w, float* m, float* v, std::int64_t n, AdamScalars scalars,
+                    const float* alphas, std::int64_t steps);
+  void (*adam_amsgrad_idle)(float* w, float* m, float* v, float* v_max, std::int64_t n,
+                            AdamScalars scalars, const float* alphas, std::int64_t steps);
+  void (*sgd_momentum_idle)(float* w, float* velocity, std::int64_t n, SgdScalars scalars,
+                            const float* rates, std::int64_t steps);
+  /// What they do to m and v, or to the velocity, alone. Rates: not negative, finite.
+  void (*adam_decay)(float* m, float* v, std::int64_t n, AdamScalars scalars, std::int64_t steps);
+  void (*sgd_decay)(float* velocity, std::int64_t n, float momentum, std::int64_t steps);
+  /// Whether they surely leave w as it is (Optimizer::settled()), with scalars.alpha for the
+  /// largest alpha and v_left for what is left at least of every v in the end.
+  bool (*adam_settled)(const float* w, const float* m, const float* v, std::int64_t n,
+                       AdamScalars scalars, float v_left);
+  bool (*sgd_settled)(const float* w, const float* velocity, std::int64_t n);
+
   // --- Forward and backward ---
   /// y = float(x) * scale + offset
   void (*scaled_bytes)(const std::uint8_t* x, float* y, std::int64_t n, float scale, float offset);

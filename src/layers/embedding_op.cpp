@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "src/core/error.hpp"
-#include "src/kernels/kernels.hpp"
+#include "src/graph/sparse_tree_sum.hpp"
 
 namespace lockstep {
 namespace {
@@ -39,48 +38,6 @@ class TokenPositions {
   std::vector<std::int64_t> first_, next_;
 };
 
-/// The sum of a few columns of rows, grain by grain, grains by the tree: those without a row are
-/// left out, since to add their 0 changes nothing.
-class SparseTreeSum {
- public:
-  static constexpr std::int64_t kTogether = 64;
-
-  explicit SparseTreeSum(std::int64_t count) : count_(count) {}
-
-  void begin_leaf(std::int64_t leaf) {
-    while (entries_ > 1 && height(entries_ - 1) < height_over(leaves_[entries_ - 1], leaf)) merge();
-    leaves_[entries_] = leaf;
-    stack_[entries_++].fill(0);
-  }
-  void add(const float* row) {
-    float* const sums = stack_[entries_ - 1].data();
-    kernels().sum(sums, row, sums, count_);
-  }
-  const float* finish() {
-    while (entries_ > 1) merge();
-    return stack_[0].data();
-  }
-
- private:
-  static constexpr std::size_t kDeepest = 66;
-
-  /// Two leaves' nearest common node is as high as the highest bit in which they differ.
-  static int height_over(std::int64_t a, std::int64_t b) {
-    return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(a ^ b)));
-  }
-  int height(std::size_t entry) const { return height_over(leaves_[entry - 1], leaves_[entry]); }
-  void merge() {
-    --entries_;
-    float* const lower = stack_[entries_ - 1].data();
-    kernels().sum(lower, stack_[entries_].data(), lower, count_);
-  }
-
-  std::int64_t count_;
-  std::size_t entries_ = 0;
-  std::array<std::int64_t, kDeepest> leaves_;
-  std::array<std::array<float, kTogether>, kDeepest> stack_;
-};
-
 class EmbeddingOp final : public Op {
  public:
   EmbeddingOp(Parameter* table, std::int64_t positions, std::string layer)
@@ -94,6 +51,7 @@ class EmbeddingOp final : public Op {
     return {.backward_reads_x = false, .backward_reads_y = false, .gradient_reads_y = false};
   }
   std::span<Parameter* const> parameters() const override { return parameters_; }
+  bool looks_up() const override { return true; }
   std::optional<Indices> indices() const override { return Indices{tokens_, layer_}; }
 
   void forward(const Pass& pass, const OpValues& values) const override;

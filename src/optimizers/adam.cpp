@@ -42,6 +42,50 @@ void Adam::update(const UpdateSpan& span) const {
   }
 }
 
+bool Adam::catches_up() const {
+  constexpr float kReciprocalIsFinite = 1e-30f;
+  return scalars_.epsilon >= kReciprocalIsFinite;
+}
+
+void Adam::idle(const UpdateSpan& span, std::span<const float> scalars) const {
+  const auto n = static_cast<std::int64_t>(span.values.size());
+  const auto steps = static_cast<std::int64_t>(scalars.size());
+  if (settings_.amsgrad) {
+    kernels().adam_amsgrad_idle(span.values.data(), span.slots[0].data(), span.slots[1].data(),
+                                span.slots[2].data(), n, scalars_, scalars.data(), steps);
+  } else {
+    kernels().adam_idle(span.values.data(), span.slots[0].data(), span.slots[1].data(), n, scalars_,
+                        scalars.data(), steps);
+  }
+}
+
+bool Adam::settled(const UpdateSpan& span, float most, std::int64_t steps) const {
+  // AMSGrad's vhat never falls; v loses one_minus_beta_2 of itself and half an ulp in each step.
+  const double left =
+      settings_.amsgrad
+          ? 1
+          : power((1 - static_cast<double>(scalars_.one_minus_beta_2)) * (1 - 0x1p-23), steps);
+  AdamScalars scalars = scalars_;
+  scalars.alpha = most;
+  return kernels().adam_settled(
+      span.values.data(), span.slots[0].data(), span.slots[settings_.amsgrad ? 2 : 1].data(),
+      static_cast<std::int64_t>(span.values.size()), scalars, static_cast<float>(0.999 * left));
+}
+
+void Adam::decay(const UpdateSpan& span, std::int64_t steps) const {
+  const auto n = static_cast<std::int64_t>(span.values.size());
+  float* const m = span.slots[0].data();
+  float* const v = span.slots[1].data();
+  if (settings_.amsgrad && steps > 0) {
+    // v falls: only the first of them can be vhat.
+    kernels().adam_decay(m, v, n, scalars_, 1);
+    for (std::size_t i = 0; i < span.values.size(); ++i)
+      span.slots[2][i] = v[i] > span.slots[2][i] ? v[i] : span.slots[2][i];
+    --steps;
+  }
+  kernels().adam_decay(m, v, n, scalars_, steps);
+}
+
 std::vector<std::string> Adam::slot_names() const {
   if (settings_.amsgrad) return {"m", "v", "vhat"};
   return {"m", "v"};

@@ -26,6 +26,11 @@ class Adam final : public Optimizer {
   std::string class_name() const override { return kClassName; }
   std::vector<std::string> slot_names() const override;
   void update(const UpdateSpan& span) const override;
+  bool catches_up() const override;
+  float step_scalar() const override { return scalars_.alpha; }
+  void idle(const UpdateSpan& span, std::span<const float> scalars) const override;
+  bool settled(const UpdateSpan& span, float most, std::int64_t steps) const override;
+  void decay(const UpdateSpan& span, std::int64_t steps) const override;
 
  protected:
   void write_settings(nlohmann::ordered_json& config) const override {

@@ -40,6 +40,23 @@ class Optimizer {
   /// Element-wise, for every span exactly once after begin_step().
   virtual void update(const UpdateSpan& span) const = 0;
 
+  // --- Rows of a table that a step does not touch. The whole update is element-wise, so a row may
+  // --- be left alone and later be brought to where update() would have brought it, bit for bit ---
+
+  /// Whether the following may be used. Not where 0 / epsilon is none (Adam, epsilon 0).
+  virtual bool catches_up() const = 0;
+  /// After begin_step(): what the settings do not say of this step: Adam's rate with its
+  /// corrections, SGD's rate.
+  virtual float step_scalar() const = 0;
+  /// As update() with gradients of +0, for each of the steps that had these scalars. The span's
+  /// gradients are not read, here and below.
+  virtual void idle(const UpdateSpan& span, std::span<const float> scalars) const = 0;
+  /// Whether so many idle() steps with scalars from +0 up to `most`, a finite number, surely leave
+  /// the values as they are. Never true of a value that would move; may be false where none would.
+  virtual bool settled(const UpdateSpan& span, float most, std::int64_t steps) const = 0;
+  /// What so many idle() steps with such scalars do to the slots.
+  virtual void decay(const UpdateSpan& span, std::int64_t steps) const = 0;
+
   std::int64_t iterations() const { return iterations_; }
   void set_iterations(std::int64_t iterations) { iterations_ = iterations; }
   /// The rate of the step that comes next.

@@ -24,6 +24,29 @@ void Sgd::update(const UpdateSpan& span) const {
   }
 }
 
+void Sgd::idle(const UpdateSpan& span, std::span<const float> scalars) const {
+  const auto n = static_cast<std::int64_t>(span.values.size());
+  if (settings_.momentum != 0) {
+    kernels().sgd_momentum_idle(span.values.data(), span.slots[0].data(), n, scalars_,
+                                scalars.data(), static_cast<std::int64_t>(scalars.size()));
+    return;
+  }
+  for (const float rate : scalars)
+    for (float& value : span.values) value -= rate * 0.0f;
+}
+
+bool Sgd::settled(const UpdateSpan& span, float, std::int64_t) const {
+  return settings_.momentum == 0 ||
+         kernels().sgd_settled(span.values.data(), span.slots[0].data(),
+                               static_cast<std::int64_t>(span.values.size()));
+}
+
+void Sgd::decay(const UpdateSpan& span, std::int64_t steps) const {
+  if (settings_.momentum == 0) return;
+  kernels().sgd_decay(span.slots[0].data(), static_cast<std::int64_t>(span.values.size()),
+                      scalars_.momentum, steps);
+}
+
 std::vector<std::string> Sgd::slot_names() const {
   if (settings_.momentum == 0) return {};
   return {"momentum"};

@@ -131,6 +131,18 @@ TEST(Allocation, HappensInNoTrainingStepOfRecurrentLayers) {
   }
 }
 
+TEST(Allocation, HappensInNoTrainingStepOfATableWhoseRowsAreNamed) {
+  test::TinyData data = test::classified_rows(140, 8, 4);
+  for (std::size_t i = 0; i < data.x.size(); ++i) data.x[i] = static_cast<float>(i * i % 499);
+  for (const auto sync :
+       {DistributedOptimizer::Strategy::kSharded, DistributedOptimizer::Strategy::kAllreduce}) {
+    Network model =
+        model_from_layers_text("Input((8,)), Embedding(500, 3), Flatten(), Dense(4, softmax)");
+    model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
+    EXPECT_EQ(allocations_of_training(model, data.view(), {.grain = 2, .sync = sync}), 0);
+  }
+}
+
 TEST(Allocation, HappensInNoTrainingStepOfARegularizedRegression) {
   const test::TinyData data = test::unit_rows(std::vector<float>(140, 1.0f));
   Network model = test::linear_network(140, "mse", 0.01, "glorot_uniform", 0.01f);
