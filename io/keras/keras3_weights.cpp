@@ -23,8 +23,7 @@ std::vector<std::string> keras3_stores(const Network& model) {
   std::vector<std::string> stores(model.layers().size());
   NameCounter counter;
   for (const std::size_t layer : keras3_layer_order(model))
-    stores[layer] =
-        "layers/" + counter.next(keras_snake_case(model.layers()[layer]->class_name()));
+    stores[layer] = "layers/" + counter.next(keras_snake_case(model.layers()[layer]->class_name()));
   return stores;
 }
 
@@ -55,16 +54,14 @@ void write_optimizer(hdf5::Writer& writer, const Network& model, const Optimizer
   }
   for (std::size_t slot = 0; slot < slots.size(); ++slot)
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      writer.write_floats(
-          keras3_optimizer_path(first + keras3_slot_number(slot, slots.size(), i,
-                                                           parameters.size())),
-          parameters[i]->shape, values_in_slot(slots[slot], *parameters[i]));
+      writer.write_floats(keras3_optimizer_path(
+                              first + keras3_slot_number(slot, slots.size(), i, parameters.size())),
+                          parameters[i]->shape, values_in_slot(slots[slot], *parameters[i]));
 }
 
 }  // namespace
 
-void write_keras3_weights(hdf5::Writer& writer, const Network& model,
-                          const OptimizerSlots* slots) {
+void write_keras3_weights(hdf5::Writer& writer, const Network& model, const OptimizerSlots* slots) {
   writer.create_group("/vars");  // Keras 3.0 looks for it
   const std::vector<std::string> stores = keras3_stores(model);
   for (std::size_t i = 0; i < stores.size(); ++i) {

@@ -168,8 +168,7 @@ std::vector<std::byte> write_keras_archive(const KerasArchive& model) {
   EndError failure;
   const Source source(zip_source_buffer_create(nullptr, 0, 0, &failure.error));
   check_made(source != nullptr, zip_error_strerror(&failure.error));
-  Archive archive(
-      zip_open_from_source(source.get(), ZIP_CREATE | ZIP_TRUNCATE, &failure.error));
+  Archive archive(zip_open_from_source(source.get(), ZIP_CREATE | ZIP_TRUNCATE, &failure.error));
   check_made(archive != nullptr, zip_error_strerror(&failure.error));
   zip_source_keep(source.get());  // the archive frees it, too
   add_member(archive.get(), "metadata.json", std::as_bytes(std::span(text)));

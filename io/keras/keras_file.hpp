@@ -44,8 +44,8 @@ std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* s
                                    const std::vector<std::string>& classes = {});
 
 /// The bytes of a .keras file, which Keras 3 reads: a zip archive of config.json, metadata.json and
-/// model.weights.h5, in which everything else is kept, too. Always the same dates. Throws Error (65)
-/// for a network that Keras 3 would take for another one: see model_to_json().
+/// model.weights.h5, in which everything else is kept, too. Always the same dates. Throws Error
+/// (65) for a network that Keras 3 would take for another one: see model_to_json().
 std::vector<std::byte> keras_archive(const Network& model, const OptimizerSlots* slots,
                                      const std::string& training_state,
                                      const std::string& table_mapping = "",

@@ -158,8 +158,8 @@ std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* sl
 void save_model(const std::filesystem::path& path, const Network& model,
                 const OptimizerSlots* slots, const std::string& training_state,
                 const std::string& table_mapping, const std::vector<std::string>& classes) {
-  write_atomically(path, model_file(model, slots, training_state, table_mapping, classes,
-                                    model_format(path)));
+  write_atomically(
+      path, model_file(model, slots, training_state, table_mapping, classes, model_format(path)));
 }
 
 }  // namespace lockstep

@@ -69,11 +69,10 @@ ordered_json translate(const ordered_json& json, std::string_view key) {
   const bool of_hub = name.starts_with(kOfKerasHub);
   if (of_hub) name.erase(0, kOfKerasHub.size());
   rename_keys(name, config);
-  const std::string module =
-      name == "Sequential"   ? "keras"
-      : name == "Functional" ? "keras.src.models.functional"
-      : of_hub ? "keras_hub.src.layers.modeling." + keras_snake_case(name)
-               : module_of(key);
+  const std::string module = name == "Sequential"   ? "keras"
+                             : name == "Functional" ? "keras.src.models.functional"
+                             : of_hub ? "keras_hub.src.layers.modeling." + keras_snake_case(name)
+                                      : module_of(key);
   ordered_json registered = nullptr;
   if (of_hub || name == "Functional") registered = json["class_name"];
   ordered_json result = {{"module", module},
