@@ -40,7 +40,7 @@ constexpr std::array kCommands = {
             true, run_predict},
     Command{"import", "import idx|csv|npy|synthetic ... --out FILE.h5", "build a dataset file",
             false, run_import},
-    Command{"export", "export MODEL --to keras|h5|json --out FILE", "a network for other programs",
+    Command{"export", "export MODEL --to keras|onnx|... --out FILE", "a network for other programs",
             false, run_export},
     Command{"inspect", "inspect FILE.h5", "what is in a dataset, model or checkpoint", false,
             run_inspect},

@@ -1,6 +1,7 @@
 #include "io/export/layer_use.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "src/core/error.hpp"
 #include "src/layers/convolution_transpose.hpp"
@@ -68,6 +69,12 @@ std::vector<std::size_t> LayerUse::axes_of(const char* key) const {
   return axes;
 }
 
+Shape LayerUse::aligned(std::size_t input) const {
+  Shape shape = inputs[input];
+  shape.insert(shape.begin(), output.size() - shape.size(), 1);
+  return shape;
+}
+
 bool is_nothing(const std::vector<Margin>& margins) {
   return std::ranges::all_of(margins, [](const Margin& margin) { return margin == Margin(); });
 }
@@ -91,6 +98,20 @@ std::vector<Margin> margins_of(const LayerUse& use, const char* key) {
   if (value.front().is_number()) return {{value[0], value[1]}};
   for (const auto& pair : value) margins.push_back({pair[0], pair[1]});
   return margins;
+}
+
+Tensor sine_positions(const LayerUse& use) {
+  const Shape& shape = use.output;
+  Tensor table{shape, {}};
+  for (std::int64_t position = 0; position < shape[0]; ++position)
+    for (std::int64_t feature = 0; feature < shape[1]; ++feature) {
+      const double share = static_cast<double>(feature / 2 * 2) / static_cast<double>(shape[1]);
+      const double angle =
+          static_cast<double>(position) * std::pow(use.number_of("max_wavelength"), -share);
+      table.values.push_back(
+          static_cast<float>(feature % 2 == 0 ? std::sin(angle) : std::cos(angle)));
+    }
+  return table;
 }
 
 std::vector<Margin> transposed_margins(const LayerUse& use) {

@@ -33,6 +33,8 @@ struct LayerUse {
   std::string text_of(const char* key) const { return config.at(key).get<std::string>(); }
   double number_of(const char* key) const { return config.at(key).get<double>(); }
   bool is_set(const char* key) const { return config.value(key, false); }
+  /// An input's shape with axes of extent 1 in front, as many as the output has.
+  Shape aligned(std::size_t input) const;
   /// A sample's axes by Keras's numbers, which count the batch; from 0.
   std::vector<std::size_t> axes_of(const char* key) const;
 
@@ -54,6 +56,9 @@ std::vector<Margin> margins_of(const LayerUse& use, const char* key);
 /// Of a transposed convolution over the whole of x, what is left out in front on each axis, and
 /// what is added behind it (`behind`).
 std::vector<Margin> transposed_margins(const LayerUse& use);
+
+/// The table that a SinePositionEncoding gives: (positions, features).
+Tensor sine_positions(const LayerUse& use);
 
 /// An axis as Keras counts, 1 being a sample's first one and -1 the last; from 0.
 std::size_t sample_axis(std::int64_t axis, std::size_t axes);

@@ -21,10 +21,9 @@ std::vector<std::byte> safetensors(const std::vector<NamedTensor>& tensors) {
   for (const NamedTensor& entry : tensors) {
     const std::size_t begin = end;
     end += size_of(entry);
-    header[entry.name] = {
-        {"dtype", entry.is_count ? "I64" : "F32"},
-        {"shape", entry.is_count ? nlohmann::ordered_json::array() : entry.tensor.shape},
-        {"data_offsets", {begin, end}}};
+    header[entry.name] = {{"dtype", entry.is_count ? "I64" : "F32"},
+                          {"shape", entry.tensor.shape},
+                          {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');

@@ -58,29 +58,35 @@ std::string masking(TorchCode&, const LayerUse& use, const TorchInputs& x) {
 
 // --- Merging ---
 
-std::string chain(const TorchInputs& x, const char* form) {
-  std::string text = x[0];
-  for (std::size_t i = 1; i < x.size(); ++i) text = fmt::format(fmt::runtime(form), text, x[i]);
+/// Inputs with fewer axes than the others have theirs last.
+std::string chain(const LayerUse& use, const TorchInputs& x, const char* form) {
+  std::string text;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool short_one = use.inputs[i].size() < use.output.size();
+    const std::string one =
+        short_one ? fmt::format("{}.reshape(-1, {})", x[i], fmt::join(use.aligned(i), ", ")) : x[i];
+    text = i == 0 ? one : fmt::format(fmt::runtime(form), text, one);
+  }
   return text;
 }
 
-std::string add(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return chain(x, "{} + {}");
+std::string add(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return chain(use, x, "{} + {}");
 }
-std::string subtract(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return chain(x, "{} - {}");
+std::string subtract(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return chain(use, x, "{} - {}");
 }
-std::string multiply(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return chain(x, "{} * {}");
+std::string multiply(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return chain(use, x, "{} * {}");
 }
-std::string average(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return fmt::format("({}) / {}", chain(x, "{} + {}"), x.size());
+std::string average(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return fmt::format("({}) / {}", chain(use, x, "{} + {}"), x.size());
 }
-std::string maximum(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return chain(x, "torch.maximum({}, {})");
+std::string maximum(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return chain(use, x, "torch.maximum({}, {})");
 }
-std::string minimum(TorchCode&, const LayerUse&, const TorchInputs& x) {
-  return chain(x, "torch.minimum({}, {})");
+std::string minimum(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+  return chain(use, x, "torch.minimum({}, {})");
 }
 
 std::string concatenate(TorchCode&, const LayerUse& use, const TorchInputs& x) {

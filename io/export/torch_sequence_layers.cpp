@@ -1,5 +1,7 @@
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "io/export/torch_code.hpp"
 
 namespace lockstep {
@@ -99,28 +101,38 @@ std::string embedding(TorchCode& code, const LayerUse& use, const TorchInputs& x
       x[0]);
 }
 
-std::string projected(TorchCode& code, const LayerUse& use, const std::string& which,
-                      std::int64_t inputs, const std::string& x) {
-  const Tensor kernel = use.parameter(which + "/kernel");
+/// nn.Linear of a kernel whose first axes, or all but them, are one.
+std::string linear(TorchCode& code, const LayerUse& use, const std::string& path,
+                   const std::string& name, std::int64_t inputs, const std::string& x) {
+  const Tensor kernel = use.parameter(path + "/kernel");
   const std::int64_t outputs = element_count(kernel.shape) / inputs;
   std::vector<NamedTensor> tensors = {{"weight", kernel.reshaped({inputs, outputs}).transposed()}};
-  const bool bias = use.is_set("use_bias");
-  if (bias) tensors.push_back({"bias", use.parameter(which + "/bias").reshaped({outputs})});
+  const bool bias = use.has(path + "/bias");
+  if (bias) tensors.push_back({"bias", use.parameter(path + "/bias").reshaped({outputs})});
   return fmt::format(
       "{}({})",
-      code.module(code.name_of(use.layer) + "_" + which,
+      code.module(name,
                   fmt::format("nn.Linear({}, {}, bias={})", inputs, outputs, torch_bool(bias)),
                   std::move(tensors)),
       x);
 }
 
-std::string attention(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
-  const std::int64_t heads = use.config.at("num_heads");
+struct Attention {
+  std::string prefix;  ///< of its parameters: "self_attention/"
+  std::int64_t heads, value_dim;
+  bool causal;
+};
+
+std::string attended(TorchCode& code, const LayerUse& use, const Attention& options,
+                     const TorchInputs& x) {
   const std::size_t key = x.size() > 2 ? 2 : 1;
-  const auto by_heads = [&](const char* which, std::size_t input) {
-    return code.assign(fmt::format("{}.unflatten(-1, ({}, -1)).transpose(1, 2)",
-                                   projected(code, use, which, use.inputs[input].back(), x[input]),
-                                   heads));
+  const std::string name = code.name_of(use.layer);
+  const auto by_heads = [&](const std::string& which, std::size_t input) {
+    const Shape& shape = use.inputs[std::min(input, use.inputs.size() - 1)];
+    return code.assign(fmt::format(
+        "{}.unflatten(-1, ({}, -1)).transpose(1, 2)",
+        linear(code, use, options.prefix + which, name + "_" + which, shape.back(), x[input]),
+        options.heads));
   };
   const std::string q = by_heads("query", 0), k = by_heads("key", key), v = by_heads("value", 1);
   const double dropout = use.config.value("dropout", 0.0);
@@ -128,10 +140,60 @@ std::string attention(TorchCode& code, const LayerUse& use, const TorchInputs& x
       dropout > 0 ? fmt::format(", dropout_p={} if self.training else 0.0", dropout) : "";
   const std::string y =
       code.assign(fmt::format("F.scaled_dot_product_attention({}, {}, {}{}{})", q, k, v, rate,
-                              use.causal.value_or(false) ? ", is_causal=True" : ""));
-  const std::int64_t width = heads * use.config.at("value_dim").get<std::int64_t>();
-  return projected(code, use, "attention_output", width,
-                   fmt::format("{}.transpose(1, 2).flatten(2)", y));
+                              options.causal ? ", is_causal=True" : ""));
+  return linear(code, use, options.prefix + "attention_output", name + "_attention_output",
+                options.heads * options.value_dim, fmt::format("{}.transpose(1, 2).flatten(2)", y));
+}
+
+std::string attention(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
+  return attended(
+      code, use,
+      {"", use.config.at("num_heads"), use.config.at("value_dim"), use.causal.value_or(false)}, x);
+}
+
+std::string transformer(TorchCode& code, const LayerUse& use, const TorchInputs& inputs) {
+  const bool encodes = use.layer.class_name() == "TransformerEncoder";
+  const std::string name = code.name_of(use.layer);
+  const std::int64_t features = use.inputs[0].back(), heads = use.config.at("num_heads");
+  const double rate = use.number_of("dropout");
+  const bool first = use.is_set("normalize_first");
+  const auto normalized = [&](const char* part, const std::string& x) {
+    return code.assign(fmt::format(
+        "{}({})",
+        code.module(
+            name + "_" + part,
+            fmt::format("nn.LayerNorm({}, eps={})", features, use.number_of("layer_norm_epsilon")),
+            {{"weight", use.parameter(std::string(part) + "/gamma")},
+             {"bias", use.parameter(std::string(part) + "/beta")}}),
+        x));
+  };
+  const auto added = [&](const std::string& y, const std::string& x) {
+    const std::string dropped =
+        rate > 0 ? fmt::format("F.dropout({}, {}, self.training)", y, rate) : y;
+    return code.assign(fmt::format("{} + {}", dropped, x));
+  };
+  const auto dense = [&](const std::string& part, std::int64_t width, const std::string& x) {
+    return code.assign(linear(code, use, part, name + "_" + part, width, x));
+  };
+  std::string x = inputs[0], y = x;
+  if (first) y = normalized("self_attention_layer_norm", y);
+  x = added(attended(code, use,
+                     {encodes ? "self_attention_layer/" : "self_attention/", heads,
+                      features / heads, !encodes && use.causal.value_or(true)},
+                     {y, y}),
+            x);
+  if (!first) x = normalized("self_attention_layer_norm", x);
+  y = first ? normalized("feedforward_layer_norm", x) : x;
+  y = dense("feedforward_intermediate_dense", features, y);
+  y = code.assign(torch_activation(use.layer.activations().front(), y));
+  y = dense("feedforward_output_dense", use.config.at("intermediate_dim"), y);
+  x = added(y, x);
+  return first ? x : normalized("feedforward_layer_norm", x);
+}
+
+std::string sine_encoding(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
+  return fmt::format("{}.expand({}.shape[0], -1, -1)",
+                     code.value(code.name_of(use.layer), sine_positions(use), false), x[0]);
 }
 
 std::string position_embedding(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
@@ -161,6 +223,9 @@ TorchEmits torch_sequence_layers() {
           {"Bidirectional", bidirectional},
           {"Embedding", embedding},
           {"MultiHeadAttention", attention},
+          {"TransformerEncoder", transformer},
+          {"TransformerDecoder", transformer},
+          {"SinePositionEncoding", sine_encoding},
           {"PositionEmbedding", position_embedding},
           {"TokenAndPositionEmbedding", token_and_position}};
 }

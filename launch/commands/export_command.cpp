@@ -23,6 +23,7 @@ Writes a saved network (.h5 of Lockstep or Keras, .keras) for other programs.
        h5     FILE.h5      HDF5 that Keras 2 and 3 open, with the optimizer's state
        json   FILE.json    the network without weights, as Keras's model.to_json() writes it
        safetensors         PyTorch's state_dict, for a module that --python writes
+       onnx   FILE.onnx    ONNX, opset 17. Inputs and outputs are Keras's: channels stand last
   --python FILE.py         of safetensors: the nn.Module that it is of. Its inputs are Keras's:
                            channels stand last
   --keras 2|3              of json: whose form (default 2, which both read)
@@ -57,7 +58,7 @@ Export parse(const std::vector<std::string>& arguments) {
   positional.add("model-file", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
   check(given.contains("out"), ExitCode::kUsage,
-        "[options] expected --out FILE (.keras, .h5, .json, .safetensors), got none");
+        "[options] expected --out FILE (.keras, .h5, .json, .safetensors, .onnx), got none");
   Export result;
   result.model = model_source_from(given);
   result.out = given["out"].as<std::string>();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "io/export/onnx_export.hpp"
 #include "io/export/torch_export.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
@@ -43,14 +44,17 @@ Exported to_safetensors(const LoadedModel& loaded, const ExportOptions& options)
   return {std::move(torch.state_dict), std::move(torch.python)};
 }
 
+Exported to_onnx(const LoadedModel& loaded, const ExportOptions&) {
+  return {export_to_onnx(loaded.model)};
+}
+
 }  // namespace
 
 const std::vector<ExportFormat>& export_formats() {
   static const std::vector<ExportFormat> formats = {
-      {"keras", {".keras"}, to_keras},
-      {"h5", {".h5", ".hdf5"}, to_hdf5},
-      {"json", {".json"}, to_json},
-      {"safetensors", {".safetensors"}, to_safetensors},
+      {"keras", {".keras"}, to_keras}, {"h5", {".h5", ".hdf5"}, to_hdf5},
+      {"json", {".json"}, to_json},    {"safetensors", {".safetensors"}, to_safetensors},
+      {"onnx", {".onnx"}, to_onnx},
   };
   return formats;
 }

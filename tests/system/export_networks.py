@@ -56,7 +56,7 @@ def transformer():
 #: name: (input shape, output shape of one row or None for 3 classes, `--layers` or Keras's JSON)
 NETWORKS = {
     "mlp": ((12,), None, "Dense(16, relu), Dropout(0.25), Dense(8, tanh), Dense(3, softmax)"),
-    "cnn": ((8, 8, 2), None, "Conv2D(4, 3, relu), MaxPooling2D(2), Conv2D(6, 2, padding='same'), LeakyReLU(0.2), "
+    "cnn": ((8, 8, 2), None, "Conv2D(4, 3, activation='relu'), MaxPooling2D(2), Conv2D(6, 2, padding='same'), LeakyReLU(0.2), "
             "Flatten(), Dense(3, softmax)"),
     "residual": ((8, 8, 2), None, residual()),
     "depthwise": ((9, 9, 3), None, "DepthwiseConv2D(3, strides=2, padding='same', depth_multiplier=2), "
@@ -77,4 +77,44 @@ NETWORKS = {
                   "LeakyReLU(0.3), Conv2DTranspose(3, 5, strides=2, padding='same', use_bias=False), "
                   "BatchNormalization(), LeakyReLU(0.3), "
                   "Conv2DTranspose(1, 5, strides=2, padding='same', activation='tanh')"),
+}
+
+#: What is not in these, a layer at least once: as NETWORKS.
+OTHERS = {
+    "conv1dt": ((7, 3), None, "Conv1DTranspose(4, 4, strides=3, padding='same'), "
+                "Conv1DTranspose(2, 2, strides=3, activation='elu'), Flatten(), Dense(3, softmax)"),
+    "conv3d": ((5, 6, 4, 2), None, "Conv3D(4, 2, strides=2, padding='same', activation='silu'), MaxPooling3D(2, padding='same'), "
+               "UpSampling3D(2), AveragePooling3D(2), Conv3DTranspose(3, 2, strides=2), "
+               "ZeroPadding3D(1), Cropping3D(1), GlobalAveragePooling3D(), Dense(3, softmax)"),
+    "conv2d": ((9, 10, 4), None, "Conv2D(6, 3, groups=2, activation='gelu'), AveragePooling2D(3, strides=2, padding='same'), "
+               "ZeroPadding2D(((1, 2), (0, 1))), Cropping2D(((0, 1), (1, 0))), UpSampling2D(2, interpolation='bilinear'), "
+               "Conv2D(3, 2, padding='same', dilation_rate=2, activation='mish'), AdaptiveAveragePooling2D(4), "
+               "AdaptiveMaxPooling2D(3), GroupNormalization(3), SpatialDropout2D(0.1), GlobalMaxPooling2D(keepdims=True), "
+               "Flatten(), Dense(3, softmax)"),
+    "conv1d": ((12, 4), None, "SeparableConv1D(5, 3, padding='same'), DepthwiseConv1D(3), MaxPooling1D(2, padding='same'), "
+               "ZeroPadding1D(2), Cropping1D(1), UpSampling1D(2), PReLU(shared_axes=[1]), AdaptiveMaxPooling1D(4), "
+               "RMSNormalization(), UnitNormalization(), SpatialDropout1D(0.1), GlobalMaxPooling1D(), Dense(3, softmax)"),
+    "shapes": ((6,), None, "Rescaling(0.5, offset=0.1), RepeatVector(4), Permute((2, 1)), Masking(0.0), PReLU(), "
+               "LayerNormalization(), GaussianNoise(0.1), GaussianDropout(0.1), AlphaDropout(0.1), Reshape((3, 8)), "
+               "Dense(5, hard_sigmoid), ELU(0.7), ReLU(1.5, negative_slope=0.1, threshold=0.2), Flatten(), "
+               "Dense(3), Softmax()"),
+    "rnn": ((6, 3), None, "SimpleRNN(4, return_sequences=True, go_backwards=True), "
+            "Bidirectional(GRU(3, return_sequences=True), merge_mode='mul'), "
+            "Bidirectional(SimpleRNN(5, activation='relu'), merge_mode='ave'), Dense(3, softmax)"),
+    "activations": ((5,), None, ", ".join(f"Dense(5, {name})" for name in (
+        "selu", "softplus", "softsign", "leaky_relu", "relu6", "hard_silu", "hard_tanh", "log_sigmoid", "squareplus",
+        "sparse_plus", "sparse_sigmoid", "tanh_shrink", "soft_shrink", "hard_shrink", "log_softmax", "exponential")) +
+        ", Dense(3, softmax)"),
+    "first": ((2, 8, 7), None, "Conv2D(4, 3, data_format='channels_first', activation='relu'), "
+              "MaxPooling2D(2, data_format='channels_first'), Flatten(data_format='channels_first'), Dense(3, softmax)"),
+    "words": ((6,), None, "TokenAndPositionEmbedding(9, 6, 8), TransformerEncoder(12, 2), "
+              "TransformerDecoder(12, 2, normalize_first=True), Flatten(), Dense(3, softmax)"),
+    "merging": ((4, 6), None, functional("merging", (4, 6), [
+        ("a", "Dense", {"units": 5}, ["input"]), ("b", "Dense", {"units": 5, "use_bias": False}, ["input"]),
+        ("sub", "Subtract", {}, ["a", "b"]), ("mul", "Multiply", {}, ["sub", "a"]),
+        ("ave", "Average", {}, ["mul", "a", "b"]), ("max", "Maximum", {}, ["ave", "b"]),
+        ("min", "Minimum", {}, ["max", "a"]), ("cat", "Concatenate", {"axis": -1}, ["min", "sub"]),
+        ("dot", "Dot", {"axes": [2, 2], "normalize": True}, ["min", "max"]), ("flat", "Flatten", {}, ["dot"]),
+        ("pool", "GlobalAveragePooling1D", {}, ["cat"]), ("all", "Concatenate", {"axis": 1}, ["flat", "pool"]),
+        ("output", "Dense", {"units": 3, "activation": "softmax"}, ["all"])])),
 }

@@ -9,7 +9,7 @@ import unittest
 import h5py
 import numpy as np
 
-from export_networks import NETWORKS
+from export_networks import NETWORKS, OTHERS
 from support import BAD_DATA, CANNOT_CREATE, USAGE, SystemTest, main
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -30,11 +30,13 @@ def python_with(variable, *modules):
 class ExportTest(SystemTest):
     def make(self, name, *options):
         """Trains two steps of one of the networks in the directory of its name."""
-        shape, output, network = NETWORKS[name]
+        shape, output, network = {**NETWORKS, **OTHERS}[name]
         directory = self.dir / name
         directory.mkdir()
         random = np.random.default_rng(len(name))
         x = random.normal(size=(ROWS, *shape)).astype(np.float32)
+        if name == "words":
+            x = random.integers(0, 9, x.shape).astype(np.float32)
         y = random.integers(0, 3, ROWS) if output is None else random.uniform(size=(ROWS, *output)).astype(np.float32)
         np.save(directory / "rows.npy", x)
         with h5py.File(directory / "d.h5", "w") as file:
@@ -55,7 +57,7 @@ class ExportTest(SystemTest):
 
     def bits(self, path):
         report = self.inspect(path)
-        return report["weights_sha256"], report["optimizer_sha256"]
+        return report["weights_sha256"], report.get("optimizer_sha256")
 
 
 class FilesForKeras(ExportTest):
@@ -87,6 +89,44 @@ class FilesForKeras(ExportTest):
                     self.assertEqual(about["iterations"], 2)
                     for again in (f"{path}.again.keras", f"{path}.again.h5"):
                         self.assertEqual(self.bits(again)[1], optimizer)
+
+
+class FilesForOthers:
+    """Every layer: what the other program makes of the files, and what Lockstep does."""
+    TOLERANCE = 1e-5
+
+    def test_predict_the_same(self):
+        self.python = python_with(self.VARIABLE, *self.MODULES)
+        directories = [self.make(name) for name in (*NETWORKS, *OTHERS) if name not in self.LACKS]
+        for directory in directories:
+            self.export(directory)
+        result = subprocess.run([self.python, HERE / self.PROGRAM, *directories], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr[-3000:])
+        for directory in directories:
+            with self.subTest(directory.name):
+                ours = self.predictions(directory / "run" / "final.h5", directory)
+                self.assertLess(np.abs(ours - np.load(directory / "out.npy")).max(), self.TOLERANCE)
+
+
+class FilesForOnnxRuntime(FilesForOthers, ExportTest):
+    VARIABLE, MODULES, PROGRAM, LACKS = "LOCKSTEP_ONNX_PYTHON", ("onnxruntime", "numpy"), "onnx_predictions.py", ()
+
+    def export(self, directory):
+        self.done(1, "export", directory / "run" / "final.h5", "--out", directory / "m.onnx")
+
+
+class FilesForPyTorch(FilesForOthers, ExportTest):
+    VARIABLE, MODULES, PROGRAM = "LOCKSTEP_TORCH_PYTHON", ("torch", "numpy"), "torch_predictions.py"
+    LACKS = ("gru",)  # one of reset_after=False
+
+    def export(self, directory):
+        self.done(1, "export", directory / "run" / "final.h5", "--out", directory / "m.safetensors", "--python",
+                  directory / "network.py")
+
+    def test_lack_counterparts_by_name(self):
+        directory = self.make("gru")
+        self.refused(BAD_DATA, ["gru_1", "reset_after"], "export", directory / "run" / "final.h5", "--out",
+                     "m.safetensors", ranks=(1,))
 
 
 class Exports(ExportTest):
@@ -128,6 +168,8 @@ class Exports(ExportTest):
         refused(USAGE, ["--out", ".keras", "m.txt"], model, "--out", "m.txt")
         refused(USAGE, ["--keras", "2 or 3", "'4'"], model, "--out", "m.json", "--keras", 4)
         refused(USAGE, ["--keras", "--to json"], model, "--out", "m.h5", "--keras", 3)
+        refused(USAGE, ["--python", "--to safetensors"], model, "--out", "m.h5", "--python", "m.py")
+        refused(USAGE, ["--python", ".py", "m.txt"], model, "--out", "m.safetensors", "--python", "m.txt")
         refused(CANNOT_CREATE, ["best.keras"], model, "--out", model, "--overwrite")
         (self.dir / "bad.keras").write_bytes(model.read_bytes()[:-40])
         refused(BAD_DATA, ["bad.keras", "damaged"], "bad.keras", "--out", "m.h5")
