@@ -92,6 +92,30 @@ std::vector<Margin> window_margins(const LayerUse& use, const Shape& size, const
   return margins;
 }
 
+namespace {
+
+/// The last two axes in front, in this order.
+Tensor with_channels_in_front(const Tensor& kernel, std::size_t first, std::size_t second) {
+  std::vector<std::size_t> order = {first, second};
+  for (std::size_t axis = 0; axis + 2 < kernel.shape.size(); ++axis) order.push_back(axis);
+  return kernel.permuted(order);
+}
+
+}  // namespace
+
+Tensor kernel_in_front(const Tensor& kernel) {
+  const std::size_t axes = kernel.shape.size();
+  return with_channels_in_front(kernel, axes - 1, axes - 2);
+}
+
+Tensor depthwise_in_front(const Tensor& kernel) {
+  const std::size_t axes = kernel.shape.size();
+  Tensor result = with_channels_in_front(kernel, axes - 2, axes - 1);
+  result.shape[0] *= result.shape[1];
+  result.shape[1] = 1;
+  return result;
+}
+
 std::vector<Margin> margins_of(const LayerUse& use, const char* key) {
   std::vector<Margin> margins;
   const nlohmann::ordered_json& value = use.config.at(key);

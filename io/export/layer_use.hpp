@@ -51,6 +51,10 @@ bool is_nothing(const std::vector<Margin>& margins);
 /// What the layer's `padding` adds around the positions of its input.
 std::vector<Margin> window_margins(const LayerUse& use, const Shape& size, const Shape& strides,
                                    const Shape& dilation);
+/// A convolution's kernel with channels in front: (..., I, O) as (O, I, ...).
+Tensor kernel_in_front(const Tensor& kernel);
+/// So a depthwise one: (..., C, m) as (C m, 1, ...).
+Tensor depthwise_in_front(const Tensor& kernel);
 /// The pairs of a ZeroPadding's or a Cropping's key.
 std::vector<Margin> margins_of(const LayerUse& use, const char* key);
 /// Of a transposed convolution over the whole of x, what is left out in front on each axis, and

@@ -117,6 +117,10 @@ std::vector<std::byte> serialized(const onnx::ModelProto& model) {
 
 }  // namespace
 
+bool onnx_knows(const std::string& class_name) {
+  return all_emits().contains(class_name);
+}
+
 std::vector<std::byte> export_to_onnx(const Network& model) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   OnnxGraph graph;

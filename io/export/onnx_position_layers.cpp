@@ -22,26 +22,6 @@ Integers pads_of(const std::vector<Margin>& margins) {
   return pads;
 }
 
-/// The last two axes in front: (..., I, O) as (O, I, ...).
-Tensor kernel_in_front(const Tensor& kernel) {
-  const std::size_t axes = kernel.shape.size();
-  std::vector<std::size_t> order = {axes - 1, axes - 2};
-  for (std::size_t axis = 0; axis + 2 < axes; ++axis) order.push_back(axis);
-  return kernel.permuted(order);
-}
-
-/// (..., C, m) as (C m, 1, ...).
-Tensor depthwise_kernel(const Tensor& kernel) {
-  const std::size_t axes = kernel.shape.size();
-  std::vector<std::size_t> order = {axes - 2, axes - 1};
-  for (std::size_t axis = 0; axis + 2 < axes; ++axis) order.push_back(axis);
-  Tensor permuted = kernel.permuted(order);
-  Shape shape = permuted.shape;
-  shape[0] *= shape[1];
-  shape[1] = 1;
-  return permuted.reshaped(shape);
-}
-
 /// Conv over x, channels in front on both sides. `kernel`: (out, in / groups, ...).
 std::string convolved(OnnxGraph& graph, const LayerUse& use, Tensor kernel, bool with_bias,
                       std::int64_t groups, bool strided, const std::string& x) {
@@ -70,13 +50,13 @@ std::string convolution(OnnxGraph& graph, const LayerUse& use, const OnnxInputs&
 
 std::string depthwise(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& x) {
   return ended(graph, use,
-               convolved(graph, use, depthwise_kernel(use.parameter("depthwise_kernel")), true,
+               convolved(graph, use, depthwise_in_front(use.parameter("depthwise_kernel")), true,
                          use.inputs[0].back(), true, graph.in_front(x[0], use.inputs[0].size())));
 }
 
 std::string separable(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& x) {
   const std::string y =
-      convolved(graph, use, depthwise_kernel(use.parameter("depthwise_kernel")), false,
+      convolved(graph, use, depthwise_in_front(use.parameter("depthwise_kernel")), false,
                 use.inputs[0].back(), true, graph.in_front(x[0], use.inputs[0].size()));
   return ended(
       graph, use,

@@ -29,12 +29,6 @@ Shape ones(const Shape& like) {
   return Shape(like.size(), 1);
 }
 
-struct ConvolutionParts {
-  std::string name, arguments;
-  Shape strides;
-  std::vector<NamedTensor> tensors;
-};
-
 /// nn.ConvNd over x, channels in front on both sides. `kernel`: PyTorch's, (out, in / groups, ...).
 std::string convolved(TorchCode& code, const LayerUse& use, const std::string& name, Tensor kernel,
                       std::optional<Tensor> bias, std::int64_t inputs, std::int64_t groups,
@@ -57,14 +51,6 @@ std::optional<Tensor> bias_of(const LayerUse& use) {
   return use.is_set("use_bias") ? std::optional(use.parameter("bias")) : std::nullopt;
 }
 
-/// The last two axes in front: (..., I, O) as (O, I, ...).
-Tensor kernel_in_front(const Tensor& kernel) {
-  const std::size_t axes = kernel.shape.size();
-  std::vector<std::size_t> order = {axes - 1, axes - 2};
-  for (std::size_t axis = 0; axis + 2 < axes; ++axis) order.push_back(axis);
-  return kernel.permuted(order);
-}
-
 std::string convolution(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::string z =
       convolved(code, use, code.name_of(use.layer), kernel_in_front(use.parameter("kernel")),
@@ -72,30 +58,18 @@ std::string convolution(TorchCode& code, const LayerUse& use, const TorchInputs&
   return torch_activated(use, code.assign(behind(z)));
 }
 
-/// (..., C, m) as (C m, 1, ...).
-Tensor depthwise_kernel(const Tensor& kernel) {
-  const std::size_t axes = kernel.shape.size();
-  std::vector<std::size_t> order = {axes - 2, axes - 1};
-  for (std::size_t axis = 0; axis + 2 < axes; ++axis) order.push_back(axis);
-  Tensor permuted = kernel.permuted(order);
-  Shape shape = permuted.shape;
-  shape[0] *= shape[1];
-  shape[1] = 1;
-  return permuted.reshaped(shape);
-}
-
 std::string depthwise(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::int64_t channels = use.inputs[0].back();
   const std::string z = convolved(code, use, code.name_of(use.layer),
-                                  depthwise_kernel(use.parameter("depthwise_kernel")), bias_of(use),
-                                  channels, channels, true, in_front(x[0]));
+                                  depthwise_in_front(use.parameter("depthwise_kernel")),
+                                  bias_of(use), channels, channels, true, in_front(x[0]));
   return torch_activated(use, code.assign(behind(z)));
 }
 
 std::string separable(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::int64_t channels = use.inputs[0].back();
   const std::string name = code.name_of(use.layer);
-  Tensor kernel = depthwise_kernel(use.parameter("depthwise_kernel"));
+  Tensor kernel = depthwise_in_front(use.parameter("depthwise_kernel"));
   const std::int64_t between = kernel.shape[0];
   const std::string y =
       code.assign(convolved(code, use, name + "_depthwise", std::move(kernel), std::nullopt,

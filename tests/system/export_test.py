@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import unittest
 
 import h5py
@@ -63,8 +64,12 @@ class ExportTest(SystemTest):
 class FilesForKeras(ExportTest):
     def test_are_predicted_from_and_come_back_bit_for_bit(self):
         python = python_with("LOCKSTEP_KERAS_PYTHON", "keras")
+        hub = subprocess.run([python, "-c", "import keras_hub"], capture_output=True).returncode == 0
         files = {}
-        for name in NETWORKS:
+        for name in (*NETWORKS, *OTHERS):
+            if name == "words" and not hub:
+                print("not tried without keras_hub: a Transformer of KerasHub", file=sys.stderr)
+                continue
             directory = self.make(name, "--save-format", "keras")
             final = directory / "run" / "final.keras"
             shutil.copy(final, directory / "m.keras")
@@ -85,7 +90,7 @@ class FilesForKeras(ExportTest):
                     np.testing.assert_array_equal(self.predictions(again, directory), ours)
                 if path.suffix == ".keras":  # Keras 3 lays out the state of an .h5 file otherwise than Keras 2
                     about = known[str(path)]
-                    self.assertEqual(about["warnings"], [])
+                    self.assertEqual([text for text in about["warnings"] if "with a mask" not in text], [])
                     self.assertEqual(about["iterations"], 2)
                     for again in (f"{path}.again.keras", f"{path}.again.h5"):
                         self.assertEqual(self.bits(again)[1], optimizer)
@@ -163,7 +168,7 @@ class Exports(ExportTest):
         model = directory / "run" / "best.keras"
         refused = lambda code, words, *rest: self.refused(code, words, "export", *rest, ranks=(1,))
         refused(USAGE, ["--out"], model)
-        refused(USAGE, ["--to", "keras, h5", "'kers'", "keras?"], model, "--to", "kers", "--out", "m.keras")
+        refused(USAGE, ["--to", "keras, h5", "'kers'", "did you mean 'keras'"], model, "--to", "kers", "--out", "m.keras")
         refused(USAGE, ["--out", ".keras", "m.h5"], model, "--to", "keras", "--out", "m.h5")
         refused(USAGE, ["--out", ".keras", "m.txt"], model, "--out", "m.txt")
         refused(USAGE, ["--keras", "2 or 3", "'4'"], model, "--out", "m.json", "--keras", 4)
@@ -180,7 +185,7 @@ class Exports(ExportTest):
         del old["config"][1]["config"]["batch_input_shape"]
         (self.dir / "old.json").write_text(json.dumps(old))
         self.refused(BAD_DATA, ["one", "two", "hard_sigmoid"], "train", "--model", "old.json", "--data",
-                     directory / "d.h5", "--save-format", "keras")
+                     directory / "d.h5", "--save-format", "keras", "--loss", "mean_squared_error", "--metrics", "")
         self.assertFalse((self.dir / "run").exists())
 
 

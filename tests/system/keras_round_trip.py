@@ -12,6 +12,11 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import keras
 import numpy as np
 
+try:
+    import keras_hub
+except ImportError:
+    pass
+
 if not keras.__version__.startswith("3"):
     sys.exit(f"expected Keras 3, got {keras.__version__}")
 known = {}

@@ -5,6 +5,7 @@
 #include "io/export/safetensors.hpp"
 #include "io/export/tensor.hpp"
 #include "io/export/torch_export.hpp"
+#include "src/layers/make_layer.hpp"
 #include "src/model/layers_text.hpp"
 #include "tests/io/io_test_support.hpp"
 
@@ -81,6 +82,11 @@ TEST(OnnxExport, RefusesAllThatOnnxLacks) {
         network("Input((4, 3)), LSTM(3, activation='gelu', return_sequences=True), "
                 "GRU(2, recurrent_activation='selu')"));
   });
+}
+
+TEST(OnnxExport, KnowsEveryLayer) {
+  for (const LayerSignature& known : layer_signatures())
+    EXPECT_TRUE(onnx_knows(known.class_name)) << known.class_name;
 }
 
 TEST(OnnxExport, TheSameModelGivesTheSameBytes) {
