@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "io/keras/keras_optimizer_state.hpp"
 #include "src/core/error.hpp"
@@ -11,18 +10,10 @@
 
 namespace lockstep {
 
-std::vector<std::size_t> keras3_layer_order(const Network& model) {
-  if (!model.calls().empty() && !model.is_chain())
-    return KerasOrder(model.layers().size(), model.calls(), model.output_calls()).layers();
-  std::vector<std::size_t> order(model.layers().size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  return order;
-}
-
 std::vector<std::string> keras3_stores(const Network& model) {
   std::vector<std::string> stores(model.layers().size());
   NameCounter counter;
-  for (const std::size_t layer : keras3_layer_order(model))
+  for (const std::size_t layer : keras_layer_order(model))
     stores[layer] = "layers/" + counter.next(keras_snake_case(model.layers()[layer]->class_name()));
   return stores;
 }
@@ -42,7 +33,7 @@ namespace {
 void write_optimizer(hdf5::Writer& writer, const Network& model, const OptimizerSlots& slots) {
   check_slots(model, slots);
   std::vector<const Parameter*> parameters;
-  for (const std::size_t layer : keras3_layer_order(model))
+  for (const std::size_t layer : keras_layer_order(model))
     for (const Parameter& parameter : model.layers()[layer]->parameters())
       if (parameter.trained()) parameters.push_back(&parameter);
   std::size_t first = 0;

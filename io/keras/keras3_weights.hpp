@@ -12,8 +12,6 @@ namespace lockstep {
 
 // Where Keras 3 keeps what in model.weights.h5: for who reads it and who writes it.
 
-/// The layers in the order in which Keras 3 has them once it has read the network's JSON.
-std::vector<std::size_t> keras3_layer_order(const Network& model);
 /// By layer, numbered by class: "layers/dense_1".
 std::vector<std::string> keras3_stores(const Network& model);
 

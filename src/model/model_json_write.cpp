@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/model/keras3_form.hpp"
+#include "src/model/keras_order.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
@@ -138,7 +140,11 @@ ordered_json functional_to_json(const Network& model, KerasMajor form) {
   ordered_json layers = ordered_json::array();
   ordered_json inputs = ordered_json::array();
   ordered_json outputs = ordered_json::array();
-  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+  std::vector<std::size_t> order(model.layers().size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // Keras 3 numbers the layers in its own order; so does who reads the list.
+  if (form == KerasMajor::k3) order = keras_layer_order(model);
+  for (const std::size_t i : order) {
     const Layer& layer = *model.layers()[i];
     const auto* input = dynamic_cast<const InputLayer*>(&layer);
     ordered_json json =

@@ -1,11 +1,14 @@
 #include <malloc.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "io/hdf5/hdf5.hpp"
 #include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
+#include "src/layers/merging.hpp"
 #include "src/model/model_json.hpp"
+#include "src/model/network_builder.hpp"
 #include "tests/io/io_test_support.hpp"
 #include "tests/io/keras/keras_file_models.hpp"
 
@@ -93,6 +96,12 @@ TEST(Keras3File, TheSameModelGivesTheSameBytes) {
   const std::vector<std::byte> second = keras_archive(make_model(), &slots, "{}");
   mallopt(M_PERTURB, 0);
   EXPECT_EQ(first, second);
+  // 1980-01-01, 00:00:00, in the first member's header.
+  const auto field = [&](std::size_t at) {
+    return std::to_integer<int>(first[at]) | std::to_integer<int>(first[at + 1]) << 8;
+  };
+  EXPECT_EQ(field(10), 0);
+  EXPECT_EQ(field(12), 0x21);
 }
 
 TEST(Keras3File, EveryFlippedBitOfTheMembersIsFound) {
@@ -109,32 +118,44 @@ TEST(Keras3File, EveryFlippedBitOfTheMembersIsFound) {
 }
 
 TEST(Keras3File, NumbersLayersByClassInKerasOrder) {
-  // `late` stands before `early`, of which it is a user.
-  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(R"({
-    "class_name": "Functional", "config": {"name": "m", "layers": [
-      {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
-       "config": {"name": "in", "batch_input_shape": [null, 4]}},
-      {"class_name": "Dense", "name": "late", "config": {"name": "late", "units": 3},
-       "inbound_nodes": [[["early", 0, 0, {}]]]},
-      {"class_name": "Dense", "name": "early", "config": {"name": "early", "units": 5},
-       "inbound_nodes": [[["in", 0, 0, {}]]]},
-      {"class_name": "Dense", "name": "side", "config": {"name": "side", "units": 3},
-       "inbound_nodes": [[["in", 0, 0, {}]]]},
-      {"class_name": "Add", "name": "add", "config": {"name": "add"},
-       "inbound_nodes": [[["late", 0, 0, {}], ["side", 0, 0, {}]]]}],
-     "input_layers": [["in", 0, 0]], "output_layers": [["add", 0, 0]]}})");
-  Network model = model_from_json(json);
+  NetworkBuilder builder("m");
+  const auto input = builder.input({4});
+  // In the order in which nobody applies them.
+  const auto late = builder.add("late", "Dense(3)"), side = builder.add("side", "Dense(3)"),
+             early = builder.add("early", "Dense(5)");
+  const auto sum = builder.add(std::make_unique<Merging>(Merge::kAdd));
+  const auto left = builder.apply(late, {builder.apply(early, {input})});
+  Network model = builder.build({builder.apply(sum, {left, builder.apply(side, {input})})});
   model.initialize(3);
-  const KerasArchive archive = unpacked(keras_archive(model, nullptr, ""));
+  model.compile("adam", "mean_squared_error", {});
+  const OptimizerSlots slots = make_slots(model);
+
+  const KerasArchive archive = unpacked(keras_archive(model, &slots, ""));
   const hdf5::File file = hdf5::File::open_image(archive.weights, "weights");
   EXPECT_EQ(file.dataset_info("/layers/dense/vars/0").extents, (Shape{4, 5}));    // early
   EXPECT_EQ(file.dataset_info("/layers/dense_1/vars/0").extents, (Shape{5, 3}));  // late
   EXPECT_EQ(file.dataset_info("/layers/dense_2/vars/0").extents, (Shape{4, 3}));  // side
+  EXPECT_EQ(file.dataset_info("/optimizer/vars/6").extents, (Shape{5, 3}));
   const auto config = nlohmann::ordered_json::parse(archive.config);
   EXPECT_EQ(config["registered_name"], "Functional");
   const auto& add = config["config"]["layers"].back();
   EXPECT_EQ(add["module"], "keras.layers");
   EXPECT_EQ(add["inbound_nodes"][0]["args"][0].size(), 2u);  // one list
+
+  const TemporaryDirectory directory;
+  save_model(directory / "m.keras", model, &slots, "");
+  const LoadedModel loaded = load_model(directory / "m.keras");
+  ASSERT_TRUE(loaded.slots);
+  for (const auto& layer : model.layers())
+    for (const auto& other : loaded.model.layers()) {
+      if (other->name() != layer->name()) continue;
+      for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
+        const Parameter &one = layer->parameters()[i], &two = other->parameters()[i];
+        EXPECT_TRUE(std::ranges::equal(one.value, two.value)) << layer->name();
+        EXPECT_EQ(slots[1][static_cast<std::size_t>(one.offset)],
+                  (*loaded.slots)[1][static_cast<std::size_t>(two.offset)]);
+      }
+    }
 }
 
 TEST(Keras3File, HasNoPlaceForKeras2sHardSigmoid) {
