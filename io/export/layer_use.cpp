@@ -1,10 +1,10 @@
 #include "io/export/layer_use.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "src/core/error.hpp"
 #include "src/layers/convolution_transpose.hpp"
+#include "src/layers/position_embedding.hpp"
 #include "src/layers/window.hpp"
 
 namespace lockstep {
@@ -125,17 +125,7 @@ std::vector<Margin> margins_of(const LayerUse& use, const char* key) {
 }
 
 Tensor sine_positions(const LayerUse& use) {
-  const Shape& shape = use.output;
-  Tensor table{shape, {}};
-  for (std::int64_t position = 0; position < shape[0]; ++position)
-    for (std::int64_t feature = 0; feature < shape[1]; ++feature) {
-      const double share = static_cast<double>(feature / 2 * 2) / static_cast<double>(shape[1]);
-      const double angle =
-          static_cast<double>(position) * std::pow(use.number_of("max_wavelength"), -share);
-      table.values.push_back(
-          static_cast<float>(feature % 2 == 0 ? std::sin(angle) : std::cos(angle)));
-    }
-  return table;
+  return {use.output, sine_position_table(use.output, use.number_of("max_wavelength"))};
 }
 
 std::vector<Margin> transposed_margins(const LayerUse& use) {

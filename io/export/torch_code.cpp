@@ -65,6 +65,8 @@ std::string TorchCode::value(const std::string& name, Tensor tensor, bool traine
 }
 
 std::string TorchCode::assign(const std::string& expression) {
+  const bool is_name = expression.find_first_not_of("x0123456789") == std::string::npos;
+  if (is_name) return expression;
   const std::string name = fmt::format("x{}", forward_.size() + 1);
   forward_.push_back(fmt::format("{} = {}", name, expression));
   return name;

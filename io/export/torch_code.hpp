@@ -24,7 +24,7 @@ class TorchCode {
                      std::vector<NamedTensor> tensors);
   /// A tensor that is no module's: nn.Parameter, or a buffer if it is never trained.
   std::string value(const std::string& name, Tensor tensor, bool trained);
-  /// `x3 = EXPRESSION`; returns "x3".
+  /// `x3 = EXPRESSION`; returns "x3". Of what has a name already, that.
   std::string assign(const std::string& expression);
 
   const std::vector<std::string>& init() const { return init_; }

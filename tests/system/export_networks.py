@@ -109,6 +109,11 @@ OTHERS = {
               "MaxPooling2D(2, data_format='channels_first'), Flatten(data_format='channels_first'), Dense(3, softmax)"),
     "words": ((6,), None, "TokenAndPositionEmbedding(9, 6, 8), TransformerEncoder(12, 2), "
               "TransformerDecoder(12, 2, normalize_first=True), Flatten(), Dense(3, softmax)"),
+    "positions": ((4, 6), None, functional("positions", (4, 6), [
+        ("sine", "SinePositionEncoding", {"max_wavelength": 100}, ["input"]),
+        ("learnt", "PositionEmbedding", {"sequence_length": 5}, ["input"]),
+        ("sum", "Add", {}, ["input", "sine", "learnt"]), ("flat", "Flatten", {}, ["sum"]),
+        ("output", "Dense", {"units": 3, "activation": "softmax"}, ["flat"])])),
     "merging": ((4, 6), None, functional("merging", (4, 6), [
         ("a", "Dense", {"units": 5}, ["input"]), ("b", "Dense", {"units": 5, "use_bias": False}, ["input"]),
         ("sub", "Subtract", {}, ["a", "b"]), ("mul", "Multiply", {}, ["sub", "a"]),
