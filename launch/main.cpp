@@ -42,6 +42,8 @@ constexpr std::array kCommands = {
             run_generate},
     Command{"import", "import idx|csv|text|npy|... ... --out FILE.h5", "build a dataset file",
             false, run_import},
+    Command{"export", "export MODEL --to keras|onnx|... --out FILE", "a network for other programs",
+            false, run_export},
     Command{"inspect", "inspect FILE.h5", "what is in a dataset, model or checkpoint", false,
             run_inspect},
     Command{"doctor", "doctor", "check this machine or allocation", true, run_doctor},

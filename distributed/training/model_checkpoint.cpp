@@ -23,9 +23,11 @@ void ModelCheckpoint::on_epoch_end(Trainer& trainer, const EpochReport& report) 
   if (!current || !(larger_is_better_ ? *current > best_ : *current < best_)) return;
   const double before = std::exchange(best_, *current);  // the file says it, too
   try {
-    trainer.save([&](std::span<const std::byte> bytes) {
-      options_.write ? options_.write(bytes) : write_atomically(options_.path, bytes);
-    });
+    trainer.save(
+        [&](std::span<const std::byte> bytes) {
+          options_.write ? options_.write(bytes) : write_atomically(options_.path, bytes);
+        },
+        model_format(options_.path));
   } catch (const Error&) {
     best_ = before;
     throw;

@@ -16,7 +16,7 @@ namespace lockstep {
 class ModelCheckpoint final : public Callback {
  public:
   struct Options {
-    std::filesystem::path path;
+    std::filesystem::path path;  ///< .keras: an archive of Keras 3, otherwise HDF5
     std::string monitor = "val_loss";
     Mode mode = Mode::kAuto;
     std::function<void(std::span<const std::byte>)> write = {};  ///< instead of to `path`

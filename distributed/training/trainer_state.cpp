@@ -114,10 +114,11 @@ void Trainer::set_rate(double rate) {
 }
 
 void Trainer::save(const std::filesystem::path& path) {
-  save([&](std::span<const std::byte> bytes) { write_atomically(path, bytes); });
+  save([&](std::span<const std::byte> bytes) { write_atomically(path, bytes); },
+       model_format(path));
 }
 
-void Trainer::save(const FileWriter& write) {
+void Trainer::save(const FileWriter& write, ModelFormat format) {
   const FloatingPointEnvironment environment;
   never_alone(communicator_, [&] {
     const TrainingState now = state_on_root();
@@ -127,7 +128,7 @@ void Trainer::save(const FileWriter& write) {
     on_root(communicator_, [&] {
       write(allocating("the image of a model file", [&] {
         return model_file(model_, &now.slots, to_json_text(now), options_.table_mapping,
-                          options_.classes);
+                          options_.classes, format);
       }));
     });
   });

@@ -123,7 +123,61 @@ std::uint64_t most_weights(const KerasArchive& model) {
   }
 }
 
+struct FreeSource {
+  void operator()(zip_source_t* source) const { zip_source_free(source); }
+};
+using Source = std::unique_ptr<zip_source_t, FreeSource>;
+
+/// What came of a call of libzip while an archive is made.
+void check_made(bool made, const char* what) {
+  check(made, ExitCode::kInputOutput, "[memory] cannot make a zip archive: {}", what);
+}
+
+/// 1980-01-01 00:00, where the dates of zip archives begin.
+constexpr zip_uint16_t kNoTime = 0, kFirstDate = (1 << 5) | 1;
+
+void add_member(zip_t* archive, const char* name, std::span<const std::byte> bytes) {
+  zip_source_t* source = zip_source_buffer(archive, bytes.data(), bytes.size(), 0);
+  check_made(source != nullptr, zip_strerror(archive));
+  const zip_int64_t number = zip_file_add(archive, name, source, ZIP_FL_ENC_UTF_8);
+  if (number < 0) zip_source_free(source);
+  check_made(number >= 0, zip_strerror(archive));
+  const auto member = static_cast<zip_uint64_t>(number);
+  check_made(zip_set_file_compression(archive, member, ZIP_CM_STORE, 0) == 0 &&
+                 zip_file_set_dostime(archive, member, kNoTime, kFirstDate, 0) == 0,
+             zip_strerror(archive));
+}
+
+std::vector<std::byte> bytes_of(zip_source_t* source) {
+  const auto reason = [&] { return zip_error_strerror(zip_source_error(source)); };
+  zip_stat_t status = {};
+  check_made(zip_source_open(source) == 0 && zip_source_stat(source, &status) == 0, reason());
+  std::vector<std::byte> bytes(status.size);
+  const zip_int64_t count = zip_source_read(source, bytes.data(), bytes.size());
+  check_made(count == static_cast<zip_int64_t>(bytes.size()), reason());
+  zip_source_close(source);
+  return bytes;
+}
+
 }  // namespace
+
+std::vector<std::byte> write_keras_archive(const KerasArchive& model) {
+  const nlohmann::ordered_json metadata = {{"keras_version", model.keras_version},
+                                           {"date_saved", "1980-01-01@00:00:00"}};
+  const std::string text = metadata.dump();
+  EndError failure;
+  const Source source(zip_source_buffer_create(nullptr, 0, 0, &failure.error));
+  check_made(source != nullptr, zip_error_strerror(&failure.error));
+  Archive archive(zip_open_from_source(source.get(), ZIP_CREATE | ZIP_TRUNCATE, &failure.error));
+  check_made(archive != nullptr, zip_error_strerror(&failure.error));
+  zip_source_keep(source.get());  // the archive frees it, too
+  add_member(archive.get(), "metadata.json", std::as_bytes(std::span(text)));
+  add_member(archive.get(), "config.json", std::as_bytes(std::span(model.config)));
+  add_member(archive.get(), "model.weights.h5", model.weights);
+  check_made(zip_close(archive.get()) == 0, zip_strerror(archive.get()));
+  static_cast<void>(archive.release());
+  return bytes_of(source.get());
+}
 
 KerasArchive read_keras_archive(std::span<const std::byte> bytes, const std::string& file_name) {
   const Archive archive = open_archive(bytes, file_name);

@@ -14,6 +14,10 @@ struct KerasArchive {
   std::vector<std::byte> weights;  ///< model.weights.h5
 };
 
+/// Packs an archive, stored, with fixed dates: the same members give the same bytes. Throws Error
+/// (74).
+std::vector<std::byte> write_keras_archive(const KerasArchive& model);
+
 /// Unpacks an archive from memory, stored or deflated. Throws Error (65) that begins with the
 /// file's name for one that is damaged, that lacks one of the members, or whose members are too
 /// large.

@@ -44,14 +44,27 @@ std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* s
                                    const std::string& table_mapping = "",
                                    const std::vector<std::string>& classes = {});
 
-/// keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes "LOCKSTEP", the image's
-/// length as little-endian uint64, its SHA-256.
+/// The bytes of a .keras file, which Keras 3 reads: a zip archive of config.json, metadata.json and
+/// model.weights.h5, in which everything else is kept, too. Always the same dates. Throws Error
+/// (65) for a network that Keras 3 would take for another one: see model_to_json().
+std::vector<std::byte> keras_archive(const Network& model, const OptimizerSlots* slots,
+                                     const std::string& training_state,
+                                     const std::string& table_mapping = "",
+                                     const std::vector<std::string>& classes = {});
+
+enum class ModelFormat { kHdf5, kKeras };
+/// By the name's ending: .keras is kKeras.
+ModelFormat model_format(const std::filesystem::path& path);
+
+/// keras_archive(), or keras_image() plus a trailer behind it (HDF5 readers ignore it): 8 bytes
+/// "LOCKSTEP", the image's length as little-endian uint64, its SHA-256.
 std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
                                   const std::string& table_mapping = "",
-                                  const std::vector<std::string>& classes = {});
+                                  const std::vector<std::string>& classes = {},
+                                  ModelFormat format = ModelFormat::kHdf5);
 
-/// Writes model_file() by write_atomically().
+/// Writes model_file() by write_atomically(), in the format of the name's ending.
 void save_model(const std::filesystem::path& path, const Network& model,
                 const OptimizerSlots* slots, const std::string& training_state,
                 const std::string& table_mapping = "",

@@ -90,6 +90,17 @@ std::vector<std::string> classes_of(const std::string& text, const std::string& 
   return classes;
 }
 
+/// The group /lockstep.
+void read_own(const hdf5::File& file, LoadedModel& loaded) {
+  const auto text_of = [&](const char* attribute) {
+    const bool there = file.exists("/lockstep") && file.has_attribute("/lockstep", attribute);
+    return there ? file.read_string("/lockstep", attribute) : std::string();
+  };
+  loaded.training_state = text_of("training_state");
+  loaded.table_mapping = text_of("table_mapping");
+  loaded.classes = classes_of(text_of("classes"), file.name());
+}
+
 LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
                       const CompileLoaded& compile) {
   const hdf5::File file = open_verified(bytes, name);
@@ -103,13 +114,7 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
   loaded.has_optimizer_state = file.exists("/optimizer_weights");
   if (loaded.model.compiled())
     read_state(read_optimizer_state(file, loaded.model, loaded.remarks), loaded);
-  const auto text_of = [&](const char* attribute) {
-    const bool there = file.exists("/lockstep") && file.has_attribute("/lockstep", attribute);
-    return there ? file.read_string("/lockstep", attribute) : std::string();
-  };
-  loaded.training_state = text_of("training_state");
-  loaded.table_mapping = text_of("table_mapping");
-  loaded.classes = classes_of(text_of("classes"), file.name());
+  read_own(file, loaded);
   return loaded;
 }
 
@@ -130,6 +135,7 @@ LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& na
   loaded.has_optimizer_state = weights.exists("/optimizer/vars/0");
   if (loaded.model.compiled())
     read_state(read_keras3_optimizer_state(weights, loaded.model, loaded.remarks), loaded);
+  read_own(weights, loaded);
   return loaded;
 }
 

@@ -2,8 +2,11 @@
 
 #include "io/files/atomic_file.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "io/keras/keras3_weights.hpp"
+#include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_network.hpp"
+#include "io/keras/keras_optimizer_state.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
@@ -14,6 +17,7 @@ namespace lockstep {
 namespace {
 
 constexpr const char* kBackend = "tensorflow";
+constexpr const char* kKeras3Version = "3.15.0";  // whose archives ours are like
 
 void write_origin(hdf5::Writer& writer, const std::string& group, const Network& model) {
   writer.write_string(group, "keras_version", keras_version(model));
@@ -55,24 +59,18 @@ void write_optimizer(hdf5::Writer& writer, const Network& model, const Optimizer
   const std::string root = "/optimizer_weights";
   const std::string optimizer = model.optimizer().class_name();
   const std::vector<std::string> slot_names = model.optimizer().slot_names();
-  check(slots.size() == slot_names.size(), ExitCode::kBadData,
-        "[{}] expected {} optimizer slots, got {}", optimizer, slot_names.size(), slots.size());
+  check_slots(model, slots);
   writer.create_group(root);
   std::vector<std::string> names = {optimizer + "/iter:0"};
   writer.write_integer(root + "/" + names.back(), model.optimizer().iterations());
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
-    const std::span<const float> values = slots[slot];
-    check(static_cast<std::int64_t>(values.size()) == model.arena().trainable_size(),
-          ExitCode::kBadData, "[{}] expected {} numbers in slot {}, got {}", optimizer,
-          model.arena().trainable_size(), slot_names[slot], values.size());
     for (const auto& layer : model.layers()) {
       for (const Parameter& parameter : layer->parameters()) {
         if (!parameter.trained()) continue;
         names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.path(),
                                     slot_names[slot]));
-        writer.write_floats(
-            root + "/" + names.back(), parameter.shape,
-            values.subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size()));
+        writer.write_floats(root + "/" + names.back(), parameter.shape,
+                            values_in_slot(slots[slot], parameter));
       }
     }
   }
@@ -92,29 +90,66 @@ void write_network(hdf5::Writer& writer, const Network& model) {
   write_weights(writer, model);
 }
 
-std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
-                                   const std::string& training_state,
-                                   const std::string& table_mapping,
-                                   const std::vector<std::string>& classes) {
-  check(slots == nullptr || model.compiled(), ExitCode::kUsage,
-        "[{}] expected a compiled model to save with its optimizer's state", model.name());
-  hdf5::Writer writer = hdf5::Writer::in_memory();
-  write_network(writer, model);
-  if (slots != nullptr) write_optimizer(writer, model, *slots);
+namespace {
+
+/// What Keras does not know: `training_state`, `table_mapping`, `classes`.
+void write_own(hdf5::Writer& writer, const std::string& training_state,
+               const std::string& table_mapping, const std::vector<std::string>& classes) {
   if (!training_state.empty() || !table_mapping.empty() || !classes.empty())
     writer.create_group("/lockstep");
   if (!training_state.empty()) writer.write_string("/lockstep", "training_state", training_state);
   if (!table_mapping.empty()) writer.write_string("/lockstep", "table_mapping", table_mapping);
   if (!classes.empty())
     writer.write_string("/lockstep", "classes", nlohmann::ordered_json(classes).dump());
+}
+
+void check_saves_slots(const Network& model, const OptimizerSlots* slots) {
+  check(slots == nullptr || model.compiled(), ExitCode::kUsage,
+        "[{}] expected a compiled model to save with its optimizer's state", model.name());
+}
+
+}  // namespace
+
+std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,
+                                   const std::string& training_state,
+                                   const std::string& table_mapping,
+                                   const std::vector<std::string>& classes) {
+  check_saves_slots(model, slots);
+  hdf5::Writer writer = hdf5::Writer::in_memory();
+  write_network(writer, model);
+  if (slots != nullptr) write_optimizer(writer, model, *slots);
+  write_own(writer, training_state, table_mapping, classes);
   return writer.take_image();
+}
+
+std::vector<std::byte> keras_archive(const Network& model, const OptimizerSlots* slots,
+                                     const std::string& training_state,
+                                     const std::string& table_mapping,
+                                     const std::vector<std::string>& classes) {
+  check_saves_slots(model, slots);
+  check(model.built(), ExitCode::kUsage,
+        "[{}] expected a built model to save, got one without an input shape", model.name());
+  KerasArchive archive;
+  archive.config = keras3_model_config(model).dump();
+  archive.keras_version = kKeras3Version;
+  hdf5::Writer writer = hdf5::Writer::in_memory();
+  write_keras3_weights(writer, model, slots);
+  write_own(writer, training_state, table_mapping, classes);
+  archive.weights = writer.take_image();
+  return write_keras_archive(archive);
+}
+
+ModelFormat model_format(const std::filesystem::path& path) {
+  return path.extension() == ".keras" ? ModelFormat::kKeras : ModelFormat::kHdf5;
 }
 
 std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* slots,
                                   const std::string& training_state,
                                   const std::string& table_mapping,
-                                  const std::vector<std::string>& classes) {
+                                  const std::vector<std::string>& classes, ModelFormat format) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
+  if (format == ModelFormat::kKeras)
+    return keras_archive(model, slots, training_state, table_mapping, classes);
   std::vector<std::byte> bytes = keras_image(model, slots, training_state, table_mapping, classes);
   append_trailer(bytes);
   return bytes;
@@ -123,7 +158,8 @@ std::vector<std::byte> model_file(const Network& model, const OptimizerSlots* sl
 void save_model(const std::filesystem::path& path, const Network& model,
                 const OptimizerSlots* slots, const std::string& training_state,
                 const std::string& table_mapping, const std::vector<std::string>& classes) {
-  write_atomically(path, model_file(model, slots, training_state, table_mapping, classes));
+  write_atomically(
+      path, model_file(model, slots, training_state, table_mapping, classes, model_format(path)));
 }
 
 }  // namespace lockstep

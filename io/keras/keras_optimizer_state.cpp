@@ -4,7 +4,9 @@
 #include <array>
 #include <string_view>
 
+#include "io/keras/keras3_weights.hpp"
 #include "io/keras/keras_weights.hpp"
+#include "src/core/error.hpp"
 
 namespace lockstep {
 namespace {
@@ -71,6 +73,21 @@ std::vector<const Parameter*> trainable_parameters(const Network& model,
 
 }  // namespace
 
+void check_slots(const Network& model, const OptimizerSlots& slots) {
+  const std::string optimizer = model.optimizer().class_name();
+  const std::vector<std::string> names = model.optimizer().slot_names();
+  check(slots.size() == names.size(), ExitCode::kBadData,
+        "[{}] expected {} optimizer slots, got {}", optimizer, names.size(), slots.size());
+  for (std::size_t slot = 0; slot < slots.size(); ++slot)
+    check(static_cast<std::int64_t>(slots[slot].size()) == model.arena().trainable_size(),
+          ExitCode::kBadData, "[{}] expected {} numbers in slot {}, got {}", optimizer,
+          model.arena().trainable_size(), names[slot], slots[slot].size());
+}
+
+std::span<const float> values_in_slot(std::span<const float> slot, const Parameter& parameter) {
+  return slot.subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size());
+}
+
 std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const Network& model,
                                                    const NetworkRemarks& remarks) {
   if (!file.exists(kRoot)) return std::nullopt;
@@ -108,7 +125,7 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
 std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file,
                                                           const Network& model,
                                                           const NetworkRemarks& remarks) {
-  const auto path_of = [](std::size_t i) { return "/optimizer/vars/" + std::to_string(i); };
+  const auto path_of = keras3_optimizer_path;
   if (!file.exists(path_of(0)) || !file.dataset_info(path_of(0)).extents.empty())
     return std::nullopt;
   OptimizerState state;
@@ -116,7 +133,6 @@ std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file
   if (state.iterations < 0) return std::nullopt;
   const std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
   const std::size_t slots = model.optimizer().slot_names().size();
-  const std::size_t together = std::min<std::size_t>(slots, 2);  // a third follows behind all
   // Keras 2.15 has no learning rate between.
   const bool has_rate = file.exists(path_of(1)) && file.dataset_info(path_of(1)).extents.empty();
   const std::size_t first = has_rate ? 2 : 1;
@@ -125,9 +141,8 @@ std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file
     std::vector<float>& values =
         state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const std::size_t number =
-          slot < together ? i * together + slot : together * parameters.size() + i;
-      const std::string path = path_of(first + number);
+      const std::string path =
+          path_of(first + keras3_slot_number(slot, slots, i, parameters.size()));
       if (!file.exists(path) || file.dataset_info(path).extents != parameters[i]->shape)
         return std::nullopt;
       std::ranges::copy(file.read_floats(path, parameters[i]->shape),

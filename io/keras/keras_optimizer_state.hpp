@@ -14,6 +14,11 @@ struct OptimizerState {
   std::int64_t iterations = 0;
 };
 
+/// Throws Error (65) unless there is a slot of the arena's size for each that the optimizer has.
+void check_slots(const Network& model, const OptimizerSlots& slots);
+/// What a slot of the arena's size holds for one of its parameters.
+std::span<const float> values_in_slot(std::span<const float> slot, const Parameter& parameter);
+
 /// The group /optimizer_weights of a Keras file for the model's optimizer. Three orders exist:
 /// Keras 2's `iter, all m, all v`, tf_keras's `iteration, m1, v1, m2, ...`,
 /// Keras 3's `iteration, learning_rate, m1, v1, ...`; the names tell them apart. None if the file

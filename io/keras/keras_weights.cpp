@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "io/keras/keras3_weights.hpp"
 #include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
@@ -121,15 +122,6 @@ std::size_t count_weights(const hdf5::File& file) {
   return static_cast<std::size_t>(std::ranges::count_if(paths, is_weight_path));
 }
 
-/// By classes, as Keras names the layers of a model that is no layer.
-std::vector<std::string> stores_of(const Network& model) {
-  std::vector<std::string> stores;
-  NameCounter counter;
-  for (const auto& layer : model.layers())
-    stores.push_back("layers/" + counter.next(keras_snake_case(layer->class_name())));
-  return stores;
-}
-
 std::string with_container(std::string store, const std::string& container) {
   for (std::size_t at = 0; (at = store.find("layers/", at)) != std::string::npos;
        at += container.size()) {
@@ -141,7 +133,7 @@ std::string with_container(std::string store, const std::string& container) {
 std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
                                  const NetworkRemarks& remarks) {
   const std::vector<std::string> stores =
-      remarks.stores.empty() ? stores_of(model) : remarks.stores;
+      remarks.stores.empty() ? keras3_stores(model) : remarks.stores;
   const std::string container = file.exists("/" + kContainers[1]) ? kContainers[1] : kContainers[0];
   std::vector<Place> places;
   Problems problems;

@@ -93,7 +93,15 @@ fs::path RunDirectory::checkpoint(std::int64_t step) const {
 }
 
 std::vector<fs::path> RunDirectory::files() const {
-  return {best_model(), final_model(), history(), model_json(), status(), config()};
+  using enum ModelFormat;
+  return {model("best", kHdf5),
+          model("best", kKeras),
+          model("final", kHdf5),
+          model("final", kKeras),
+          history(),
+          model_json(),
+          status(),
+          config()};
 }
 
 bool RunDirectory::holds_results() const {
@@ -130,7 +138,8 @@ Beginning RunDirectory::decide(const TrainSettings& settings, const std::string&
   check(settings.resume != Resume::kRequired, ExitCode::kMissingInput,
         "[{}] expected a checkpoint to go on from (--resume required), got none", name);
   // A checkpoint is written before the epoch enters history.csv.
-  const bool lost = is_there(final_model()) ||
+  const bool lost = is_there(model("final", ModelFormat::kHdf5)) ||
+                    is_there(model("final", ModelFormat::kKeras)) ||
                     (is_there(history()) && epochs_in(history()) >= there.checkpoint_every);
   check(!lost, ExitCode::kCannotCreate,
         "[{}] holds results without a checkpoint to go on from; choose another --run-dir, or "

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/keras/keras_file.hpp"
 #include "launch/train/run_lock.hpp"
 #include "launch/train/train_settings.hpp"
 #include "src/core/error.hpp"
@@ -33,16 +34,20 @@ enum class Beginning { kFresh, kResume };
 /// becomes of its path; from take_lock() on, only while its lock is ours.
 ///
 ///   model.json  config.cfg  history.csv  checkpoints/ckpt-<step>.h5  best.h5  final.h5  run.status
+///
+/// best and final may be .keras instead: `format`. Those of the other ending count as results, too.
 class RunDirectory {
  public:
-  explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit RunDirectory(std::filesystem::path path, ModelFormat format = ModelFormat::kHdf5)
+      : path_(std::move(path)), format_(format) {}
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path model_json() const { return path_ / "model.json"; }
   std::filesystem::path config() const { return path_ / "config.cfg"; }
   std::filesystem::path history() const { return path_ / "history.csv"; }
-  std::filesystem::path final_model() const { return path_ / "final.h5"; }
-  std::filesystem::path best_model() const { return path_ / "best.h5"; }
+  std::filesystem::path final_model() const { return model("final", format_); }
+  std::filesystem::path best_model() const { return model("best", format_); }
+  ModelFormat format() const { return format_; }
   std::filesystem::path status() const { return path_ / "run.status"; }
   std::filesystem::path lock() const { return path_ / "run.lock"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
@@ -50,6 +55,8 @@ class RunDirectory {
 
   /// Whether any of our files is here, by name.
   bool holds_results() const;
+  /// All names that a run may give its files, but for checkpoints; config.cfg is the last.
+  std::vector<std::filesystem::path> files() const;
   /// Newest first. Other files, temporary ones among them, are not ours to see.
   std::vector<CheckpointFile> checkpoint_files() const;
 
@@ -88,7 +95,9 @@ class RunDirectory {
   void write_status(const std::string& status) const;
 
  private:
-  std::vector<std::filesystem::path> files() const;  ///< all but the checkpoints, config.cfg last
+  std::filesystem::path model(const char* name, ModelFormat format) const {
+    return path_ / fmt::format("{}{}", name, format == ModelFormat::kKeras ? ".keras" : ".h5");
+  }
   const Directory& ours() const;
   void remove_stale_temporaries() const;
   void refuse_foreign_files() const;
@@ -100,6 +109,7 @@ class RunDirectory {
                                          const TrainSettings& settings, ExitCode code) const;
 
   std::filesystem::path path_;
+  ModelFormat format_;
   std::shared_ptr<const Directory> held_;
   std::shared_ptr<const RunLock> lock_;
 };

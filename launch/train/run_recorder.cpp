@@ -49,9 +49,11 @@ bool RunRecorder::attempt(Trainer& trainer, const std::function<void()>& action)
 bool RunRecorder::write_final(Trainer& trainer) {
   const bool was_failing = failing_;
   const bool written = attempt(trainer, [&] {
-    trainer.save([&](std::span<const std::byte> bytes) {
-      directory_.write(directory_.final_model(), bytes);
-    });
+    trainer.save(
+        [&](std::span<const std::byte> bytes) {
+          directory_.write(directory_.final_model(), bytes);
+        },
+        directory_.format());
   });
   if (!written && was_failing && trainer.communicator().is_root())
     print_error(fmt::format("[{}] could not be written either",

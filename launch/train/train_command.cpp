@@ -90,7 +90,7 @@ class TrainRun {
         plan_(plan),
         settings_(plan.settings),
         screen_(screen),
-        directory_(settings_.run_dir) {}
+        directory_(settings_.run_dir, settings_.save_format) {}
 
   ExitCode run();
 

@@ -139,7 +139,7 @@ void add_callbacks(List& list) {
   list.flag("restore-best-weights", Use::kResult, &S::restore_best_weights,
             "early stopping: end with the weights of the best epoch");
   list.text("save-best", Use::kResult, &S::save_best, "MONITOR",
-            "write best.h5 whenever this number is better than ever before");
+            "write best.h5 (or .keras) whenever this number is better than ever before");
 }
 
 void add_distribution(List& list) {
@@ -162,6 +162,10 @@ void add_running(List& list) {
       "never");
   list.integer("checkpoint-every", Use::kRun, &S::checkpoint_every, 1, kMany, "epochs");
   list.integer("keep", Use::kRun, &S::keep, 1, kMany, "checkpoints that stay");
+  list.choice("save-format", Use::kRun, &S::save_format, "FORMAT",
+              Choices<ModelFormat>{{"h5", ModelFormat::kHdf5}, {"keras", ModelFormat::kKeras}},
+              "of the final and the best model: h5 (final.h5, which Keras 2 and 3 open) or keras "
+              "(final.keras, which Keras 3 opens); checkpoints are always h5");
   list.number("stall-warning", Use::kRun, &S::stall_warning, kNotNegative,
               "seconds without progress in a step after which the ranks that others of their host "
               "wait for are named; 0: never");

@@ -26,9 +26,8 @@ std::vector<InputFile> inputs_of(const TrainSettings& s) {
 }
 
 std::vector<fs::path> outputs_of(const RunDirectory& run) {
-  std::vector<fs::path> outputs = {run.config(),      run.model_json(), run.history(),
-                                   run.final_model(), run.best_model(), run.status(),
-                                   run.lock()};
+  std::vector<fs::path> outputs = run.files();
+  outputs.push_back(run.lock());
   for (const CheckpointFile& file : run.checkpoint_files()) outputs.push_back(file.path);
   return outputs;
 }

@@ -227,6 +227,8 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
     network.emplace(make_network(settings, x.row_shape()));
     table_mapping = read_table_mapping(train.x, x.row_shape(), settings.trust_data);
+    // What cannot be written in the end is not trained.
+    if (settings.save_format == ModelFormat::kKeras) keras3_model_config(network->model);
   });
   check_same_everywhere(world, "network", describe_network(network->model));
   if (!settings.from.empty())

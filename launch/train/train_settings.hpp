@@ -62,6 +62,7 @@ struct TrainSettings {
   Resume resume = Resume::kAuto;
   std::int64_t checkpoint_every = 1;
   std::int64_t keep = 3;
+  ModelFormat save_format = ModelFormat::kHdf5;
   double stall_warning = 60;  ///< seconds
   bool summary = false;
   bool dry_run = false;

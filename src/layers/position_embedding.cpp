@@ -91,21 +91,26 @@ nlohmann::ordered_json PositionEmbedding::config() const {
   return {{"sequence_length", length_}, {"initializer", initializer_->to_json()}};
 }
 
-std::size_t SinePositionEncoding::lower(Graph& graph, std::span<const std::size_t> inputs) {
-  constexpr std::int64_t kMostPositions = 1 << 20;  // as elementary::cos knows
+std::vector<float> sine_position_table(const Shape& shape, double wavelength) {
   constexpr double kHalfPi = 0x1.921fb54442d18p+0;
-  const Shape shape = graph.shape(inputs[0]);
-  check_sequence(name(), shape, kMostPositions);
   std::vector<float> table;
   for (std::int64_t position = 0; position < shape[0]; ++position)
     for (std::int64_t feature = 0; feature < shape[1]; ++feature) {
       const double share = static_cast<double>(feature / 2 * 2) / static_cast<double>(shape[1]);
       const double angle =
-          static_cast<double>(position) * elementary::exp(-share * elementary::log(wavelength_));
+          static_cast<double>(position) * elementary::exp(-share * elementary::log(wavelength));
       table.push_back(
           static_cast<float>(elementary::cos(feature % 2 == 0 ? angle - kHalfPi : angle)));
     }
-  return graph.add(std::make_unique<PositionsOp>(std::move(table)), {inputs[0]}, shape);
+  return table;
+}
+
+std::size_t SinePositionEncoding::lower(Graph& graph, std::span<const std::size_t> inputs) {
+  constexpr std::int64_t kMostPositions = 1 << 20;  // as elementary::cos knows
+  const Shape shape = graph.shape(inputs[0]);
+  check_sequence(name(), shape, kMostPositions);
+  return graph.add(std::make_unique<PositionsOp>(sine_position_table(shape, wavelength_)),
+                   {inputs[0]}, shape);
 }
 
 nlohmann::ordered_json SinePositionEncoding::config() const {

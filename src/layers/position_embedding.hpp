@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "src/layers/embedding.hpp"
 #include "src/layers/layer.hpp"
@@ -29,6 +30,9 @@ class PositionEmbedding final : public Layer {
   std::int64_t length_;
   std::shared_ptr<const Initializer> initializer_;
 };
+
+/// What SinePositionEncoding gives for (positions, features), at most 2^20 positions.
+std::vector<float> sine_position_table(const Shape& shape, double wavelength);
 
 /// KerasHub's: y of position p = sin(p w) for even features, cos(p w) for odd ones, w =
 /// wavelength^(-2 floor(feature / 2) / features) (Vaswani et al., 2017), computed in double.

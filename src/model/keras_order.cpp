@@ -1,6 +1,7 @@
 #include "src/model/keras_order.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace lockstep {
@@ -66,6 +67,14 @@ std::vector<std::size_t> KerasOrder::layers() const {
 
 std::vector<std::size_t> KerasOrder::calls() const {
   return run_;
+}
+
+std::vector<std::size_t> keras_layer_order(const Network& model) {
+  if (!model.is_chain())
+    return KerasOrder(model.layers().size(), model.calls(), model.output_calls()).layers();
+  std::vector<std::size_t> order(model.layers().size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  return order;
 }
 
 std::vector<std::size_t> settled_order(std::size_t layers,

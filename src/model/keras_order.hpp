@@ -37,6 +37,9 @@ class KerasOrder {
   std::vector<std::size_t> run_;      ///< calls
 };
 
+/// The layers of a network in the order in which Keras has them once it has read its JSON.
+std::vector<std::size_t> keras_layer_order(const Network& model);
+
 /// The calls in an order that follows from the order of layers, from each layer's order of calls,
 /// and from nothing else: `order[i]` is the call that becomes the i-th.
 std::vector<std::size_t> settled_order(std::size_t layers, const std::vector<Network::Call>& calls);

@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "src/core/keras_major.hpp"
 #include "src/model/network.hpp"
 #include "src/model/network_plan.hpp"
 #include "src/model/network_remarks.hpp"
@@ -17,8 +18,12 @@ inline constexpr const char* kInference = "lockstep_inference";
 
 /// Keras 2's {"class_name": "Sequential", "config": {"name", "layers"}},
 /// with an explicit InputLayer in front, or its "Functional" for what is no chain; Keras 2 and 3
-/// both read them. The model must be built.
-nlohmann::ordered_json model_to_json(const Network& model);
+/// both read them. The model must be built. As Keras 3 writes it, for Keras 3 alone: throws Error
+/// (65) that names the layers with an activation that means another function there.
+nlohmann::ordered_json model_to_json(const Network& model, KerasMajor form = KerasMajor::k2);
+
+/// config.json of Keras 3's .keras files: the network in Keras 3's form, and how it is compiled.
+nlohmann::ordered_json keras3_model_config(const Network& model);
 
 /// The version of Keras that a file of the model names: the one that means by "hard_sigmoid" what
 /// the model does, else Keras 2's last one. model_to_json() says it where the default would be

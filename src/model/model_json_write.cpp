@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
+#include "src/core/printable.hpp"
 #include "src/layers/reshaping.hpp"
+#include "src/model/keras3_form.hpp"
+#include "src/model/keras_order.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
@@ -48,6 +52,19 @@ std::string implied_input_name(const Network& model) {
   return name;
 }
 
+/// Keras 3 would read another function there.
+void expect_none_of_keras2_alone(const Network& model) {
+  Problems problems;
+  for (const auto& layer : model.layers())
+    for (const Activation activation : layer->activations())
+      if (is_only_of_keras(activation, KerasMajor::k2))
+        problems.add(fmt::format("[{}]", printable(layer->name())),
+                     fmt::format("expected activations that Keras 3 has for its form of the "
+                                 "network, got Keras 2's {}",
+                                 activation_name(activation)));
+  problems.throw_if_any(ExitCode::kBadData);
+}
+
 /// Whether an activation means another function in the other Keras.
 bool uses_only(const Network& model, KerasMajor keras) {
   return std::ranges::any_of(model.layers(), [&](const auto& layer) {
@@ -78,6 +95,7 @@ ordered_json tensor_to_json(const Network& model, std::size_t call) {
 
 /// As Keras 3 writes a call: Keras 2's form has no place for a second positional argument.
 ordered_json call_to_json(const Network& model, const Network::Call& call) {
+  const Layer& layer = *model.layers()[call.layer];
   ordered_json arguments = ordered_json::array();
   for (const std::size_t input : call.inputs) {
     const ordered_json config = {{"shape", batched(model.call_shape(input))},
@@ -85,6 +103,9 @@ ordered_json call_to_json(const Network& model, const Network::Call& call) {
                                  {"keras_history", tensor_to_json(model, input)}};
     arguments.push_back({{"class_name", "__keras_tensor__"}, {"config", config}});
   }
+  // A layer that merges takes one list.
+  if (layer.merges() && (!layer.takes_causal_mask() || layer.takes_list()))
+    arguments = ordered_json::array({std::move(arguments)});
   ordered_json named = ordered_json::object();
   if (call.causal) named["use_causal_mask"] = *call.causal;
   if (call.inference) named["training"] = false;
@@ -94,11 +115,12 @@ ordered_json call_to_json(const Network& model, const Network::Call& call) {
 }
 
 /// Every call of a layer: the tensors that it is applied to, with other arguments.
-ordered_json calls_to_json(const Network& model, std::size_t layer) {
+ordered_json calls_to_json(const Network& model, std::size_t layer, KerasMajor form) {
   ordered_json nodes = ordered_json::array();
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer || call.inputs.empty()) continue;
-    if (model.layers()[layer]->takes_causal_mask() && !model.layers()[layer]->takes_list()) {
+    const Layer& of_call = *model.layers()[layer];
+    if (form == KerasMajor::k3 || (of_call.takes_causal_mask() && !of_call.takes_list())) {
       nodes.push_back(call_to_json(model, call));
       continue;
     }
@@ -116,17 +138,21 @@ ordered_json calls_to_json(const Network& model, std::size_t layer) {
   return nodes;
 }
 
-ordered_json functional_to_json(const Network& model) {
+ordered_json functional_to_json(const Network& model, KerasMajor form) {
   ordered_json layers = ordered_json::array();
   ordered_json inputs = ordered_json::array();
   ordered_json outputs = ordered_json::array();
-  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+  std::vector<std::size_t> order(model.layers().size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // Keras 3 numbers the layers in its own order; so does who reads the list.
+  if (form == KerasMajor::k3) order = keras_layer_order(model);
+  for (const std::size_t i : order) {
     const Layer& layer = *model.layers()[i];
     const auto* input = dynamic_cast<const InputLayer*>(&layer);
     ordered_json json =
         input ? input_layer_to_json(input->shape(), layer.name()) : layer_to_json(layer, nullptr);
     json["name"] = layer.name();
-    json["inbound_nodes"] = calls_to_json(model, i);
+    json["inbound_nodes"] = calls_to_json(model, i, form);
     layers.push_back(std::move(json));
   }
   for (std::size_t i = 0; i < model.calls().size(); ++i)
@@ -149,12 +175,22 @@ std::string keras_version(const Network& model) {
   return uses_only(model, KerasMajor::k3) ? "3.0.0" : "2.15.0";
 }
 
-ordered_json model_to_json(const Network& model) {
+ordered_json model_to_json(const Network& model, KerasMajor form) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());
-  ordered_json json = model.is_chain() ? sequential_to_json(model) : functional_to_json(model);
+  if (form == KerasMajor::k3) expect_none_of_keras2_alone(model);
+  ordered_json json =
+      model.is_chain() ? sequential_to_json(model) : functional_to_json(model, form);
+  if (form == KerasMajor::k3) return in_keras3_form(json);
   if (uses_only(model, KerasMajor::k2)) json["keras_version"] = keras_version(model);
+  return json;
+}
+
+ordered_json keras3_model_config(const Network& model) {
+  ordered_json json = model_to_json(model, KerasMajor::k3);
+  if (model.compiled())
+    json["compile_config"] = keras3_compile_config(training_config_to_json(model));
   return json;
 }
 

@@ -160,8 +160,8 @@ TEST_F(RunDirectoryTest, RemovesOnlyItsOwnFiles) {
   make_run({5});
   for (const fs::path& file :
        {directory_.history(), directory_.final_model(), directory_.best_model(),
-        directory_.status(), directory_.path() / "notes.txt",
-        directory_.checkpoints() / "theirs.h5"}) {
+        directory_.path() / "final.keras", directory_.path() / "best.keras", directory_.status(),
+        directory_.path() / "notes.txt", directory_.checkpoints() / "theirs.h5"}) {
     write(file);
   }
 

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "io/export/tensor.hpp"
+
+namespace lockstep {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+  bool is_count = false;  ///< one integer (int64) instead of float32: tensor.values has it
+};
+
+/// A safetensors file: the header's length (8 bytes, little-endian), the header as JSON, padded by
+/// blanks to a multiple of 8, and the numbers, in the given order.
+std::vector<std::byte> safetensors(const std::vector<NamedTensor>& tensors);
+
+}  // namespace lockstep

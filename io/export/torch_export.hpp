@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "src/model/network.hpp"
+
+namespace lockstep {
+
+/// A network for PyTorch: the numbers, and the nn.Module that they are of.
+struct TorchExport {
+  std::vector<std::byte> state_dict;  ///< a safetensors file
+  std::string python;                 ///< a module of Python with one class
+};
+
+/// Inputs and outputs are Keras's, channels last. Throws Error (65) that names every layer without
+/// a counterpart in PyTorch.
+TorchExport export_to_torch(const Network& model, const std::string& state_dict_name);
+
+}  // namespace lockstep
