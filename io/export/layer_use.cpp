@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/core/error.hpp"
+#include "src/core/printable.hpp"
 #include "src/layers/convolution_transpose.hpp"
 #include "src/layers/position_embedding.hpp"
 #include "src/layers/window.hpp"
@@ -31,6 +32,16 @@ LayerUse::LayerUse(const Network& model, const Network::Call& call, const Shape&
   if (inputs.empty()) inputs.push_back(model.input_shape());
   if (layer.channels_first())
     for (Shape& shape : inputs) shape = channels_last(shape);
+}
+
+void refuse_masks(const Network& model, const Network::Call& call) {
+  const Layer& layer = *model.layers()[call.layer];
+  const bool masked =
+      std::ranges::any_of(call.inputs, [&](std::size_t input) { return model.is_masked(input); });
+  check(!masked || layer.on_mask() != OnMask::kLowers, ExitCode::kBadData,
+        "[{}] expected an input without a mask (of Masking or mask_zero), got one by which {} "
+        "computes",
+        printable(layer.name()), layer.class_name());
 }
 
 const Parameter* LayerUse::find(const std::string& path) const {

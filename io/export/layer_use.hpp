@@ -42,6 +42,9 @@ struct LayerUse {
   const Parameter* find(const std::string& path) const;
 };
 
+/// Other programs know no masks: throws Error (65) if the layer computes by one of an input.
+void refuse_masks(const Network& model, const Network::Call& call);
+
 /// Padding in front of and behind the positions of one axis.
 struct Margin {
   std::int64_t before = 0, behind = 0;

@@ -134,6 +134,7 @@ std::vector<std::byte> export_to_onnx(const Network& model) {
     if (x.empty()) x = {"input"};
     graph.begin(use.layer.name());
     try {
+      refuse_masks(model, call);
       values.push_back(emitted(graph, use, x));
     } catch (const Error& error) {
       problems.add(fmt::format("[{}]", printable(use.layer.name())), without_where(error));

@@ -83,6 +83,7 @@ TorchExport export_to_torch(const Network& model, const std::string& state_dict_
     for (const std::size_t input : call.inputs) x.push_back(values[input]);
     if (x.empty()) x = {"x"};
     try {
+      refuse_masks(model, call);
       const std::string y = emitted(code, use, x);
       values.push_back(y == x[0] ? y : code.assign(y));
     } catch (const Error& error) {

@@ -109,6 +109,8 @@ class Network {
   /// Which of its layer's calls it is, from 0.
   std::int64_t call_number(std::size_t call) const;
   const Shape& call_shape(std::size_t call) const { return graph_.shape(values_[call]); }
+  /// Whether layers that read it find a mask with it.
+  bool is_masked(std::size_t call) const { return graph_.mask(values_[call]).has_value(); }
   /// Of the layer's first use.
   const Shape& output_shape_of(std::size_t layer) const;
   const Graph& graph() const { return graph_; }

@@ -1,5 +1,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "io/export/onnx_export.hpp"
 #include "io/export/safetensors.hpp"
@@ -84,9 +86,24 @@ TEST(OnnxExport, RefusesAllThatOnnxLacks) {
   });
 }
 
+/// With those that README.md names as lacking.
 TEST(OnnxExport, KnowsEveryLayer) {
+  const std::set<std::string> lacks = {
+      "RNN",        "TimeDistributed", "ConvLSTM1D",        "ConvLSTM2D",
+      "ConvLSTM3D", "Attention",       "AdditiveAttention", "GroupQueryAttention"};
   for (const LayerSignature& known : layer_signatures())
-    EXPECT_TRUE(onnx_knows(known.class_name)) << known.class_name;
+    EXPECT_NE(onnx_knows(known.class_name), lacks.contains(known.class_name)) << known.class_name;
+  expect_error(ExitCode::kBadData, {"[time_distributed]", "TimeDistributed"},
+               [] { export_to_onnx(network("Input((4, 3)), TimeDistributed(Dense(2))")); });
+}
+
+TEST(Export, RefusesLayersThatComputeByAMask) {
+  const char* layers = "Input((4, 3)), Masking(), LSTM(3)";
+  expect_error(ExitCode::kBadData, {"[lstm]", "without a mask"},
+               [&] { export_to_onnx(network(layers)); });
+  expect_error(ExitCode::kBadData, {"[lstm]", "without a mask"},
+               [&] { export_to_torch(network(layers), "w"); });
+  export_to_onnx(network("Input((4, 3)), Masking(), Dense(2), Flatten()"));
 }
 
 TEST(OnnxExport, TheSameModelGivesTheSameBytes) {
