@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <vector>
@@ -36,13 +37,6 @@ std::vector<Tensor> tensors_of(const Network& model, const Objective* objective,
     }
   }
   return tensors;
-}
-
-bool all_finite(std::span<const float> values) {
-  // A sum of zeros unless a product with 0 gives NaN.
-  float sum = 0;
-  for (const float value : values) sum += value * 0.0f;
-  return sum == 0.0f;
 }
 
 using Hash = std::array<std::uint64_t, 2>;
@@ -99,6 +93,14 @@ void compare(const std::vector<Tensor>& tensors, const Communicator& communicato
 }
 
 }  // namespace
+
+bool all_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  std::uint32_t found = 0;
+  for (const float value : values)
+    found |= (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent ? 1u : 0u;
+  return found == 0;
+}
 
 void check_replicas(const Network& model, const Objective& objective,
                     std::span<const std::span<const float>> slots, const Communicator& communicator,

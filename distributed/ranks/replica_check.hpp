@@ -8,6 +8,8 @@
 
 namespace lockstep {
 
+bool all_finite(std::span<const float> values);
+
 /// Compares the replicas of all ranks: first that every weight is finite, then a hash of weights
 /// and of the objective's optimizer slots. Throws Error (70) on every rank, naming the ranks that
 /// differ from the majority and the first weight (or slot) in which they do. `when` goes into the

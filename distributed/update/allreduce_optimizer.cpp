@@ -182,8 +182,7 @@ void AllreduceOptimizer::update(Range floats) {
   objective_.optimizer().update(span);
 }
 
-void AllreduceOptimizer::check_replicas(const std::string& when) {
-  catch_up_all();
+void AllreduceOptimizer::check_replicas(const std::string& when) const {
   std::vector<std::span<const float>> slots;
   for (const FloatBuffer& slot : slots_) slots.push_back(slot.span());
   lockstep::check_replicas(model_, objective_, slots, communicator_, when);

@@ -39,7 +39,7 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::span<const double> finish() override;
 
   void set_up() override { tables_->rows().begin(); }
-  void check_replicas(const std::string& when) override;
+  void check_replicas(const std::string& when) const override;
   void catch_up_weights() override { tables_->rows().catch_up_values(); }
   void catch_up_all() override { tables_->rows().catch_up_all(); }
   OptimizerSlots gather_slots() override;

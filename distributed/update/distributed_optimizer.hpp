@@ -105,11 +105,12 @@ class DistributedOptimizer {
   Requests requests() const { return requests_; }
 
   /// That all replicas are equal and finite; otherwise Error (70) on every rank, naming what is
-  /// not. `when` goes into the message: "after step 1200". Collective.
-  virtual void check_replicas(const std::string& when) = 0;
+  /// not. `when` goes into the message: "after step 1200". Rows of tables are compared as they
+  /// stand: everywhere behind by the same steps. Collective.
+  virtual void check_replicas(const std::string& when) const = 0;
 
   /// Between steps: brings all weights to where the steps have them, before anybody reads them but
-  /// run(). After set_up() and the following two that is done. Collective.
+  /// run(). After set_up() and gather_slots() that is done. Collective.
   virtual void catch_up_weights() = 0;
   /// The optimizer's slots, too: before hand_back().
   virtual void catch_up_all() = 0;

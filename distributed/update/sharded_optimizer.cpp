@@ -327,8 +327,7 @@ OptimizerSlots ShardedOptimizer::gather_slots() {
   return slots_.gather();
 }
 
-void ShardedOptimizer::check_replicas(const std::string& when) {
-  catch_up_weights();
+void ShardedOptimizer::check_replicas(const std::string& when) const {
   lockstep::check_replicas(model_, communicator_, when);
   const std::int64_t rank = communicator_.all_min(slots_.finite() ? communicator_.size() : self_);
   check_collectively(rank == communicator_.size(), ExitCode::kNumerical,

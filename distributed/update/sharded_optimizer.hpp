@@ -62,7 +62,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   std::span<double> loss_sums(std::size_t subtree) override;
   std::span<const double> finish() override;
 
-  void check_replicas(const std::string& when) override;
+  void check_replicas(const std::string& when) const override;
   void catch_up_weights() override;
   void catch_up_all() override;
   OptimizerSlots gather_slots() override;

@@ -1,9 +1,9 @@
 #include "distributed/update/sharded_slots.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "distributed/ranks/messages.hpp"
+#include "distributed/ranks/replica_check.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 
 namespace lockstep {
@@ -74,9 +74,8 @@ std::int64_t ShardedSlots::floats() const {
 }
 
 bool ShardedSlots::finite() const {
-  return std::ranges::all_of(slots_, [](const FloatBuffer& slot) {
-    return std::ranges::all_of(slot.span(), [](float x) { return std::isfinite(x); });
-  });
+  return std::ranges::all_of(slots_,
+                             [](const FloatBuffer& slot) { return all_finite(slot.span()); });
 }
 
 OptimizerSlots ShardedSlots::gather() const {

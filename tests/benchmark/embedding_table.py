@@ -4,7 +4,7 @@
     embedding_table.py LOCKSTEP DIRECTORY [--torch PYTHON] [--rounds 3] [--raw rows.csv] [--ids uniform|zipf]
 
 Embedding(ROWS, 64) in front of each of --heads, batches of 128 rows of 64 ids, Adam at 0.001, one rank, one thread:
-milliseconds a step of a table of 1,000,000 rows and of one of 10,000, over the last of --epochs epochs of 150 steps of
+milliseconds a step of a table of 1,000,000 rows and of one of 10,000, over the last of --epochs epochs of 500 steps of
 `lockstep train` (so that most rows that a batch names were named before, and are caught up), and of PyTorch with dense
 gradients and fused Adam. Ids are uniform, or Zipf's: id k with a probability as 1 / (k + 1). DIRECTORY is overwritten and
 takes 2 GB. Needs h5py and numpy, and torch for --torch.
@@ -19,7 +19,7 @@ import numpy
 
 from benchmarking import environment, read_rows, run, write_rows
 
-BATCH, POSITIONS, FEATURES, STEPS, CLASSES = 128, 64, 64, 150, 10
+BATCH, POSITIONS, FEATURES, STEPS, CLASSES = 128, 64, 64, 500, 10
 ROWS = [10_000, 1_000_000]
 HEADS = {"pool": "GlobalAveragePooling1D(), Dense(10, softmax)",
          "transformer": "TransformerEncoder(256, 4), GlobalAveragePooling1D(), Dense(10, softmax)",
@@ -79,7 +79,7 @@ def main():
     parser.add_argument("--torch", metavar="PYTHON", help="a Python that has torch and h5py")
     parser.add_argument("--torch-steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--ids", nargs="+", default=["uniform", "zipf"])
     parser.add_argument("--heads", nargs="+", default=["pool", "transformer"])
     parser.add_argument("--options", default="", help="more options of lockstep train")
