@@ -71,9 +71,10 @@ class AttentionOp final : public Op {
   Head<T> value_head(T* sample, std::int64_t head) const {
     return {sample + head * shape_.value_dim, shape_.heads * shape_.value_dim, shape_.value_dim};
   }
+  std::size_t v_input() const { return shape_.given_scores ? 1 : 2; }
   bool masked() const { return shape_.key_mask || shape_.query_mask; }
   AttentionMask mask_of(const OpValues& values, std::int64_t sample) const {
-    std::size_t input = 3;
+    std::size_t input = v_input() + 1;
     AttentionMask mask;
     if (shape_.key_mask) mask.keys = values.x(input++).row(sample);
     if (shape_.query_mask) mask.queries = values.x(input).row(sample);
@@ -111,7 +112,7 @@ class AttentionOp final : public Op {
 };
 
 void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
-  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(values.inputs() - 1);
+  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(v_input());
   const Matrix y = values.y(), kept = values.kept();
   const std::int64_t all = shape_.heads * scores();
   const bool drops = this->drops(pass);
@@ -147,10 +148,9 @@ void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
 }
 
 void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
-  const std::size_t last = values.inputs() - 1;
-  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(last), kept = values.kept();
+  const ConstMatrix q = values.x(0), k = values.x(1), v = values.x(v_input()), kept = values.kept();
   const ConstMatrix dy = values.dy();
-  const Matrix dq = values.dx(0), dv = values.dx(last);
+  const Matrix dq = values.dx(0), dv = values.dx(v_input());
   const Matrix dk = shape_.given_scores ? Matrix() : values.dx(1);
   const std::int64_t all = shape_.heads * scores();
   const bool drops = this->drops(pass);

@@ -55,9 +55,7 @@ class MultiHeadAttention final : public Layer {
   }
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }
-  OnMask on_mask() const override {
-    return options_.grouped() ? OnMask::kLacks : OnMask::kLowers;
-  }
+  OnMask on_mask() const override { return options_.grouped() ? OnMask::kLacks : OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

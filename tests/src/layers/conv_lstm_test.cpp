@@ -178,7 +178,7 @@ TEST(ConvLstm, RefusesByNameWhatItLacks) {
         model_from_layers_text(
             "Input((3, 5, 2)), Masking(), ConvLSTM1D(4, 2), Flatten(), Dense(2)");
       },
-      HasSubstr("expected an input without a mask, got the one of masking"));
+      HasSubstr("expected an input without a mask, got one with a mask"));
 }
 
 }  // namespace

@@ -164,7 +164,7 @@ TEST(TimeDistributed, RefusesByNameWhatItLacks) {
       [] {
         model_from_layers_text("Input((3, 4, 2)), Masking(), TimeDistributed(LSTM(4)), Dense(2)");
       },
-      HasSubstr("expected an input without a mask, got the one of masking"));
+      HasSubstr("expected an input without a mask, got one with a mask"));
 }
 
 }  // namespace
