@@ -16,9 +16,11 @@ OPTIONS = {
              "checkpoint-every keep threads bucket-mib check-replicas-every summary dry-run verbose",
     "evaluate": "data x-test y-test batch-size loss metrics json threads trust-data transpose",
     "predict": "data x table unknown separator decimal out overwrite batch-size threads trust-data transpose",
+    "generate": "prompt length temperature top-k seed",
     "import": "out overwrite x-train y-train x-test y-test train label test test-split test-split-last validation-split "
               "header separator decimal id drop classes categorical ordinal date missing missing-mark unknown rows test-rows "
-              "seed transpose trust-data",
+              "seed transpose trust-data window horizon step group past-labels text label-by-file next tokens "
+              "vocabulary-size lower-case filter length padding truncating kind",
     "inspect": "json",
     "doctor": "threads",
 }
@@ -187,8 +189,8 @@ class Import(SystemTest):
     def test_refuses(self):
         write_clusters(self.dir / "d.h5")
         out = ("--out", "d.h5")
-        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic"], "import", ranks=(1, 3))
-        self.refused(USAGE, ["idx, csv, npy, npz, hdf5 or synthetic", "parquet"], "import", "parquet", ranks=(1,))
+        self.refused(USAGE, ["idx, csv, text, npy, npz, hdf5 or synthetic"], "import", ranks=(1, 3))
+        self.refused(USAGE, ["idx, csv, text, npy, npz, hdf5 or synthetic", "parquet"], "import", "parquet", ranks=(1,))
         self.refused(USAGE, ["--out"], "import", "synthetic", ranks=(1,))
         self.refused(CANNOT_CREATE, ["d.h5"], "import", "synthetic", "--rows", "10", *out, ranks=(1,))
         self.refused(MISSING, ["none.csv"], "import", "csv", "--train", "none.csv", "--label", "-1", "--out", "o.h5")
