@@ -27,7 +27,7 @@ float scale_of(const Objective& objective, const Workspace& workspace, std::int6
 }  // namespace
 
 std::size_t loss_sum_count(const Objective& objective) {
-  return 1 + objective.metrics().size() + (objective.mask_op() ? 1 : 0);
+  return objective.loss_sums();
 }
 
 double counted_positions(const Objective& objective, std::span<const double> sums,

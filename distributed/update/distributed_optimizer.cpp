@@ -71,7 +71,7 @@ std::vector<std::unique_ptr<DistributedOptimizer>> make_distributed_optimizers(
     for (Objective* objective : objectives) {
       Options its = options;
       its.objective = objective;
-      its.loss_sums = 1 + objective->metrics().size();
+      its.loss_sums = objective->loss_sums();
       its.borrows_parameters = !optimizers.empty();
       its.sparse_tables = false;  // others read the same tables between this one's steps
       auto optimizer = make(model, communicator, its, plans);

@@ -46,7 +46,9 @@ void DatasetFile::choose_windows() {
   starts_.resize(static_cast<std::size_t>(rows_));
   file_.read_rows(selection_.dataset, ElementType::kInt64, 0, rows_,
                   std::as_writable_bytes(std::span(starts_)));
-  const std::int64_t last = series_->rows() - cut.offset - cut.length.value_or(1);
+  const std::int64_t all = series_->rows();
+  const bool fits = cut.offset <= all && cut.length.value_or(1) <= all - cut.offset;
+  const std::int64_t last = fits ? all - cut.offset - cut.length.value_or(1) : -1;
   const auto bad =
       std::ranges::find_if(starts_, [&](std::int64_t start) { return start < 0 || start > last; });
   check(bad == starts_.end(), ExitCode::kBadData,

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "io/export/onnx_graph.hpp"
 
@@ -14,27 +15,27 @@ using Integers = OnnxGraph::Integers;
 /// One of the functions that ONNX's cells know, with its constants.
 struct CellFunction {
   std::string name;
-  float alpha = 0, beta = 0;
+  std::optional<float> alpha = {}, beta = {};  ///< of those alone that read one
 };
 
 CellFunction cell_function(const LayerUse& use, Activation activation) {
   switch (activation) {
     case Activation::kTanh:
-      return {"Tanh"};
+      return {.name = "Tanh"};
     case Activation::kSigmoid:
-      return {"Sigmoid"};
+      return {.name = "Sigmoid"};
     case Activation::kRelu:
-      return {"Relu"};
+      return {.name = "Relu"};
     case Activation::kLinear:
-      return {"Affine", 1, 0};
+      return {"Affine", 1.0f, 0.0f};
     case Activation::kSoftsign:
-      return {"Softsign"};
+      return {.name = "Softsign"};
     case Activation::kSoftplus:
-      return {"Softplus"};
+      return {.name = "Softplus"};
     case Activation::kElu:
-      return {"Elu", 1};
+      return {.name = "Elu", .alpha = 1.0f};
     case Activation::kLeakyRelu:
-      return {"LeakyRelu", 0.2f};
+      return {.name = "LeakyRelu", .alpha = 0.2f};
     case Activation::kHardSigmoid:
       return {"HardSigmoid", 1.0f / 6, 0.5f};
     case Activation::kHardSigmoidKeras2:
@@ -71,12 +72,12 @@ void add_functions(const LayerUse& use, const std::string& kind,
   std::vector<float> alphas, betas;
   for (const CellFunction& function : functions) {
     names.push_back(function.name);
-    alphas.push_back(function.alpha);
-    betas.push_back(function.beta);
+    if (function.alpha) alphas.push_back(*function.alpha);
+    if (function.beta) betas.push_back(*function.beta);
   }
   attributes.push_back({"activations", names});
-  attributes.push_back({"activation_alpha", alphas});
-  attributes.push_back({"activation_beta", betas});
+  if (!alphas.empty()) attributes.push_back({"activation_alpha", alphas});
+  if (!betas.empty()) attributes.push_back({"activation_beta", betas});
 }
 
 /// One direction. `sequences`: of all steps, in the input's order; else of the last one.

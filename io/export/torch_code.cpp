@@ -31,6 +31,10 @@ std::string TorchCode::name_of(const Layer& layer) {
   std::string base = layer.name();
   for (char& letter : base)
     if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '_';
+  // Two of them stand between a layer's name and that of a part of it.
+  base.erase(std::ranges::unique(base, [](char x, char y) { return x == '_' && y == '_'; }).begin(),
+             base.end());
+  if (base.size() > 1 && base.back() == '_') base.pop_back();
   if (std::isdigit(static_cast<unsigned char>(base[0])) || base[0] == '_') base = "layer_" + base;
   if (is_python_word(base)) base += "_layer";
   return name = taken_.take_free(base);

@@ -36,6 +36,15 @@ std::string emitted(TorchCode& code, const LayerUse& use, TorchInputs x) {
   return first && use.output.size() > 1 ? code.assign(y) + ".movedim(-1, 1)" : y;
 }
 
+/// What cannot end a string of Python, nor mean anything in it.
+std::string harmless(std::string text) {
+  for (char& letter : text)
+    if (!std::isalnum(static_cast<unsigned char>(letter)) &&
+        std::string_view("_.- ").find(letter) == std::string_view::npos)
+      letter = '_';
+  return text;
+}
+
 std::string python_of(const TorchCode& code, const Network& model, const std::string& class_name,
                       const std::string& state_dict, const std::string& result) {
   std::string text = fmt::format(
@@ -49,7 +58,7 @@ std::string python_of(const TorchCode& code, const Network& model, const std::st
       "class {}(nn.Module):\n"
       "    \"\"\"From {} to {}.\"\"\"\n\n"
       "    def __init__(self):\n        super().__init__()\n",
-      printable(model.name()), class_name, printable(state_dict), class_name,
+      harmless(model.name()), class_name, harmless(state_dict), class_name,
       to_string_batched(model.input_shape()), to_string_batched(model.output_shape()));
   for (const std::string& line : code.init()) text += "        " + line + "\n";
   text += "\n    def forward(self, x):\n";
@@ -65,8 +74,10 @@ std::string class_name_of(const std::string& name) {
     if (std::isalnum(byte)) result += begins ? static_cast<char>(std::toupper(byte)) : letter;
     begins = !std::isalnum(byte);
   }
-  return result.empty() || std::isdigit(static_cast<unsigned char>(result[0])) ? "Network" + result
-                                                                               : result;
+  if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0])))
+    return "Network" + result;
+  const bool is_taken = result == "F" || result == "None" || result == "True" || result == "False";
+  return is_taken ? result + "Network" : result;
 }
 
 }  // namespace

@@ -72,10 +72,10 @@ std::string separable(TorchCode& code, const LayerUse& use, const TorchInputs& x
   Tensor kernel = depthwise_in_front(use.parameter("depthwise_kernel"));
   const std::int64_t between = kernel.shape[0];
   const std::string y =
-      code.assign(convolved(code, use, name + "_depthwise", std::move(kernel), std::nullopt,
+      code.assign(convolved(code, use, name + "__depthwise", std::move(kernel), std::nullopt,
                             channels, channels, true, in_front(x[0])));
   const std::string z =
-      convolved(code, use, name + "_pointwise", kernel_in_front(use.parameter("pointwise_kernel")),
+      convolved(code, use, name + "__pointwise", kernel_in_front(use.parameter("pointwise_kernel")),
                 bias_of(use), between, 1, false, y);
   return torch_activated(use, code.assign(behind(z)));
 }

@@ -77,9 +77,9 @@ std::string bidirectional(TorchCode& code, const LayerUse& use, const TorchInput
       use.config.contains("backward_layer") ? use.config.at("backward_layer") : forward;
   const std::string name = code.name_of(use.layer);
   const std::string there = run(code, use, forward.at("class_name"), forward.at("config"),
-                                name + "_forward", "forward_layer:", false, x[0]);
+                                name + "__forward", "forward_layer:", false, x[0]);
   std::string back = run(code, use, backward.at("class_name"), backward.at("config"),
-                         name + "_backward", "backward_layer:", true, x[0]);
+                         name + "__backward", "backward_layer:", true, x[0]);
   const bool all = forward.at("config").value("return_sequences", false);
   if (all) back += ".flip(1)";
   const std::string one = all ? there : there + "[:, -1]";
@@ -131,7 +131,7 @@ std::string attended(TorchCode& code, const LayerUse& use, const Attention& opti
     const Shape& shape = use.inputs[std::min(input, use.inputs.size() - 1)];
     return code.assign(fmt::format(
         "{}.unflatten(-1, ({}, -1)).transpose(1, 2)",
-        linear(code, use, options.prefix + which, name + "_" + which, shape.back(), x[input]),
+        linear(code, use, options.prefix + which, name + "__" + which, shape.back(), x[input]),
         options.heads));
   };
   const std::string q = by_heads("query", 0), k = by_heads("key", key), v = by_heads("value", 1);
@@ -141,7 +141,7 @@ std::string attended(TorchCode& code, const LayerUse& use, const Attention& opti
   const std::string y =
       code.assign(fmt::format("F.scaled_dot_product_attention({}, {}, {}{}{})", q, k, v, rate,
                               options.causal ? ", is_causal=True" : ""));
-  return linear(code, use, options.prefix + "attention_output", name + "_attention_output",
+  return linear(code, use, options.prefix + "attention_output", name + "__attention_output",
                 options.heads * options.value_dim, fmt::format("{}.transpose(1, 2).flatten(2)", y));
 }
 
@@ -161,7 +161,7 @@ std::string transformer(TorchCode& code, const LayerUse& use, const TorchInputs&
     return code.assign(fmt::format(
         "{}({})",
         code.module(
-            name + "_" + part,
+            name + "__" + part,
             fmt::format("nn.LayerNorm({}, eps={})", features, use.number_of("layer_norm_epsilon")),
             {{"weight", use.parameter(std::string(part) + "/gamma")},
              {"bias", use.parameter(std::string(part) + "/beta")}}),
@@ -173,7 +173,7 @@ std::string transformer(TorchCode& code, const LayerUse& use, const TorchInputs&
     return code.assign(fmt::format("{} + {}", dropped, x));
   };
   const auto dense = [&](const std::string& part, std::int64_t width, const std::string& x) {
-    return code.assign(linear(code, use, part, name + "_" + part, width, x));
+    return code.assign(linear(code, use, part, name + "__" + part, width, x));
   };
   std::string x = inputs[0], y = x;
   if (first) y = normalized("self_attention_layer_norm", y);
@@ -207,10 +207,10 @@ std::string token_and_position(TorchCode& code, const LayerUse& use, const Torch
   const std::string name = code.name_of(use.layer);
   const Tensor tokens = use.parameter("token_embedding/embeddings");
   const std::string words = code.module(
-      name + "_tokens", fmt::format("nn.Embedding({}, {})", tokens.shape[0], tokens.shape[1]),
+      name + "__tokens", fmt::format("nn.Embedding({}, {})", tokens.shape[0], tokens.shape[1]),
       {{"weight", tokens}});
   const std::string positions = code.value(
-      name + "_positions", use.parameter("position_embedding/embeddings"), use.layer.trainable());
+      name + "__positions", use.parameter("position_embedding/embeddings"), use.layer.trainable());
   return fmt::format("{}({}.long()) + {}[:{}]", words, x[0], positions, use.inputs[0][0]);
 }
 

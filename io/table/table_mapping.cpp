@@ -86,8 +86,10 @@ ordered_json label_to_json(const LabelMapping& label) {
 
 WindowRule windows_from_json(const ordered_json& json) {
   WindowRule rule{json.at("length"), json.at("horizon"), json.at("step"), json.value("group", "")};
-  check(rule.length >= 1 && rule.horizon >= 0 && rule.step >= 1, ExitCode::kBadData,
-        "expected windows of at least one row, got {}", json.dump());
+  constexpr std::int64_t kMost = 1'000'000'000;
+  check(rule.length >= 1 && rule.horizon >= 0 && rule.step >= 1 && rule.length <= kMost &&
+            rule.horizon <= kMost && rule.step <= kMost,
+        ExitCode::kBadData, "expected windows of at least one row, got {}", json.dump());
   return rule;
 }
 

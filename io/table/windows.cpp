@@ -16,8 +16,8 @@ struct Cuts {
 
 /// A series too short to be cut is for training.
 std::int64_t cut(std::int64_t rows, double fraction) {
-  return fraction == 0 || rows < 2 ? rows
-                                   : std::max<std::int64_t>(1, training_rows(rows, fraction));
+  const bool is_cut = fraction > 0 && static_cast<double>(rows) * (1 - fraction) >= 1;
+  return is_cut ? training_rows(rows, fraction) : rows;
 }
 
 Cuts cuts_of(std::int64_t rows, double validation, double test_last) {

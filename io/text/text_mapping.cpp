@@ -29,6 +29,8 @@ Unit unit_of(const ordered_json& json) {
   return json == "words" ? Unit::kWords : Unit::kCharacters;
 }
 
+constexpr std::int64_t kMostLength = 1'000'000'000;
+
 TextMapping mapping_from_json(const ordered_json& json, const std::string& where) {
   check(json.at("format") == kFormat, ExitCode::kBadData, "expected format {}, got {}", kFormat,
         json.at("format").dump());
@@ -41,8 +43,8 @@ TextMapping mapping_from_json(const ordered_json& json, const std::string& where
   mapping.column = json.value("column", "");
   mapping.table = table_mapping_from_json(json.at("table").dump(), where, true);
   mapping.vocabulary = json.at("vocabulary");
-  check(mapping.length > 0, ExitCode::kBadData, "expected a length of at least 1, got {}",
-        mapping.length);
+  check(mapping.length > 0 && mapping.length <= kMostLength, ExitCode::kBadData,
+        "expected a length from 1 to {}, got {}", kMostLength, mapping.length);
   check(!mapping.vocabulary.empty(), ExitCode::kBadData, "expected a vocabulary, got none");
   return mapping;
 }

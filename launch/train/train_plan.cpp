@@ -146,7 +146,7 @@ std::int64_t training_bytes(const TrainPlan& plan, std::int64_t rows, int ranks,
     plans.emplace_back(rest, plans.front().grain(), ranks);
   const DistributedOptimizer::Options distributed{
       .bucket_floats = options.bucket_floats,
-      .loss_sums = 1 + plan.network.model.metrics().size(),
+      .loss_sums = plan.network.model.objective().loss_sums(),
       .block_grains = options.block_grains};
   return training_memory(plan.network.model, options.sync, distributed, host_ranks, plans).total();
 }

@@ -94,6 +94,8 @@ std::optional<std::size_t> Concatenate::mask_of(Graph& graph,
   if (of_features && !std::ranges::all_of(masks, has)) return mask_of_ones(graph, inputs[0]);
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (masks[i]) check_mask_of(graph, *masks[i], inputs[i]);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
     all.push_back(masks[i] ? *masks[i] : mask_of_ones(graph, inputs[i]));
   return of_features ? any_of_masks(graph, all, name()) : concatenated(graph, all, axis, name());
 }

@@ -174,12 +174,22 @@ std::vector<std::optional<std::size_t>> masks_of(const Graph& graph,
   return masks;
 }
 
+void check_mask_of(const Graph& graph, std::size_t mask, std::size_t value) {
+  Shape positions = graph.shape(value);
+  if (!positions.empty()) positions.pop_back();
+  check(graph.shape(mask) == positions, ExitCode::kBadData,
+        "[mask] expected one of each position of {}, got one of {}",
+        to_string_batched(graph.shape(value)), to_string_batched(graph.shape(mask)));
+}
+
 std::size_t chosen(Graph& graph, std::size_t mask, std::size_t value, std::size_t other) {
+  check_mask_of(graph, mask, value);
   const Shape shape = graph.shape(value);
   return graph.add(std::make_unique<ChoiceOp>(shape.back(), 0.0f), {value, other, mask}, shape);
 }
 
 std::size_t filled(Graph& graph, std::size_t mask, std::size_t value, float fill) {
+  check_mask_of(graph, mask, value);
   const Shape shape = graph.shape(value);
   return graph.add(std::make_unique<ChoiceOp>(shape.back(), fill), {value, mask}, shape);
 }

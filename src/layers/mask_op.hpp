@@ -29,6 +29,8 @@ std::size_t all_of_masks(Graph& graph, std::span<const std::size_t> masks,
 std::vector<std::optional<std::size_t>> masks_of(const Graph& graph,
                                                  std::span<const std::size_t> values);
 
+/// Throws Error (65) unless the mask has the positions of the value.
+void check_mask_of(const Graph& graph, std::size_t mask, std::size_t value);
 /// The features of `value` where the mask is 1, those of `other` elsewhere.
 std::size_t chosen(Graph& graph, std::size_t mask, std::size_t value, std::size_t other);
 /// The same with one number elsewhere.

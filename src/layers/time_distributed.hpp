@@ -20,7 +20,9 @@ class TimeDistributed final : public Layer {
   std::string class_name() const override { return "TimeDistributed"; }
   bool passes_through() const override { return layer_->passes_through(); }
   OnMask on_mask() const override {
-    return layer_->on_mask() == OnMask::kLowers ? OnMask::kLacks : OnMask::kCarries;
+    const OnMask inner = layer_->on_mask();
+    if (inner == OnMask::kLowers) return OnMask::kLacks;
+    return inner == OnMask::kEnds ? OnMask::kCarries : inner;
   }
   nlohmann::ordered_json config() const override;
   Activation final_activation() const override { return layer_->final_activation(); }

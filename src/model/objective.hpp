@@ -38,6 +38,8 @@ class Objective {
   /// The op whose output is the output's mask and whose forward sum is the number of positions of
   /// the batch that count, if there is a mask: then they alone count for loss and metrics.
   std::optional<std::size_t> mask_op() const { return mask_op_; }
+  /// What is summed up over rows: the loss, the metrics, and how many positions count if not all.
+  std::size_t loss_sums() const { return 1 + metrics_.size() + (mask_op_ ? 1 : 0); }
 
  private:
   std::unique_ptr<Optimizer> optimizer_;

@@ -36,6 +36,8 @@ void set_trainable(Json& config, bool trainable) {
   for (const char* const wrapped : {"layer", "backward_layer", "cell"})
     if (config.contains(wrapped) && config[wrapped].is_object())
       set_trainable(config[wrapped].at("config"), trainable);
+  if (config.contains("cells"))
+    for (Json& cell : config["cells"]) set_trainable(cell.at("config"), trainable);
 }
 
 void set_trainable(NetworkPlan& plan, std::size_t kept, const std::vector<std::string>& patterns,
@@ -62,6 +64,8 @@ std::size_t head_of(const NetworkPlan& plan, const Network& network) {
     ++uses[call.layer];
     for (const std::size_t input : call.inputs) ++readers[input];
   }
+  check(plan.outputs.size() == 1, ExitCode::kUsage,
+        "[transfer] expected a network of one output, got {}", plan.outputs.size());
   for (std::size_t at = plan.outputs.front();; at = plan.calls[at].inputs.front()) {
     const Network::Call& call = plan.calls[at];
     const std::string name = name_of(plan.layers[call.layer]);
@@ -95,7 +99,8 @@ std::size_t replace_head(NetworkPlan& plan, const Network& network, const std::s
 TransferredLayer describe(const Layer& layer, Weights from) {
   std::int64_t weights = 0;
   for (const Parameter& parameter : layer.parameters()) weights += element_count(parameter.shape);
-  return {layer.name(), layer.class_name(), weights, !layer.trainable(), from};
+  const bool frozen = std::ranges::none_of(layer.parameters(), &Parameter::trained);
+  return {layer.name(), layer.class_name(), weights, frozen, from};
 }
 
 /// The same in both networks: the config is.

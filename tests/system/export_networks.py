@@ -65,6 +65,9 @@ NETWORKS = {
     "bilstm": ((7, 4), None, "Bidirectional(LSTM(5, return_sequences=True)), Bidirectional(LSTM(3)), "
                "Dense(3, softmax)"),
     "gru": ((7, 4), None, "GRU(6, return_sequences=True), GRU(4, reset_after=False), Dense(3, softmax)"),
+    "functions": ((7, 4), None, "LSTM(5, activation='linear', recurrent_activation='hard_sigmoid', return_sequences=True), "
+                  "LSTM(4, activation='leaky_relu', return_sequences=True), GRU(4, activation='elu', "
+                  "return_sequences=True), LSTM(4, activation='hard_sigmoid'), Dense(3, softmax)"),
     "cnn1d": ((16, 3), None, "Conv1D(5, 3, padding='causal', dilation_rate=2, activation='relu'), "
               "AveragePooling1D(2), Conv1D(4, 2, strides=2), GlobalAveragePooling1D(), Dense(3, softmax)"),
     "transformer": ((6, 8), None, transformer()),

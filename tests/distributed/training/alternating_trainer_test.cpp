@@ -149,6 +149,46 @@ Result result_of(Communicator communicator, Strategy sync, const std::filesystem
   return result;
 }
 
+/// What is masked counts neither for the loss nor for the number that it is divided by.
+TEST(AlternatingTrainer, TakesTheLossOfWhatIsNotMasked) {
+  constexpr std::int64_t kSteps = 3;
+  NetworkBuilder builder("masked");
+  const auto input = builder.input({kSteps, 2});
+  const auto layers = builder.add("layers", "Masking(), LSTM(3, return_sequences=True), Dense(1)");
+  const auto output = builder.apply(layers, input);
+  Network network = builder.build({output});
+  network.initialize(7);
+  const auto fill = [](std::size_t, Range batch_rows, Range columns, Matrix out) {
+    fill_rows(1, batch_rows, columns, out);
+    for (std::int64_t row = 0; row < out.rows; ++row)
+      for (std::int64_t i = columns.first; i < columns.last; ++i)
+        if ((batch_rows.first + row + i / 2) % 3 == 0) out.row(row)[i] = 0;
+  };
+  double sum = 0, counted = 0;
+  const Workspace workspace = network.inference_workspace(kBatch);
+  fill(0, {0, kBatch}, {0, 2 * kSteps}, workspace.input({0, kBatch}));
+  const Matrix y = network.forward(workspace, {0, kBatch}, {});
+  for (std::int64_t row = 0; row < kBatch; ++row)
+    for (std::int64_t step = 0; step < kSteps; ++step)
+      if ((row + step) % 3 != 0) {
+        sum += static_cast<double>(y.row(row)[step]) * static_cast<double>(y.row(row)[step]);
+        counted += 1;
+      }
+  for (const Strategy sync : {Strategy::kSharded, Strategy::kAllreduce}) {
+    network.initialize(7);
+    Objective objective =
+        network.objective(output, layers, "sgd", "mean_squared_error", {"mean_absolute_error"});
+    AlternatingTrainer trainer(network, {{"loss", &objective}}, world(), options_of(sync));
+    trainer.start();
+    const std::vector<float> zeros(kBatch * kSteps, 0.0f);
+    const auto targets = [&](Range batch_rows) {
+      return Targets{{}, {const_cast<float*>(zeros.data()), batch_rows.count() * kSteps, 1}};
+    };
+    const auto means = trainer.step(0, {kBatch, fill, targets});
+    EXPECT_NEAR(means.loss, sum / counted, 1e-6 * sum / counted);
+  }
+}
+
 TEST(AlternatingTrainer, GivesTheSameBitsOnAnyRanksByBothStrategies) {
   const Communicator communicator = world();
   const test::SharedDirectory directory(communicator);

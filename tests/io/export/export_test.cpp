@@ -88,9 +88,19 @@ TEST(OnnxExport, RefusesAllThatOnnxLacks) {
 
 /// With those that README.md names as lacking.
 TEST(OnnxExport, KnowsEveryLayer) {
-  const std::set<std::string> lacks = {
-      "RNN",        "TimeDistributed", "ConvLSTM1D",        "ConvLSTM2D",
-      "ConvLSTM3D", "Attention",       "AdditiveAttention", "GroupQueryAttention"};
+  const std::set<std::string> lacks = {"RNN",
+                                       "TimeDistributed",
+                                       "ConvLSTM1D",
+                                       "ConvLSTM2D",
+                                       "ConvLSTM3D",
+                                       "Attention",
+                                       "AdditiveAttention",
+                                       "GroupQueryAttention",
+                                       "GroupedQueryAttention",
+                                       "SimpleRNNCell",
+                                       "LSTMCell",
+                                       "GRUCell",
+                                       "StackedRNNCells"};
   for (const LayerSignature& known : layer_signatures())
     EXPECT_NE(onnx_knows(known.class_name), lacks.contains(known.class_name)) << known.class_name;
   expect_error(ExitCode::kBadData, {"[time_distributed]", "TimeDistributed"},

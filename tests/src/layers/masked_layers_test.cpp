@@ -2,6 +2,7 @@
 // keras_layers_test.cpp.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "src/core/random.hpp"
@@ -129,6 +130,35 @@ TEST_P(MaskedLayers, HaveTheSameBitsBehindAMaskOfOnes) {
 
 INSTANTIATE_TEST_SUITE_P(All, MaskedLayers, ::testing::ValuesIn(settings()),
                          [](const auto& info) { return info.param.name; });
+
+/// As Keras 3's: a residual around it has no mask.
+TEST(MaskedLayers, OfAttentionTakeTheMaskFromTheirInputs) {
+  const auto attention = test::layer_of("MultiHeadAttention", {{"num_heads", 1}, {"key_dim", 2}});
+  const auto add = test::layer_of("Add", ordered_json::object());
+  attention->set_name("attention");
+  Graph graph;
+  const std::size_t x = graph.add_input({3, 2});
+  const std::size_t mask = graph.add_input({3});
+  graph.set_mask(x, mask);
+  const std::size_t y = attention->apply(graph, std::array{x, x});
+  EXPECT_EQ(graph.mask(y), mask);
+  EXPECT_FALSE(graph.mask(x));
+  EXPECT_FALSE(graph.mask(add->apply(graph, std::array{x, y})));
+}
+
+/// As TimeDistributed's outputs have them.
+TEST(MaskedLayers, RefuseMasksOfFewerAxes) {
+  for (const auto& [class_name, config] :
+       {std::pair<const char*, ordered_json>{"Multiply", ordered_json::object()},
+        {"Maximum", ordered_json::object()},
+        {"Concatenate", {{"axis", 2}}}}) {
+    const auto layer = test::layer_of(class_name, config);
+    Graph graph;
+    const std::array values = {graph.add_input({5, 4, 4}), graph.add_input({5, 4, 4})};
+    for (const std::size_t value : values) graph.set_mask(value, graph.add_input({5}));
+    EXPECT_THROW(layer->apply(graph, values), Error) << class_name;
+  }
+}
 
 TEST(MaskedLayers, RefuseMasksOfOtherPositions) {
   const auto add = test::layer_of("Add", ordered_json::object());

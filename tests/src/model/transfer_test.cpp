@@ -87,6 +87,22 @@ TEST(Transfer, UnfreezesWhatALayerWraps) {
     EXPECT_TRUE(parameter.trained());
 }
 
+TEST(Transfer, UnfreezesTheCellsOfAStack) {
+  nlohmann::ordered_json json =
+      model_to_json(trained("RNN([LSTMCell(2), GRUCell(2)]), Dense(1)", {3, 2}));
+  for (nlohmann::ordered_json& layer : json["config"]["layers"])
+    if (layer["class_name"] == "RNN")
+      for (nlohmann::ordered_json& cell : layer["config"]["cell"]["config"]["cells"])
+        cell["config"]["trainable"] = false;
+  const Network from = model_from_json(json);
+  ASSERT_FALSE(layer_of(from, "rnn").parameters()[0].trained());
+  EXPECT_TRUE(transfer(from, {{"dense"}, {}, ""}, 0).layers.front().frozen);
+  const TransferResult to = transfer(from, {{}, {"rnn"}, ""}, 0);
+  EXPECT_FALSE(to.layers.front().frozen);
+  for (const Parameter& parameter : layer_of(to.network, "rnn").parameters())
+    EXPECT_TRUE(parameter.trained());
+}
+
 TEST(Transfer, PutsOnAHeadInThePlaceOfTheLastLayerWithWeights) {
   const Network from = convolutional();
   const TransferResult to = transfer(from, {{"*"}, {}, "Dense(7, relu), Dense(2, softmax)"}, 5);
