@@ -48,7 +48,8 @@ class Trainer {
   /// do not fit, (65) shapes, labels or values that do not fit, (70) loss NaN or Inf, replicas that
   /// differ, (78) ranks that passed different rows, options or networks. What one rank alone throws
   /// (a callback, lack of memory) all ranks throw, as a CollectiveError that names it: then nothing
-  /// but the destructor may follow.
+  /// but the destructor may follow. After any error rows of large Embeddings may stand some steps
+  /// behind the other weights.
   History fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation = {});
 
   /// Loss (regularisers included) and metrics, the same on any number of ranks. Collective.
