@@ -61,7 +61,8 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);
   arena_ = ParameterArena(parameters);
   gradients_ = plan_gradients(graph_, GradientWay::kRows);
-  const std::int64_t block = block_grains > 0 ? std::min(2 * block_grains, rows) : rows;
+  const bool in_blocks = pass.training && block_grains > 0;  // others take all rows at once
+  const std::int64_t block = in_blocks ? std::min(2 * block_grains, rows) : rows;
   workspace_.emplace(graph_, WorkspaceUse{.training = true,
                                           .ops = graph_.ops(),
                                           .way = std::vector(graph_.ops(), GradientWay::kRows),
