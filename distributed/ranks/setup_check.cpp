@@ -63,14 +63,20 @@ void check_data(const Communicator& communicator, const Network& model, const Ar
   }
   refuse(communicator, find_not_finite(data.y, mine.first, mine.last), y_label, "finite numbers");
   const std::string loss = model.loss().name();
-  if (loss == "binary_crossentropy")
-    refuse(communicator, find_outside(data.y, mine.first, mine.last, 0, 1), y_label,
-           "probabilities from 0 to 1 for binary_crossentropy (class indices want "
-           "sparse_categorical_crossentropy with a softmax, other numbers mean_squared_error)");
-  if (loss == "categorical_crossentropy")
-    refuse(communicator,
-           find_outside(data.y, mine.first, mine.last, 0, std::numeric_limits<double>::infinity()),
-           y_label, "probabilities, so numbers from 0 on, for categorical_crossentropy");
+  const auto expect = [&](double low, double high, const std::string& what) {
+    refuse(communicator, find_outside(data.y, mine.first, mine.last, low, high), y_label, what);
+  };
+  constexpr double kAny = std::numeric_limits<double>::infinity();
+  if (loss == "binary_crossentropy" || loss == "binary_focal_crossentropy")
+    expect(0, 1,
+           fmt::format("probabilities from 0 to 1 for {} (class indices want "
+                       "sparse_categorical_crossentropy with a softmax, other numbers "
+                       "mean_squared_error)",
+                       loss));
+  if (loss == "categorical_crossentropy" || loss == "categorical_focal_crossentropy")
+    expect(0, kAny, fmt::format("probabilities, so numbers from 0 on, for {}", loss));
+  if (loss == "hinge" || loss == "squared_hinge")
+    expect(-1, 1, fmt::format("-1 and 1, or 0 and 1, for {}", loss));
 }
 
 std::string describe_shape(const ArrayDataset& data) {

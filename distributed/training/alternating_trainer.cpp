@@ -226,8 +226,8 @@ AlternatingTrainer::Means AlternatingTrainer::make_step(std::size_t number, cons
 
   const double counted = counted_positions(objective, sums, plan->rows());
   Means means{mean_of(sums[0], counted) + penalty, {}};
-  for (const double sum : sums.subspan(1, objective.metrics().size()))
-    means.metrics.push_back(mean_of(sum, counted));
+  metric_results(objective, sums, counted,
+                 [&](const std::string&, double value) { means.metrics.push_back(value); });
   check_collectively(std::isfinite(means.loss), ExitCode::kNumerical,
                      "[trainer] step {} of {}: expected a finite loss, got {}; try a smaller "
                      "learning rate, and look for extreme values in the data",

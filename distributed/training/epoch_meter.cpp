@@ -35,8 +35,9 @@ void EpochMeter::take_means() {
   const double positions = total_rows * static_cast<double>(model_->output_positions());
   const double counted = counted_positions(model_->objective(), totals_.sums, totals_.rows);
   report_.loss = totals_.sums[0] / positions + totals_.penalty / total_rows;
-  for (std::size_t i = 0; i < report_.metrics.size(); ++i)
-    report_.metrics[i].second = mean_of(totals_.sums[i + 1], counted);
+  auto entry = report_.metrics.begin();
+  metric_results(model_->objective(), totals_.sums, counted,
+                 [&](const std::string&, double value) { (entry++)->second = value; });
 }
 
 StepReport EpochMeter::step_report(std::int64_t steps, double seconds) {

@@ -68,8 +68,9 @@ Evaluation evaluate_blocks(const Network& model, const Communicator& communicato
   Evaluation evaluation;
   evaluation.rows = data.rows();
   evaluation.loss = (positions > 0 ? totals[0] / positions : 0) + model.regularization_penalty();
-  for (std::size_t i = 0; i < model.metrics().size(); ++i)
-    evaluation.metrics.emplace_back(model.metrics()[i]->name(), mean_of(totals[i + 1], counted));
+  metric_results(model.objective(), totals, counted, [&](const std::string& name, double value) {
+    evaluation.metrics.emplace_back(name, value);
+  });
   return evaluation;
 }
 

@@ -53,15 +53,17 @@ std::span<const float> mask_of(const Objective& objective, const Workspace& work
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
                   std::span<const float> mask, Matrix gradient, float scale,
                   std::span<double> sums) {
-  const std::size_t metrics = objective.metrics().size();
   std::ranges::fill(sums, 0.0);
   const auto add = [&](std::int64_t first, std::int64_t number) {
     const Matrix some = outputs.rows_from(first, number);
     const Targets wanted = targets.slice(first, number);
     sums[0] += objective.loss().compute(some, wanted, gradient.rows_from(first, number), scale,
                                         objective.loss_is_fused());
-    for (std::size_t i = 0; i < metrics; ++i)
-      sums[i + 1] += objective.metrics()[i]->sum(some, wanted);
+    std::size_t first_sum = 1;
+    for (const auto& metric : objective.metrics()) {
+      metric->add(some, wanted, sums.subspan(first_sum, metric->sums()));
+      first_sum += metric->sums();
+    }
   };
   if (!objective.mask_op()) return add(0, outputs.rows);
   if (!gradient.empty()) std::ranges::fill(gradient.flat(), 0.0f);

@@ -8,9 +8,9 @@
 
 namespace lockstep {
 
-/// Loss and metrics are sums over rows until they are divided once: whoever adds up which rows, the
-/// result is the same. `sums[0]` is the loss, the metrics follow, and behind a mask the number of
-/// positions that count: loss_sum_count() doubles.
+/// Loss and metrics are sums over rows until their results are taken once: whoever adds up which
+/// rows, they are the same. `sums[0]` is the loss, those of the metrics follow, and behind a mask
+/// the number of positions that count: loss_sum_count() doubles.
 std::size_t loss_sum_count(const Objective& objective);
 /// What such sums of so many rows are divided by: as Keras, by the positions that count. 0 if none
 /// does; then means are 0.
@@ -21,6 +21,17 @@ double counted_positions(const Objective& objective, std::span<const double> sum
 double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows);
 /// sum / number, or 0 of none.
 double mean_of(double sum, double number);
+/// result(name, value) of each metric; 0 if no position counts.
+template <class Result>
+void metric_results(const Objective& objective, std::span<const double> sums, double counted,
+                    const Result& result) {
+  std::size_t first = 1;
+  for (const auto& metric : objective.metrics()) {
+    const std::span<const double> own = sums.subspan(first, metric->sums());
+    result(metric->name(), counted > 0 ? metric->result(own, counted) : 0.0);
+    first += metric->sums();
+  }
+}
 
 /// The output's mask of these rows, a block or all, behind forward: (rows * positions); empty if it
 /// has none.

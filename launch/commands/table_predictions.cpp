@@ -15,7 +15,7 @@ namespace {
 using Kind = OutputMeaning::Kind;
 
 bool takes_logits(const Network& model) {
-  return model.compiled() && model.loss().name() == "binary_crossentropy" &&
+  return model.compiled() && model.loss().name().starts_with("binary_") &&
          last_activation(model) == Activation::kLinear;
 }
 

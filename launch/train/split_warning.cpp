@@ -18,8 +18,8 @@ constexpr std::size_t kMostClasses = 10'000;
 using Counts = std::map<std::int64_t, std::array<std::int64_t, 2>>;
 
 bool has_classes(const ArrayView& y, const Loss& loss) {
-  const bool wants_classes =
-      loss.target_kind() == TargetKind::kClasses || loss.name() == "binary_crossentropy";
+  const bool wants_classes = loss.target_kind() == TargetKind::kClasses ||
+                             loss.name().starts_with("binary_") || loss.name().ends_with("hinge");
   return wants_classes && y.row_elements() == 1;
 }
 

@@ -81,18 +81,35 @@ Json schedule_json(const TrainSettings& s, double rate) {
 }
 
 /// "huber", or with settings in Keras's words: "huber(delta=2)".
-Json loss_json(const std::string& text) {
+Json named_json(const char* option, const std::string& text) {
   if (text.find('(') == std::string::npos) return text;
-  const std::vector<PythonCall> calls = parse_python_calls(text);
-  check(calls.size() == 1, ExitCode::kUsage, "[options] --loss: expected one loss, got '{}'",
-        printable(text));
+  std::vector<PythonCall> calls;
+  try {
+    calls = parse_python_calls(text);
+  } catch (const Error& error) {
+    fail(ExitCode::kUsage, "[options] --{} '{}': {}", option, printable(text),
+         without_where(error));
+  }
+  check(calls.size() == 1, ExitCode::kUsage, "[options] --{}: expected one {}, got '{}'", option,
+        option, printable(text));
   Json config = Json::object();
   for (const PythonArgument& argument : calls.front().arguments) {
     check(!argument.keyword.empty() && !argument.value.call, ExitCode::kUsage,
-          "[options] --loss: expected settings as NAME=VALUE, got '{}'", printable(text));
+          "[options] --{}: expected settings as NAME=VALUE, got '{}'", option, printable(text));
     config[argument.keyword] = argument.value.json;
   }
   return {{"class_name", calls.front().name}, {"config", config}};
+}
+
+Json loss_json(const std::string& text) {
+  return named_json("loss", text);
+}
+
+Json metrics_json(const std::string& text) {
+  Json metrics = Json::array();
+  for (const std::string& metric : split_names(text))
+    metrics.push_back(named_json("metrics", metric));
+  return metrics;
 }
 
 const KnownOptimizer& optimizer_of(const Json& base) {
@@ -104,7 +121,9 @@ const KnownOptimizer& optimizer_of(const Json& base) {
 std::vector<std::string> split_names(const std::string& text) {
   std::vector<std::string> names;
   for (std::size_t first = 0; first <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', first), text.size());
+    std::size_t comma = first;
+    for (int depth = 0; comma < text.size() && (text[comma] != ',' || depth > 0); ++comma)
+      depth += (text[comma] == '(') - (text[comma] == ')');
     std::string name = text.substr(first, comma - first);
     name.erase(0, std::min(name.find_first_not_of(' '), name.size()));
     name.erase(name.find_last_not_of(' ') + 1);
@@ -213,7 +232,7 @@ Json Parts::loss(const TrainingConfig& config) {
 }
 
 Json Parts::metrics(const TrainingConfig& config, const Json& loss) {
-  if (settings.metrics) return split_names(*settings.metrics);
+  if (settings.metrics) return metrics_json(*settings.metrics);
   add(config.metrics_problems, "--metrics NAMES");
   // Targets of an unknown loss: metrics that exist at all are known, too.
   std::vector<TargetKind> kinds = {TargetKind::kClasses, TargetKind::kValues};
@@ -251,7 +270,7 @@ std::string compile_by(const TrainSettings& settings, const Json& saved, Network
     const Json optimizer = optimizer_json(settings, Json());
     if (purpose == CompileFor::kTraining) refuse_senseless(model, loss);
     Json metrics = default_metrics(make_loss(loss)->name());
-    if (settings.metrics) metrics = split_names(*settings.metrics);
+    if (settings.metrics) metrics = metrics_json(*settings.metrics);
     model.compile(optimizer, loss, metrics);
     return "";
   }

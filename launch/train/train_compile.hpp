@@ -33,7 +33,7 @@ enum class CompileFor { kTraining, kEvaluation };
 std::string compile_by(const TrainSettings& settings, const nlohmann::ordered_json& saved,
                        Network& model, CompileFor purpose = CompileFor::kTraining);
 
-/// "accuracy, mse" as a list.
+/// "accuracy, mse" as a list; commas in parentheses do not count.
 std::vector<std::string> split_names(const std::string& text);
 
 }  // namespace lockstep

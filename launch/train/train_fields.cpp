@@ -90,8 +90,9 @@ void add_network(List& list) {
             "\"sparse_categorical_crossentropy(from_logits=True)\" [default: "
             "sparse_categorical_crossentropy]");
   list.text("metrics", Use::kResult, &S::metrics, "NAMES",
-            "names, with commas; \"\": none [default: accuracy; of a regression the mean absolute "
-            "error]");
+            "Keras's names, with commas, and with settings if need be: \"accuracy, "
+            "AUC(curve=PR, name=pr)\"; \"\": none [default: accuracy; of a regression the mean "
+            "absolute error]");
   std::vector<Text> names, rates;
   for (const KnownOptimizer& optimizer : known_optimizers()) {
     names.push_back(optimizer.name);

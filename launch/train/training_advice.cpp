@@ -10,7 +10,6 @@ namespace {
 
 constexpr const char* kSparse = "sparse_categorical_crossentropy";
 constexpr const char* kCategorical = "categorical_crossentropy";
-constexpr const char* kBinary = "binary_crossentropy";
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 template <class... Args>
@@ -24,7 +23,12 @@ Advice warn(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 bool is_crossentropy(const std::string& loss) {
-  return loss == kSparse || loss == kCategorical || loss == kBinary;
+  return loss.ends_with("crossentropy");
+}
+
+/// Each output is a class of its own.
+bool is_binary(const std::string& loss) {
+  return is_crossentropy(loss) && loss.starts_with("binary");
 }
 
 struct Reach {
@@ -42,6 +46,7 @@ Reach reach_of(Activation activation) {
       return {-1, 1};
     case Activation::kRelu:
     case Activation::kSoftplus:
+    case Activation::kExponential:
       return {0, kInfinite};
     case Activation::kElu:
       return {-1, kInfinite};
@@ -52,7 +57,7 @@ Reach reach_of(Activation activation) {
 
 /// "Dense(10, softmax)": what the last layer should be for a loss.
 std::string fitting_layer(const NetworkFacts& network) {
-  if (network.loss == kBinary) return fmt::format("Dense({}, sigmoid)", network.columns);
+  if (is_binary(network.loss)) return fmt::format("Dense({}, sigmoid)", network.columns);
   return fmt::format("Dense({}, softmax)", network.columns);
 }
 
@@ -89,13 +94,29 @@ void check_probabilities(const NetworkFacts& network, std::vector<Advice>& advic
         warn("[{}] {} takes outputs for probabilities, but {} goes beyond 1 and learns nothing "
              "where it is 0: {} is what fits",
              network.last_layer, network.loss, activation, fitting_layer(network)));
-  } else if (network.activation == Activation::kSigmoid && network.loss != kBinary) {
+  } else if (network.activation == Activation::kSigmoid && !is_binary(network.loss)) {
     advice.push_back(
         warn("[{}] {} means classes that exclude each other, but sigmoid treats each by itself: {} "
              "is what fits, or --loss binary_crossentropy with a row of {} zeros and ones for each "
              "sample",
              network.last_layer, network.loss, fitting_layer(network), network.columns));
   }
+}
+
+/// Losses that take the logarithm of outputs which no activation keeps above 0.
+void check_positive(const NetworkFacts& network, std::vector<Advice>& advice) {
+  const Reach reach = reach_of(network.activation);
+  const std::string activation = activation_name(network.activation);
+  if (network.loss == "poisson" && reach.low < 0)
+    advice.push_back(
+        warn("[{}] poisson takes outputs for rates above 0, but {} gives numbers from {}, whose "
+             "logarithm may be NaN: Dense({}, exponential) or Dense({}, softplus) is what fits",
+             network.last_layer, activation, reach.low, network.columns, network.columns));
+  if (network.loss == "kl_divergence" && (reach.low < 0 || reach.high > 1))
+    advice.push_back(
+        warn("[{}] kl_divergence takes outputs for probabilities, but {} gives numbers from {} to "
+             "{}: Dense({}, softmax) is what fits",
+             network.last_layer, activation, reach.low, reach.high, network.columns));
 }
 
 void check_metrics(const NetworkFacts& network, std::vector<Advice>& advice) {
@@ -181,11 +202,13 @@ void check_scale(const NetworkFacts& network, const RowFacts& rows, std::vector<
 }  // namespace
 
 bool is_regression(const std::string& loss) {
-  return !is_crossentropy(loss);
+  return !is_crossentropy(loss) && !loss.ends_with("hinge") && loss != "kl_divergence";
 }
 
 std::vector<std::string> default_metrics(const std::string& loss) {
-  if (!is_regression(loss)) return {"accuracy"};
+  if (is_crossentropy(loss)) return {"accuracy"};
+  if (loss == "categorical_hinge" || loss == "kl_divergence") return {"categorical_accuracy"};
+  if (!is_regression(loss)) return {};  // targets may be -1 and 1, which no accuracy knows
   return {loss == "mean_absolute_error" ? "mean_squared_error" : "mean_absolute_error"};
 }
 
@@ -194,6 +217,7 @@ std::vector<Advice> advice_on(const NetworkFacts& network) {
   check_softmax_of_one(network, advice);
   if (advice.empty()) check_one_class(network, advice);
   if (advice.empty()) check_probabilities(network, advice);
+  check_positive(network, advice);
   check_metrics(network, advice);
   check_trained(network, advice);
   return advice;

@@ -66,7 +66,7 @@ std::vector<Advice> advice_on(const RateFacts& rates);
 bool is_regression(const std::string& loss);
 
 /// The metrics of a training that names none: accuracy for classes, for a regression an error
-/// that the loss does not tell.
+/// that the loss does not tell; of a hinge loss none.
 std::vector<std::string> default_metrics(const std::string& loss);
 
 }  // namespace lockstep

@@ -8,6 +8,7 @@
 #include "src/core/elementary.hpp"
 #include "src/kernels/kernels.hpp"
 #include "src/losses/check_targets.hpp"
+#include "src/losses/probabilities.hpp"
 
 namespace lockstep {
 namespace {
@@ -15,18 +16,6 @@ namespace {
 using elementary::exp;
 using elementary::log;
 using elementary::log1p;
-
-// Keras's epsilon(), as TensorFlow clips probabilities in float32.
-constexpr float kLowest = 1e-7f;
-constexpr float kHighest = static_cast<float>(1.0 - 1e-7);
-
-float clip(float p) {
-  return std::clamp(p, kLowest, kHighest);
-}
-/// Where the derivative of clip() is 1; elsewhere it is 0.
-bool inside(float p) {
-  return p >= kLowest && p <= kHighest;
-}
 
 /// Rows whose sums are kept on the stack.
 constexpr std::int64_t kBlock = 64;
@@ -90,18 +79,6 @@ double sparse_from_probabilities(ConstMatrix p, std::span<const std::int32_t> cl
   }
   return total;
 }
-
-/// Targets moved towards the uniform distribution over `classes`: t (1 - a) + a / classes.
-class Smoothing {
- public:
-  Smoothing(double a, double classes)
-      : keep_(static_cast<float>(1 - a)), shift_(static_cast<float>(a / classes)) {}
-  float operator()(float t) const { return t * keep_ + shift_; }
-
- private:
-  float keep_;
-  float shift_;
-};
 
 /// t = smoothed targets,  l = sum t * log(sum exp z) - sum t z,  dl/dz = sum t * softmax(z) - t
 double categorical_from_logits(Matrix z, ConstMatrix targets, Matrix gradient, float scale,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "src/activations/activation.hpp"
 #include "src/core/matrix.hpp"
@@ -33,10 +34,10 @@ class Loss {
                          bool fused) const = 0;
 };
 
-/// From a Keras name or alias ("mse") or {"class_name", "config"}: sparse_categorical_crossentropy,
-/// categorical_crossentropy, binary_crossentropy, mean_squared_error, mean_absolute_error, huber.
+/// From a Keras name or alias ("mse") or {"class_name", "config"}; known_losses() are their names.
 /// Throws Error (65), naming it, for another one or for a setting that Lockstep lacks.
 std::unique_ptr<Loss> make_loss(const std::string& name);
 std::unique_ptr<Loss> make_loss(const nlohmann::ordered_json& json);
+std::vector<std::string> known_losses();
 
 }  // namespace lockstep

@@ -35,8 +35,15 @@ Objective::Objective(const Graph& graph, const nlohmann::ordered_json& optimizer
     const auto op = std::ranges::find(graph.steps(), graph.storage(*mask), &Graph::Step::output);
     mask_op_ = static_cast<std::size_t>(op - graph.steps().begin());
   }
-  for (const auto& metric : metrics)
-    metrics_.push_back(make_metric(metric, columns_, loss_->target_kind()));
+  for (const auto& metric : metrics) {
+    auto made = make_metric(metric, columns_, loss_->target_kind());
+    check(std::ranges::none_of(metrics_, [&](const auto& m) { return m->name() == made->name(); }),
+          ExitCode::kBadData, "[metric] expected different names, got '{0}' twice: {0}(name=...)",
+          made->name());
+    loss_sums_ += made->sums();
+    metrics_.push_back(std::move(made));
+  }
+  if (mask_op_) loss_sums_ += 1;
   const std::size_t all = aim_.ops(graph);
   fused_ = loss_->fuses(final_activation(graph, all, value));
   ops_ = all - (fused_ ? 1 : 0);

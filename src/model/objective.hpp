@@ -38,8 +38,9 @@ class Objective {
   /// The op whose output is the output's mask and whose forward sum is the number of positions of
   /// the batch that count, if there is a mask: then they alone count for loss and metrics.
   std::optional<std::size_t> mask_op() const { return mask_op_; }
-  /// What is summed up over rows: the loss, the metrics, and how many positions count if not all.
-  std::size_t loss_sums() const { return 1 + metrics_.size() + (mask_op_ ? 1 : 0); }
+  /// Numbers that are summed up over rows: the loss, those of the metrics, and how many positions
+  /// count if not all.
+  std::size_t loss_sums() const { return loss_sums_; }
 
  private:
   std::unique_ptr<Optimizer> optimizer_;
@@ -51,6 +52,7 @@ class Objective {
   std::size_t ops_;
   bool fused_;
   std::optional<std::size_t> mask_op_;
+  std::size_t loss_sums_ = 1;
 };
 
 }  // namespace lockstep

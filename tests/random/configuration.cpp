@@ -57,9 +57,11 @@ Task draw_task(Draw& draw) {
     case 2:
       return {"categorical_crossentropy", draw.pick<std::int64_t>({2, 3, 7}), false, true};
     case 3:
-      return {"binary_crossentropy", draw.pick<std::int64_t>({1, 2, 5}), false, true};
+      return {draw.pick<const char*>({"binary_crossentropy", "binary_focal_crossentropy"}),
+              draw.pick<std::int64_t>({1, 2, 5}), false, true};
     default:
-      return {draw.pick<const char*>({"mean_squared_error", "mean_absolute_error", "huber"}),
+      return {draw.pick<const char*>({"mean_squared_error", "mean_absolute_error", "huber",
+                                      "log_cosh", "cosine_similarity", "msle", "mape"}),
               draw.pick<std::int64_t>({1, 2, 3, 8}), false, false};
   }
 }
@@ -85,9 +87,10 @@ std::string draw_layers(Draw& draw, const Task& task, const TypedRows& x, Json& 
                                   : draw.pick<const char*>({"linear", "linear", "tanh", "gelu"});
   loss = task.loss;
   if (crossentropy && logits) {
-    const std::string name = task.loss.starts_with("sparse")   ? "SparseCategoricalCrossentropy"
-                             : task.loss.starts_with("binary") ? "BinaryCrossentropy"
-                                                               : "CategoricalCrossentropy";
+    const std::string name = task.loss.starts_with("sparse")      ? "SparseCategoricalCrossentropy"
+                             : task.loss == "binary_crossentropy" ? "BinaryCrossentropy"
+                             : task.loss.starts_with("binary")    ? "BinaryFocalCrossentropy"
+                                                                  : "CategoricalCrossentropy";
     last = "linear";
     loss = {{"class_name", name}, {"config", {{"from_logits", true}}}};
   }
@@ -142,6 +145,9 @@ Json draw_metrics(Draw& draw, const Task& task) {
   if (task.classes && draw.chance(0.3)) metrics.push_back("sparse_top_k_categorical_accuracy");
   if (!task.classes && draw.chance(0.3)) metrics.push_back("mean_squared_error");
   if (!task.classes && draw.chance(0.3)) metrics.push_back("mean_absolute_error");
+  if (!task.classes && draw.chance(0.3))
+    metrics.push_back(draw.pick<const char*>({"auc", "recall"}));
+  if (!task.classes && draw.chance(0.2)) metrics.push_back("rmse");
   return metrics;
 }
 

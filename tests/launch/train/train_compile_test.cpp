@@ -104,6 +104,8 @@ TEST(OptimizerJson, KeepsTheSettingsOfASavedOptimizer) {
 
 TEST(SplitNames, TakesCommasAndBlanks) {
   EXPECT_THAT(split_names(" accuracy, mse ,"), ElementsAre("accuracy", "mse"));
+  EXPECT_THAT(split_names("AUC(curve=PR, name=pr), mse"),
+              ElementsAre("AUC(curve=PR, name=pr)", "mse"));
   EXPECT_THAT(split_names(""), ElementsAre());
 }
 

@@ -233,6 +233,19 @@ TEST(TrainingAdvice, HasAMetricForEveryLoss) {
   EXPECT_THAT(default_metrics("mean_squared_error"), ElementsAre("mean_absolute_error"));
   EXPECT_THAT(default_metrics("huber"), ElementsAre("mean_absolute_error"));
   EXPECT_THAT(default_metrics("mean_absolute_error"), ElementsAre("mean_squared_error"));
+  EXPECT_THAT(default_metrics("categorical_focal_crossentropy"), ElementsAre("accuracy"));
+  EXPECT_THAT(default_metrics("categorical_hinge"), ElementsAre("categorical_accuracy"));
+  EXPECT_THAT(default_metrics("squared_hinge"), IsEmpty());
+}
+
+TEST(TrainingAdvice, LogarithmsWantOutputsAboveZero) {
+  expect_warned(advice_on(with(regression(), Activation::kLinear, "poisson", 1)),
+                {"poisson takes outputs for rates above 0", "Dense(1, exponential)"});
+  EXPECT_THAT(advice_on(with(regression(), Activation::kExponential, "poisson", 1)), IsEmpty());
+  NetworkFacts distribution = with(regression(), Activation::kTanh, "kl_divergence", 3);
+  expect_warned(advice_on(distribution), {"kl_divergence takes outputs for probabilities"});
+  distribution.activation = Activation::kSoftmax;
+  EXPECT_THAT(advice_on(distribution), IsEmpty());
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ constexpr TargetKind kValues = TargetKind::kValues;
 
 double sum_of(const Metric& metric, const std::vector<float>& p, std::int64_t columns,
               const Targets& targets) {
-  return metric.sum({p.data(), std::ssize(p) / columns, columns}, targets);
+  double sum = 0;
+  metric.add({p.data(), std::ssize(p) / columns, columns}, targets, {&sum, 1});
+  return sum;
 }
 
 TEST(MakeMetric, AccuracyMeansWhatTheNetworkNeedsAndKeepsItsSpelling) {
@@ -108,13 +110,14 @@ TEST(MakeMetric, RefusesByNameWhatLockstepLacks) {
     expect_error(
         ExitCode::kBadData, [&] { make_metric(Json::parse(text), 10, kind); }, HasSubstr(message));
   };
-  refused(R"("auc")", kClasses, "[metric] expected one of accuracy, binary_accuracy, ");
-  refused(R"("auc")", kClasses, "got 'auc'");
-  refused(R"({"class_name": "Precision", "config": {}})", kValues, "got 'Precision'");
+  refused(
+      R"("mean_io_u")", kClasses,
+      "[metric] expected a known metric, got 'mean_io_u'; known are accuracy, binary_accuracy, ");
+  refused(R"({"class_name": "MeanIoU", "config": {}})", kValues, "got 'MeanIoU'");
   // Keras's class of that name compares numbers for equality.
   refused(R"({"class_name": "Accuracy", "config": {}})", kClasses, "got 'Accuracy'");
-  refused(R"({"class_name": "MeanMetricWrapper", "config": {"fn": "hinge"}})", kValues,
-          "got 'hinge'");
+  refused(R"({"class_name": "MeanMetricWrapper", "config": {"fn": "my_own"}})", kValues,
+          "got 'my_own'");
   refused(R"({"class_name": "MeanMetricWrapper", "config": {}})", kValues,
           "[MeanMetricWrapper] fn: expected a function, got nothing");
   refused(R"({"class_name": "SparseTopKCategoricalAccuracy", "config": {"k": 0}})", kClasses,

@@ -97,8 +97,8 @@ TEST(TrainingConfig, RefusesWhatLockstepLacksByName) {
   expect_refused(R"({"loss": "mse"})", "training config: optimizer_config: expected an optimizer");
   expect_refused(R"({"optimizer": "adam"})", "training config: loss: expected a loss, got nothing");
   expect_refused(R"({"loss": "mse", "optimizer": "ftrl"})", "ftrl");
-  expect_refused(R"({"loss": "kl_divergence", "optimizer": "adam"})", "kl_divergence");
-  expect_refused(R"({"loss": "mse", "optimizer": "adam", "metrics": ["auc"]})", "auc");
+  expect_refused(R"({"loss": "ctc", "optimizer": "adam"})", "got 'ctc'");
+  expect_refused(R"({"loss": "mse", "optimizer": "adam", "metrics": ["mean_io_u"]})", "mean_io_u");
   expect_refused(R"({"loss": {"a": "mse", "b": "mse"}, "optimizer": "adam"})", "training config: ");
   expect_refused(R"({"loss": "mse", "optimizer": "adam", "metrics": {"a": ["mae"]}})",
                  "training config: metrics: expected a list of metrics, got an object");
