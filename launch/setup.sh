@@ -7,7 +7,7 @@ set -euo pipefail
 build_packages=(
   git cmake ninja-build g++ pkg-config openmpi-bin libopenmpi-dev libhdf5-dev
   libboost-program-options-dev libopenblas-dev nlohmann-json3-dev libfmt-dev librandom123-dev
-  libxxhash-dev libssl-dev zlib1g-dev libpng-dev libzip-dev
+  libxxhash-dev libssl-dev zlib1g-dev libpng-dev libzip-dev libmuparser-dev
   libprotobuf-dev protobuf-compiler libonnx-dev
 )
 data_packages=(dataset-fashion-mnist)
@@ -105,6 +105,7 @@ list_missing() {
   need ZLIB zlib1g-dev zlib zlib has_header zlib.h zlib
   need PNG libpng-dev libpng libpng has_header png.h libpng
   need "(libzip)" libzip-dev libzip libzip pkg-config --exists libzip
+  need muparser libmuparser-dev muparser muparser has_header muParser.h muparser
   need Protobuf libprotobuf-dev protobuf protobuf pkg-config --exists protobuf
   need ONNX libonnx-dev onnx onnx has_header onnx/onnx_pb.h
   [ "${1:-}" = tests ] || return 0

@@ -7,7 +7,9 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/training/early_stopping.hpp"
 #include "distributed/training/finite_check.hpp"
+#include "distributed/training/learning_rate_scheduler.hpp"
 #include "distributed/training/model_checkpoint.hpp"
+#include "distributed/training/reduce_lr_on_plateau.hpp"
 #include "distributed/training/trainer.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
@@ -15,6 +17,7 @@
 #include "launch/machine/host_report.hpp"
 #include "launch/train/profile_table.hpp"
 #include "launch/train/progress.hpp"
+#include "launch/train/rate_expression.hpp"
 #include "launch/train/resume.hpp"
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/split_warning.hpp"
@@ -265,8 +268,21 @@ std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
         EarlyStopping::Options{.monitor = settings_.early_stopping,
                                .min_delta = settings_.min_delta,
                                .patience = settings_.patience,
-                               .restore_best_weights = settings_.restore_best_weights}));
+                               .baseline = settings_.baseline,
+                               .restore_best_weights = settings_.restore_best_weights,
+                               .start_from_epoch = settings_.start_from_epoch}));
   }
+  if (!settings_.reduce_lr.empty())
+    trainer.add_callback(std::make_shared<ReduceLROnPlateau>(
+        ReduceLROnPlateau::Options{.monitor = settings_.reduce_lr,
+                                   .factor = settings_.reduce_lr_factor,
+                                   .patience = settings_.reduce_lr_patience,
+                                   .min_delta = settings_.reduce_lr_min_delta,
+                                   .cooldown = settings_.reduce_lr_cooldown,
+                                   .min_lr = settings_.min_lr}));
+  if (!settings_.rate_expression.empty())
+    trainer.add_callback(
+        std::make_shared<LearningRateScheduler>(rate_expression(settings_.rate_expression)));
   if (!settings_.save_best.empty()) {
     ModelCheckpoint::Options options{.path = directory_.best_model(),
                                      .monitor = settings_.save_best};

@@ -139,8 +139,27 @@ void add_callbacks(List& list) {
               "early stopping: the least change that is one");
   list.flag("restore-best-weights", Use::kResult, &S::restore_best_weights,
             "early stopping: end with the weights of the best epoch");
+  list.number("baseline", Use::kResult, &S::baseline, kAnyNumber,
+              "early stopping: only what is better than this counts as an improvement");
+  list.integer("start-from-epoch", Use::kResult, &S::start_from_epoch, 0, kMany,
+               "early stopping: the first epoch, from 0, that is looked at");
   list.text("save-best", Use::kResult, &S::save_best, "MONITOR",
             "write best.h5 (or .keras) whenever this number is better than ever before");
+  list.text("reduce-lr-on-plateau", Use::kResult, &S::reduce_lr, "MONITOR",
+            "multiply the learning rate by --reduce-lr-factor when this number improves no more");
+  list.number("reduce-lr-factor", Use::kResult, &S::reduce_lr_factor, kFraction,
+              "what the learning rate is multiplied by");
+  list.integer("reduce-lr-patience", Use::kResult, &S::reduce_lr_patience, 0, kMany,
+               "epochs without improvement");
+  list.number("reduce-lr-min-delta", Use::kResult, &S::reduce_lr_min_delta, kAnyNumber,
+              "the least change that is one");
+  list.integer("reduce-lr-cooldown", Use::kResult, &S::reduce_lr_cooldown, 0, kMany,
+               "epochs after a reduction in which none is counted");
+  list.number("min-lr", Use::kResult, &S::min_lr, kNotNegativeFloat,
+              "the plateau reduces the learning rate to no less");
+  list.text("learning-rate-expression", Use::kResult, &S::rate_expression, "TEXT",
+            "the learning rate of every epoch, of epoch (from 0) and rate (so far): \"epoch < 10 ? "
+            "rate : rate * exp(-0.1)\"");
 }
 
 void add_distribution(List& list) {

@@ -8,6 +8,7 @@
 #include "io/files/atomic_file.hpp"
 #include "launch/cli/config_file.hpp"
 #include "launch/cli/option_parser.hpp"
+#include "launch/train/rate_expression.hpp"
 #include "launch/train/train_compile.hpp"
 #include "launch/train/train_fields.hpp"
 #include "src/core/error.hpp"
@@ -139,12 +140,27 @@ void check_together(const TrainSettings& s) {
   expect(s.x_val.empty() == s.y_val.empty(), "expected --x-val and --y-val together, got one");
   expect(s.x_val.empty() || s.training.validation_split == 0,
          "expected either --validation-split or --x-val and --y-val, got both");
-  expect(
-      !s.early_stopping.empty() || (s.patience == 0 && s.min_delta == 0 && !s.restore_best_weights),
-      "expected --early-stopping MONITOR with --patience, --min-delta and "
-      "--restore-best-weights, got none");
+  expect(!s.early_stopping.empty() ||
+             (s.patience == 0 && s.min_delta == 0 && !s.restore_best_weights && !s.baseline &&
+              s.start_from_epoch == 0),
+         "expected --early-stopping MONITOR with --patience, --min-delta, --baseline, "
+         "--start-from-epoch and --restore-best-weights, got none");
+  const TrainSettings standard;
+  expect(!s.reduce_lr.empty() || (s.reduce_lr_factor == standard.reduce_lr_factor &&
+                                  s.reduce_lr_patience == standard.reduce_lr_patience &&
+                                  s.reduce_lr_min_delta == standard.reduce_lr_min_delta &&
+                                  s.reduce_lr_cooldown == 0 && s.min_lr == 0),
+         "expected --reduce-lr-on-plateau MONITOR with --reduce-lr-factor, --reduce-lr-patience, "
+         "--reduce-lr-min-delta, --reduce-lr-cooldown and --min-lr, got none");
+  expect((s.schedule && *s.schedule != "constant") + !s.reduce_lr.empty() +
+                 !s.rate_expression.empty() <
+             2,
+         "expected one of --learning-rate-schedule, --reduce-lr-on-plateau and "
+         "--learning-rate-expression, got more");
+  if (!s.rate_expression.empty()) rate_expression(s.rate_expression);
   const bool validates = s.training.validation_split > 0 || !s.x_val.empty();
-  expect(validates || !(s.early_stopping.starts_with("val_") || s.save_best.starts_with("val_")),
+  expect(validates || !(s.early_stopping.starts_with("val_") || s.save_best.starts_with("val_") ||
+                        s.reduce_lr.starts_with("val_")),
          "expected --validation-split or --x-val to monitor a val_ number, got neither");
   expect(!s.overwrite || s.resume != Resume::kRequired,
          "expected either --overwrite or --resume required, got both");

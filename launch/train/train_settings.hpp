@@ -54,7 +54,16 @@ struct TrainSettings {
   std::int64_t patience = 0;
   double min_delta = 0;
   bool restore_best_weights = false;
+  std::optional<double> baseline;
+  std::int64_t start_from_epoch = 0;
   std::string save_best;
+  std::string reduce_lr;
+  double reduce_lr_factor = 0.1;
+  std::int64_t reduce_lr_patience = 10;
+  double reduce_lr_min_delta = 1e-4;
+  std::int64_t reduce_lr_cooldown = 0;
+  double min_lr = 0;
+  std::string rate_expression;
 
   // Running
   std::string run_dir = "run";

@@ -100,6 +100,13 @@ TEST(TrainSettings, RefuseContradictions) {
   refuses({"--x-val", "x", "--y-val", "y", "--validation-split", "0.1"}, "--validation-split");
   refuses({"--patience", "3"}, "--early-stopping");
   refuses({"--early-stopping", "val_loss"}, "--validation-split");
+  refuses({"--baseline", "3"}, "--early-stopping");
+  refuses({"--reduce-lr-factor", "0.5"}, "--reduce-lr-on-plateau");
+  refuses({"--reduce-lr-on-plateau", "val_loss"}, "--validation-split");
+  refuses({"--reduce-lr-on-plateau", "loss", "--learning-rate-expression", "rate"},
+          "expected one of");
+  refuses({"--learning-rate-expression", "rate *"}, "column 7");
+  refuses({"--learning-rate-expression", "step"}, "column 1");
   refuses({"--save-best", "val_accuracy"}, "--validation-split");
   refuses({"--overwrite", "--resume", "required"}, "--overwrite");
   expect_error(
