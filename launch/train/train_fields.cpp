@@ -7,6 +7,8 @@
 
 #include "launch/train/setting_fields.hpp"
 #include "src/core/words.hpp"
+#include "src/losses/loss.hpp"
+#include "src/metrics/metric.hpp"
 #include "src/optimizers/make_optimizer.hpp"
 
 namespace lockstep {
@@ -87,12 +89,15 @@ void add_network(List& list) {
             "\"Dense(5, softmax)\"");
   list.text("loss", Use::kResult, &S::loss, "NAME",
             "Keras's name of the loss, with settings if need be: \"huber(delta=2)\", "
-            "\"sparse_categorical_crossentropy(from_logits=True)\" [default: "
-            "sparse_categorical_crossentropy]");
+            "\"sparse_categorical_crossentropy(from_logits=True)\": " +
+                fmt::format("{}", fmt::join(known_losses(), ", ")) +
+                " [default: sparse_categorical_crossentropy]");
   list.text("metrics", Use::kResult, &S::metrics, "NAMES",
             "Keras's names, with commas, and with settings if need be: \"accuracy, "
-            "AUC(curve=PR, name=pr)\"; \"\": none [default: accuracy; of a regression the mean "
-            "absolute error]");
+            "AUC(curve=PR, name=pr)\"; \"\": none; " +
+                fmt::format("{}", fmt::join(known_metrics(), ", ")) +
+                " [default: accuracy; of a regression the mean "
+                "absolute error]");
   std::vector<Text> names, rates;
   for (const KnownOptimizer& optimizer : known_optimizers()) {
     names.push_back(optimizer.name);

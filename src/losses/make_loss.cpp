@@ -1,5 +1,3 @@
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -8,6 +6,7 @@
 
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/core/printable.hpp"
 #include "src/losses/crossentropy.hpp"
 #include "src/losses/element_losses.hpp"
 #include "src/losses/focal_crossentropy.hpp"
@@ -128,8 +127,8 @@ Pointer make_loss(const nlohmann::ordered_json& json) {
       return loss;
     }
   }
-  fail(ExitCode::kBadData, "[loss] expected a known loss, got '{}'; known are {}", object.name,
-       fmt::join(known_losses(), ", "));
+  fail(ExitCode::kBadData, "[loss] expected a known loss, got '{}'{}", object.name,
+       did_you_mean(object.name, known_losses()));
 }
 
 std::vector<std::string> known_losses() {

@@ -1,5 +1,3 @@
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -209,8 +207,8 @@ const Known* resolve(std::string_view name, std::int64_t output_columns, TargetK
 }
 
 [[noreturn]] void fail_unknown(std::string_view name) {
-  fail(ExitCode::kBadData, "[metric] expected a known metric, got '{}'; known are {}", name,
-       fmt::join(known_metrics(), ", "));
+  fail(ExitCode::kBadData, "[metric] expected a known metric, got '{}'{}", name,
+       did_you_mean(name, known_metrics()));
 }
 
 class KnownMetric final : public Metric {

@@ -105,7 +105,7 @@ TEST(TrainSettings, RefuseContradictions) {
   refuses({"--reduce-lr-on-plateau", "val_loss"}, "--validation-split");
   refuses({"--reduce-lr-on-plateau", "loss", "--learning-rate-expression", "rate"},
           "expected one of");
-  refuses({"--learning-rate-expression", "rate *"}, "column 7");
+  refuses({"--learning-rate-expression", "rate *"}, "column 8");
   refuses({"--learning-rate-expression", "step"}, "column 1");
   refuses({"--save-best", "val_accuracy"}, "--validation-split");
   refuses({"--overwrite", "--resume", "required"}, "--overwrite");

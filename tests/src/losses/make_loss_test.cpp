@@ -70,8 +70,8 @@ TEST(MakeLoss, RefusesByNameWhatLockstepLacks) {
     expect_error(
         ExitCode::kBadData, [&] { make_loss(Json::parse(text)); }, HasSubstr(message));
   };
-  refused(R"("ctc")",
-          "[loss] expected a known loss, got 'ctc'; known are sparse_categorical_crossentropy, ");
+  refused(R"("ctc")", "[loss] expected a known loss, got 'ctc'");
+  refused(R"("mean_square_error")", "; did you mean 'mean_squared_error'?");
   refused(R"("")", "got ''");
   refused(R"({"class_name": "Huber", "config": {"detla": 2}})",
           "[huber] detla: expected no such key, got 2; did you mean 'delta'?");

@@ -110,9 +110,8 @@ TEST(MakeMetric, RefusesByNameWhatLockstepLacks) {
     expect_error(
         ExitCode::kBadData, [&] { make_metric(Json::parse(text), 10, kind); }, HasSubstr(message));
   };
-  refused(
-      R"("mean_io_u")", kClasses,
-      "[metric] expected a known metric, got 'mean_io_u'; known are accuracy, binary_accuracy, ");
+  refused(R"("mean_io_u")", kClasses, "[metric] expected a known metric, got 'mean_io_u'");
+  refused(R"("recal")", kValues, "; did you mean 'recall'?");
   refused(R"({"class_name": "MeanIoU", "config": {}})", kValues, "got 'MeanIoU'");
   // Keras's class of that name compares numbers for equality.
   refused(R"({"class_name": "Accuracy", "config": {}})", kClasses, "got 'Accuracy'");
