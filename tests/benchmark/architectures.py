@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Training rate of the networks in launch/examples (gru: lstm.cfg with that cell) beside PyTorch, in turn on the same machine: medians and ratios.
 
-    architectures.py LOCKSTEP DATA.h5 PEERS --torch PYTHON [--rounds 5] [--raw rows.csv] [--only cnn]
+    architectures.py LOCKSTEP DATA.h5 PEERS --torch PYTHON [--rounds 5] [--raw rows.csv] [--only cnn] [--text licenses.h5]
 
-LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, PEERS is a folder with arch_torch.py (eager, channels_last where
+LOCKSTEP is the program, DATA.h5 holds Fashion-MNIST, licenses.h5 what language_model.cfg says (without it that is left
+out), PEERS is a folder with arch_torch.py (eager, channels_last where
 there are channels, fused Adam; DistributedDataParallel over Gloo on two processes), which PYTHON runs, as it does
-torch_resnet.py. What counts is samples per second of the third epoch, of `lockstep train` with shuffling, accuracy and
+torch_resnet.py and torch_language_model.py, by torch.compile. What counts is samples per second of the third epoch, of `lockstep train` with shuffling, accuracy and
 replica checks on; an epoch has so many rows that it takes some seconds.
 """
 import os
@@ -22,8 +23,8 @@ from benchmarking import arguments, cell, count, distinct, environment, mpirun, 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "launch" / "examples"
 EPOCHS = 3
 ROWS = {"cnn": 12800, "bn_cnn": 3072, "resnet": 3072, "autoencoder": 12800,  # of an epoch
-        "lstm": 25600, "gru": 25600, "transformer": 25600}
-WORKS = [(network, ranks, 128 * ranks) for network in ROWS for ranks in (1, 2)]
+        "lstm": 25600, "gru": 25600, "transformer": 25600, "language_model": 960}
+WORKS = [(network, ranks, (32 if network == "language_model" else 128) * ranks) for network in ROWS for ranks in (1, 2)]
 
 
 def lockstep_rate(binary, data, directory, network, ranks, batch):
@@ -42,7 +43,8 @@ def torch_rate(python, peers, data, network, ranks, batch):
     """None where no script has such a network."""
     scripts = {"cnn": [peers / "arch_torch.py", data, "--network", "cnn", "--cl", 1],
                "bn_cnn": [peers / "arch_torch.py", data, "--network", "bncnn", "--cl", 1],
-               "resnet": [pathlib.Path(__file__).parent / "torch_resnet.py", data]}
+               "resnet": [pathlib.Path(__file__).parent / "torch_resnet.py", data],
+               "language_model": [pathlib.Path(__file__).parent / "torch_language_model.py", data, "--compile"]}
     scripts |= {name: [peers / "arch_torch.py", data, "--network", name] for name in ("lstm", "gru", "transformer")}
     if network not in scripts:
         return None
@@ -77,6 +79,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("peers", type=pathlib.Path)
     parser.add_argument("--torch", metavar="PYTHON", required=True, help="a Python that has torch and h5py")
+    parser.add_argument("--text", metavar="licenses.h5")
     parser.add_argument("--only", choices=sorted(ROWS), nargs="+", help="some of the networks")
     args = parser.parse_args()
 
@@ -84,12 +87,13 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         for round_number in range(args.rounds):
             for network, ranks, batch in WORKS:
-                if args.only and network not in args.only:
+                data = args.text if network == "language_model" else args.data
+                if (args.only and network not in args.only) or data is None:
                     continue
                 measured = {
-                    "lockstep": lockstep_rate(args.lockstep, args.data, pathlib.Path(scratch) / "run", network, ranks,
+                    "lockstep": lockstep_rate(args.lockstep, data, pathlib.Path(scratch) / "run", network, ranks,
                                               batch),
-                    "PyTorch": torch_rate(args.torch, args.peers, args.data, network, ranks, batch)}
+                    "PyTorch": torch_rate(args.torch, args.peers, data, network, ranks, batch)}
                 rows += [{"round": round_number, "program": program, "network": network, "ranks": ranks, "batch": batch,
                           "samples_per_second": rate} for program, rate in measured.items() if rate is not None]
     if args.raw:
