@@ -16,6 +16,24 @@ void for_counted(std::span<const float> mask, const F& f) {
   }
 }
 
+/// Of positions that count; those of equal weight are taken as they stand together.
+double weighted_loss(const Objective& objective, Matrix outputs, const Targets& targets,
+                     Matrix gradient, float scale, const ClassWeights& weights) {
+  const auto loss = [&](std::int64_t first, std::int64_t number, float by) {
+    return objective.loss().compute(outputs.rows_from(first, number), targets.slice(first, number),
+                                    gradient.rows_from(first, number), by,
+                                    objective.loss_is_fused());
+  };
+  if (weights.empty()) return loss(0, outputs.rows, scale);
+  double sum = 0;
+  for (std::int64_t first = 0, end = 0; first < outputs.rows; first = end) {
+    const float weight = weights.of(targets, first);
+    while (end < outputs.rows && weights.of(targets, end) == weight) ++end;
+    sum += static_cast<double>(weight) * loss(first, end - first, scale * weight);
+  }
+  return sum;
+}
+
 /// 1 over the number of positions that count in the batch.
 float scale_of(const Objective& objective, const Workspace& workspace, std::int64_t batch_rows) {
   if (!objective.mask_op())
@@ -51,14 +69,14 @@ std::span<const float> mask_of(const Objective& objective, const Workspace& work
 }
 
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
-                  std::span<const float> mask, Matrix gradient, float scale,
-                  std::span<double> sums) {
+                  std::span<const float> mask, Matrix gradient, float scale, std::span<double> sums,
+                  const ClassWeights& weights) {
   std::ranges::fill(sums, 0.0);
   const auto add = [&](std::int64_t first, std::int64_t number) {
     const Matrix some = outputs.rows_from(first, number);
     const Targets wanted = targets.slice(first, number);
-    sums[0] += objective.loss().compute(some, wanted, gradient.rows_from(first, number), scale,
-                                        objective.loss_is_fused());
+    sums[0] +=
+        weighted_loss(objective, some, wanted, gradient.rows_from(first, number), scale, weights);
     std::size_t first_sum = 1;
     for (const auto& metric : objective.metrics()) {
       metric->add(some, wanted, sums.subspan(first_sum, metric->sums()));
@@ -97,7 +115,7 @@ void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, c
           mask.empty()
               ? mask
               : mask.subspan(static_cast<std::size_t>(in_block), static_cast<std::size_t>(count)),
-          gradient.rows_from(in_block, count), scale, tree_.leaf());
+          gradient.rows_from(in_block, count), scale, tree_.leaf(), weights_);
       tree_.push();
     }
     if (block.piece + 1 == block.pieces)

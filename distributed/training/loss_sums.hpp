@@ -1,7 +1,9 @@
 #pragma once
 
 #include <span>
+#include <utility>
 
+#include "distributed/training/class_weights.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/model/network.hpp"
@@ -40,16 +42,16 @@ std::span<const float> mask_of(const Objective& objective, const Workspace& work
 /// Of one block of rows. outputs: (rows * positions, K), logits if the loss is fused. Unless it is
 /// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`; 0
 /// where `mask` (rows * positions, or empty) is 0. Positions that count are taken as they stand
-/// together.
+/// together. The loss counts by `weights`.
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
-                  std::span<const float> mask, Matrix gradient, float scale,
-                  std::span<double> sums);
+                  std::span<const float> mask, Matrix gradient, float scale, std::span<double> sums,
+                  const ClassWeights& weights = {});
 
 /// Of a rank's rows: grain by grain, added by the tree.
 class LossSums {
  public:
-  explicit LossSums(const Objective& objective)
-      : objective_(&objective), tree_(loss_sum_count(objective)) {}
+  explicit LossSums(const Objective& objective, ClassWeights weights = {})
+      : objective_(&objective), weights_(std::move(weights)), tree_(loss_sum_count(objective)) {}
 
   /// Of a block of the optimizer's rows; fills in the gradient of the mean over the batch of
   /// `batch_rows` by the outputs. `targets`: of all rows of the rank.
@@ -58,6 +60,7 @@ class LossSums {
 
  private:
   const Objective* objective_;
+  ClassWeights weights_;
   TreeStack tree_;
 };
 

@@ -33,6 +33,17 @@ void add_training(List& list) {
   list.flag("shuffle", Use::kResult, &O::shuffle, "another order of rows in every epoch");
   list.integer_or_unset("steps-per-epoch", Use::kResult, &O::steps_per_epoch, 1, kMany, "all rows",
                         "updates per epoch");
+  list.other(
+      {"class-weight", "", "WEIGHTS",
+       "what samples of a class count for the loss: \"0:1, 3:2.5\" (others 1), or balanced: "
+       "all classes alike",
+       Use::kResult,
+       [](O& options, const std::string& text) { options.class_weight = read_class_weights(text); },
+       [](const O& options) -> List::Written {
+         if (options.class_weight.empty()) return {};
+         return to_text(options.class_weight);
+       }});
+  list.fields.back().unset = "1 each";
   list.integer("seed", Use::kResult, &O::seed, 0, std::numeric_limits<std::uint64_t>::max(),
                "decides first weights, order of rows and dropout");
 }

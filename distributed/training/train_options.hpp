@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/training/class_weights.hpp"
 #include "distributed/training/option_field.hpp"
 #include "distributed/training/run_identity.hpp"
 #include "distributed/update/distributed_optimizer.hpp"
@@ -21,6 +22,7 @@ struct TrainOptions {
   std::int64_t validation_freq = 1;        ///< validate after every so many epochs
   bool shuffle = true;
   std::int64_t steps_per_epoch = 0;  ///< 0: until the rows are used up
+  ClassWeightOption class_weight = {};
   std::uint64_t seed = 0;
   bool initialize = true;  ///< draw first weights; false: train on from the model's weights
 
