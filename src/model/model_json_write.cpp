@@ -191,6 +191,9 @@ ordered_json inner_model_config(const Network& model, const Shape& input) {
                                              : functional_to_json(model, KerasMajor::k2);
   ordered_json config = json["config"];
   if (json.contains(kInOrder)) config[kInOrder] = true;
+  // One tensor each, and no list of one: so Keras 3 gives the model one.
+  for (const char* key : {"input_layers", "output_layers"})
+    if (config.contains(key)) config[key] = ordered_json(config[key].front());
   return config;
 }
 

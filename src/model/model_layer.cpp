@@ -19,9 +19,29 @@ constexpr std::int64_t kMostIndices = 1 << 14;  // as Layer::random_key() has it
 
 using nlohmann::ordered_json;
 
+bool is_input_of_unknown_shape(const ordered_json& layer) {
+  if (!layer.is_object() || layer.value("class_name", ordered_json()) != "InputLayer") return false;
+  const ordered_json config = layer.value("config", ordered_json());
+  for (const char* key : {"batch_input_shape", "batch_shape"})
+    if (config.is_object() && config.contains(key) && config[key].is_array())
+      return std::ranges::count(config[key], ordered_json(nullptr)) > 1;
+  return false;
+}
+
+/// Keras 2 puts such a one in front of a Sequential that begins with an Embedding. The layer around
+/// it knows the shape.
+ordered_json without_unknown_shape(ordered_json model) {
+  if (model["class_name"] != "Sequential" || !model.contains("config")) return model;
+  ordered_json& config = model["config"];
+  if (config.is_object() && config.contains("layers") && config["layers"].is_array() &&
+      config["layers"].size() > 1 && is_input_of_unknown_shape(config["layers"].front()))
+    config["layers"].erase(0);
+  return model;
+}
+
 std::unique_ptr<Layer> read_model_layer(const ordered_json& json, KerasMajor keras) {
   Problems problems;
-  ReadModel read = read_model_blueprint(json, keras, problems);
+  ReadModel read = read_model_blueprint(without_unknown_shape(json), keras, problems);
   check(!read.has_models, ExitCode::kBadData,
         "expected a model whose layers are no models, got one with models");
   NetworkPlan plan = plan_network(std::move(read), problems, nullptr);
