@@ -11,6 +11,7 @@
 #include "src/model/model_blueprint.hpp"
 #include "src/model/model_json.hpp"
 #include "src/model/network_from_plan.hpp"
+#include "src/model/size_limit.hpp"
 
 namespace lockstep {
 namespace {
@@ -121,7 +122,10 @@ std::size_t ModelLayer::lower(Graph& graph, std::span<const std::size_t> inputs)
     if (read.empty()) read.push_back(inputs[0]);
     graph.set_inference(inference || call.inference);
     graph.set_causal(call.causal);
-    values.push_back(network_.layers()[call.layer]->apply(graph, read));
+    Layer& layer = *network_.layers()[call.layer];
+    values.push_back(layer.apply(graph, read));
+    std::int64_t parameters = 0;
+    check_size(layer, graph.shape(values.back()), false, parameters);
   }
   graph.set_inference(inference);
   graph.set_causal({});

@@ -122,6 +122,12 @@ TEST(TimeDistributed, ConfigMakesTheSameLayerAgain) {
     EXPECT_EQ(config_of({written, c.input}), written);
     EXPECT_EQ(written.at("layer").at("class_name"), c.config.at("layer").at("class_name"));
   }
+  // Which call of a layer is made first decides in which order its gradients are added.
+  EXPECT_EQ(config_of({around("Functional", functional()), {2, 3}})
+                .at("layer")
+                .at("config")
+                .at("lockstep_calls_in_order"),
+            true);
   const ordered_json hub =
       test::layer_of("TimeDistributed", around("PositionEmbedding", {{"sequence_length", 3}}))
           ->config();
@@ -265,6 +271,8 @@ TEST(TimeDistributed, RefusesByNameWhatItLacks) {
   EXPECT_THAT(refusal(of(layer("Sequential", sequential())), {3, 4, 2}),
               HasSubstr("expected a model whose layers are no models, got one with models"));
   EXPECT_THAT(refusal(of(layer("Dense", {{"units", 0}}))), HasSubstr("units"));
+  EXPECT_THAT(refusal(of(layer("ZeroPadding1D", {{"padding", 1 << 30}})), {2, 1, 1}),
+              HasSubstr("expected at most 2147483647 outputs a sample"));
   EXPECT_THAT(refusal(of(layer("Dense", {{"units", 2}, {"kernel_constraint", "non_neg"}}))),
               HasSubstr("kernel_constraint"));
   expect_error(
