@@ -10,14 +10,6 @@
 
 namespace lockstep {
 
-std::vector<std::string> keras3_stores(const Network& model) {
-  std::vector<std::string> stores(model.layers().size());
-  NameCounter counter;
-  for (const std::size_t layer : keras_layer_order(model))
-    stores[layer] = "layers/" + counter.next(keras_snake_case(model.layers()[layer]->class_name()));
-  return stores;
-}
-
 std::size_t keras3_slot_number(std::size_t slot, std::size_t slots, std::size_t parameter,
                                std::size_t parameters) {
   const std::size_t together = std::min<std::size_t>(slots, 2);

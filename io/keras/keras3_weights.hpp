@@ -12,9 +12,6 @@ namespace lockstep {
 
 // Where Keras 3 keeps what in model.weights.h5: for who reads it and who writes it.
 
-/// By layer, numbered by class: "layers/dense_1".
-std::vector<std::string> keras3_stores(const Network& model);
-
 /// The optimizer's variables are numbered: the count of steps, the learning rate unless a schedule
 /// makes it, then the first two slots of each parameter in turn, then a third one of all.
 std::size_t keras3_slot_number(std::size_t slot, std::size_t slots, std::size_t parameter,

@@ -202,8 +202,8 @@ void copy_weights(const Network& from, Network& to) {
         "[{}] expected {} layers with weights to copy, got {}", to.name(), targets.size(),
         sources.size());
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    const std::vector<Parameter>& source = sources[i]->parameters();
-    const std::vector<Parameter>& target = targets[i]->parameters();
+    const ParameterList source = sources[i]->parameters();
+    const ParameterList target = targets[i]->parameters();
     check(source.size() == target.size(), ExitCode::kBadData,
           "[{}] expected {} weights to copy, got {}", targets[i]->name(), target.size(),
           source.size());

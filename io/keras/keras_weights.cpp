@@ -8,6 +8,7 @@
 #include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
+#include "src/model/keras_order.hpp"
 
 namespace lockstep {
 namespace {

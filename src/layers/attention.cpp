@@ -5,6 +5,7 @@
 #include "src/core/error.hpp"
 #include "src/layers/additive_scores_op.hpp"
 #include "src/layers/attention_op.hpp"
+#include "src/layers/mask_op.hpp"
 #include "src/layers/scalar_op.hpp"
 
 namespace lockstep {
@@ -46,6 +47,8 @@ std::size_t Attention::lower(Graph& graph, std::span<const std::size_t> inputs) 
         "positions, got {}, {} and the value {}",
         name(), features_, to_string_batched(q), to_string_batched(k), to_string_batched(v));
   const bool dot = options_.scores == Scores::kDot;
+  const auto query_mask = graph.mask(query), value_mask = graph.mask(value);
+  if (value_mask) check_mask_of(graph, *value_mask, value);
   if (options_.use_scale && options_.scores != Scores::kAdditive) {
     query = times_scalar(graph, query, parameters_.front());
     if (!dot) key = times_scalar(graph, key, parameters_.front());
@@ -56,6 +59,8 @@ std::size_t Attention::lower(Graph& graph, std::span<const std::size_t> inputs) 
                        .key_dim = features_,
                        .value_dim = v[1],
                        .causal = graph.causal().value_or(false),
+                       .key_mask = value_mask.has_value(),
+                       .subtracts = value_mask.has_value(),
                        .dropout = options_.dropout};
   std::vector<std::size_t> operands = {query, key, value};
   if (!dot) {
@@ -65,7 +70,13 @@ std::size_t Attention::lower(Graph& graph, std::span<const std::size_t> inputs) 
     shape.given_scores = true;
     operands = {scores, value};
   }
-  return graph.add(make_attention_op(shape, random_key()), std::move(operands), {q[0], v[1]});
+  if (value_mask) operands.push_back(*value_mask);
+  std::size_t output =
+      graph.add(make_attention_op(shape, random_key()), std::move(operands), {q[0], v[1]});
+  if (!query_mask) return output;
+  output = filled(graph, *query_mask, output, 0.0f);
+  graph.set_mask(output, query_mask);
+  return output;
 }
 
 nlohmann::ordered_json Attention::config() const {

@@ -19,7 +19,8 @@ enum class Scores : std::uint8_t {
 /// features), value: (batch, S, value features), y: (batch, T, value features). Parameters:
 /// `scale`, if it is used, a factor of the products, or of query and key before tanh, or (features)
 /// the w of AdditiveAttention; `concat_score_weight`. Whether it is causal is an argument of the
-/// call: Graph::causal().
+/// call: Graph::causal(). A mask of the value leaves keys out, one of the key nothing; y has the
+/// mask of the query, and is 0 where that is.
 class Attention final : public Layer {
  public:
   struct Options {
@@ -36,7 +37,7 @@ class Attention final : public Layer {
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }
   bool takes_list() const override { return true; }
-  OnMask on_mask() const override { return OnMask::kLacks; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -81,6 +81,16 @@ class AttentionOp final : public Op {
     mask.otherwise = shape_.dropout > 0 ? 0.0f : 1.0f / static_cast<float>(shape_.keys);
     return mask;
   }
+  /// Of the scores of keys that are masked, or later than a causal query.
+  void subtract(const AttentionMask& mask, float* s) const {
+    constexpr float kPenalty = 1e9f;
+    for (std::int64_t key = 0; key < shape_.keys; ++key) {
+      const std::int64_t later = shape_.causal ? std::min(key, shape_.queries) : 0;
+      float* const row = s + key * shape_.queries;
+      kernels().scale_shift(row, row, mask.keys[key] == 0 ? shape_.queries : later, 1.0f,
+                            -kPenalty);
+    }
+  }
   /// Behind those that are masked or have no key left lies nothing: ds = 0.
   void clear_gradients(const AttentionMask& mask, float* ds) const {
     std::int64_t first = 0;
@@ -131,11 +141,13 @@ void AttentionOp::forward(const Pass& pass, const OpValues& values) const {
       else
         multiply_transposed_b(key_head(k.row(i), head), key_head(q_scaled, head), p, shape_.keys,
                               shape_.queries);
-      if (masked())
+      if (shape_.subtracts) subtract(mask_of(values, i), p);
+      if (masked() && !shape_.subtracts)
         kernels().attention_softmax_masked(p, shape_.keys, shape_.queries, shape_.causal,
                                            mask_of(values, i));
       else
-        kernels().attention_softmax(p, shape_.keys, shape_.queries, shape_.causal);
+        kernels().attention_softmax(p, shape_.keys, shape_.queries,
+                                    shape_.causal && !shape_.subtracts);
       const float* weights = p;
       if (drops) {
         weights = scratch + scores();
@@ -171,7 +183,7 @@ void AttentionOp::backward(const Pass& pass, const OpValues& values) const {
       multiply_transposed_b(value_head(v.row(i), head), dy_head, ds, shape_.keys, shape_.queries);
       if (drops) kernels().multiply(ds, factors, ds, scores());
       kernels().attention_softmax_backward(p, ds, shape_.keys, shape_.queries);
-      if (masked()) clear_gradients(mask_of(values, i), ds);
+      if (masked() && !shape_.subtracts) clear_gradients(mask_of(values, i), ds);
       if (shape_.given_scores) {
         std::copy_n(ds, scores(), dq.row(i));
         continue;

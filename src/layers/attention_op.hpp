@@ -15,7 +15,8 @@ struct AttentionShape {
   float scale = 1;
   bool causal = false;                        ///< query i looks at keys 0 to i alone
   bool key_mask = false, query_mask = false;  ///< behind the values come masks: (keys), (queries)
-  double dropout = 0;                         ///< of the weights, in training
+  bool subtracts = false;  ///< 1e9 from the scores of keys that are masked or later, behind a mask
+  double dropout = 0;      ///< of the weights, in training
   /// The inputs are the scores of one head, (keys, queries), and v, instead of q, k and v.
   bool given_scores = false;
 };
@@ -27,7 +28,9 @@ struct AttentionShape {
 /// by one. A key that is masked has weight 0. What Keras 3 does with a query that is masked, or all
 /// of whose keys are: without dropout it weighs all keys alike, masked and later ones, too, and
 /// with dropout, by another way through Keras, no key; no gradient goes through its scores. (Keras
-/// 2 weighs alike in either case.) `random_key`: Layer::random_key().
+/// 2 weighs alike in either case.) Keras's Attention subtracts 1e9 from the scores: so multiples
+/// of 64 are left of those of a query without a key, and gradients go through them.
+/// `random_key`: Layer::random_key().
 std::unique_ptr<Op> make_attention_op(const AttentionShape& shape, std::uint32_t random_key);
 
 }  // namespace lockstep

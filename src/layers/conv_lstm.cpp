@@ -1,5 +1,6 @@
 #include "src/layers/conv_lstm.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -69,9 +70,7 @@ std::vector<Parameter> ConvLstm::make_parameters(const std::string& name,
 /// With dropout the gates read inputs of their own: groups of one convolution.
 std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t input,
                               std::span<Parameter> parameters, const Use& use) const {
-  check(!graph.mask(input), ExitCode::kBadData,
-        "[{}] expected an input without a mask, got one with a mask, which {} does not take yet",
-        name, class_name());
+  const auto mask = graph.mask(input);
   const Shape shape = graph.shape(input);
   ConvolutionShape of_input = shape_over(name, shape);
   const std::int64_t channels = parameters[0].shape[window_.axes()];
@@ -109,6 +108,18 @@ std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t
                                                           : Purpose::kRecurrentDropout,
                                     .key = use.key}};
   setting.recurrent.output_channels = kGates * filters_;
+  if (mask) {
+    const Shape masked = graph.shape(*mask);
+    Shape of_positions = output;
+    of_positions.back() = steps;
+    std::ranges::rotate(of_positions, of_positions.end() - 1);
+    check(masked == Shape{steps} || masked == of_positions, ExitCode::kBadData,
+          "[{}] expected a mask of each time step {} or of each position of the output {}, got {}",
+          name, to_string_batched({steps}), to_string_batched(of_positions),
+          to_string_batched(masked));
+    setting.mask_columns = element_count(masked) / steps;
+    setting.zeros_for_mask = use.zeros_for_mask;
+  }
   if (options_.recurrent_dropout > 0) {
     setting.recurrent.input_channels *= kGates;
     setting.recurrent.groups = kGates;
@@ -119,7 +130,10 @@ std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t
       over_steps(make_convolution_op(std::move(of_convolution), of_input, window_.axes(), false),
                  steps),
       {input}, std::move(sums));
-  return graph.add(make_conv_lstm_op(&parameters[1], setting), {convolved}, std::move(output));
+  std::vector<std::size_t> inputs = {convolved};
+  if (mask) inputs.push_back(*mask);
+  return graph.add(make_conv_lstm_op(&parameters[1], setting), std::move(inputs),
+                   std::move(output));
 }
 
 nlohmann::ordered_json ConvLstm::config() const {
@@ -150,6 +164,7 @@ nlohmann::ordered_json ConvLstm::config() const {
     config[key] = nullptr;
   config["dropout"] = options_.dropout;
   config["recurrent_dropout"] = options_.recurrent_dropout;
+  if (options_.zero_output_for_mask) config["zero_output_for_mask"] = true;
   return config;
 }
 

@@ -13,7 +13,8 @@ namespace lockstep {
 /// x: (batch, steps, positions ..., channels), y: (batch, positions ..., filters), or of all steps
 /// with return_sequences, in their order. kernel: (window ..., channels, 4 filters),
 /// recurrent_kernel: (window ..., filters, 4 filters), of stride 1 and 'same', bias: (4 filters);
-/// i, f, c, o. Each gate has masks of its own, of the input and of the state.
+/// i, f, c, o. Each gate has dropout of its own, of the input and of the state.
+/// A mask may be that of each step, or of each of its positions, if the output has the same ones.
 class ConvLstm final : public RecurrentLayer {
  public:
   ConvLstm(std::int64_t filters, Window window, RecurrentOptions options);
@@ -21,6 +22,7 @@ class ConvLstm final : public RecurrentLayer {
   std::string class_name() const override;  ///< "ConvLSTM2D" with two axes
   bool return_sequences() const override { return options_.return_sequences; }
   bool go_backwards() const override { return options_.go_backwards; }
+  bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
   std::int64_t units() const override { return filters_; }
   std::vector<Activation> activations() const override {
     return {options_.activation, options_.recurrent_activation};

@@ -105,12 +105,28 @@ class ConvLstmOp final : public Op {
                 std::size_t parameter, Range elements, float* out) const override;
 
  private:
-  bool masked() const { return setting_.masks.rate > 0; }
+  bool drops() const { return setting_.masks.rate > 0; }
+  bool is_masked(const OpValues& values, std::int64_t row, std::int64_t step,
+                 std::int64_t p) const {
+    const std::int64_t columns = setting_.mask_columns;
+    return columns > 0 &&
+           values.x(1).row(row)[position(step) * columns + (columns == 1 ? 0 : p)] == 0;
+  }
+  /// f(row, p) of the positions that are masked in this step.
+  template <class F>
+  void for_masked(const OpValues& values, std::int64_t step, const F& f) const {
+    if (setting_.mask_columns == 0) return;
+    for (std::int64_t i = 0; i < values.rows(); ++i)
+      for (std::int64_t p = 0; p < positions_; ++p)
+        if (is_masked(values, i, step, p)) f(i, p);
+  }
   std::int64_t state_size() const { return positions_ * filters_; }
   std::int64_t gates_size() const { return kGates * state_size(); }
   /// Of the state as the kernel reads it.
   std::int64_t read_size() const { return setting_.recurrent.input_floats(); }
-  std::int64_t masks_size() const { return masked() ? gates_size() : 0; }
+  std::int64_t masks_size() const { return drops() ? gates_size() : 0; }
+  /// Of the gradients by states that masked positions leave as they are.
+  std::int64_t carried_size() const { return setting_.mask_columns > 0 ? state_size() : 0; }
   std::int64_t record_size() const { return read_size() + positions_ * lstm_.kept_columns(); }
   std::int64_t position(std::int64_t step) const {
     return setting_.go_backwards ? setting_.steps - 1 - step : step;
@@ -140,15 +156,15 @@ void ConvLstmOp::forward(const Pass& pass, const OpValues& values) const {
   const Matrix masked_h = scratch.take(n, read_size()), masks = scratch.take(n, masks_size());
   std::ranges::fill(h.flat(), 0.0f);
   std::ranges::fill(c.flat(), 0.0f);
-  for (std::int64_t i = 0; i < n && masked(); ++i) {
+  for (std::int64_t i = 0; i < n && drops(); ++i) {
     draw(pass, setting_.masks, values.batch_row() + i, masks.rows_from(i, 1).flat());
     if (!kept.empty()) std::copy_n(masks.row(i), masks_size(), kept.row(i));
   }
   for (std::int64_t s = 0; s < setting_.steps; ++s) {
     const std::int64_t at = position(s);
-    for (std::int64_t i = 0; i < n && masked(); ++i)
+    for (std::int64_t i = 0; i < n && drops(); ++i)
       spread(h.row(i), masks.row(i), state_size(), filters_, masked_h.row(i));
-    const Matrix read = masked() ? masked_h : h;
+    const Matrix read = drops() ? masked_h : h;
     for (std::int64_t i = 0; i < n && !kept.empty(); ++i)
       std::copy_n(read.row(i), read_size(), record(kept, i, at));
     if (s > 0) convolve(setting_.recurrent, n, read.data, kernel_->value.data(), {}, z.data);
@@ -163,12 +179,22 @@ void ConvLstmOp::forward(const Pass& pass, const OpValues& values) const {
       float* const its = kept.empty() ? nullptr
                                       : record(kept, row / positions_, at) + read_size() +
                                             row % positions_ * lstm_.kept_columns();
+      if (is_masked(values, row / positions_, s, row % positions_)) {
+        if (its != nullptr)
+          std::copy_n(c.data + row * filters_, filters_, its + lstm_.cell_column());
+        return;
+      }
       lstm_.forward(z.data + row * kGates * filters_, h.data + row * filters_,
                     c.data + row * filters_, its);
     });
-    if (const std::int64_t column = output_column(s); column >= 0)
-      for (std::int64_t i = 0; i < n; ++i)
-        std::copy_n(h.row(i), state_size(), values.y().row(i) + column);
+    const std::int64_t column = output_column(s);
+    if (column < 0) continue;
+    for (std::int64_t i = 0; i < n; ++i)
+      std::copy_n(h.row(i), state_size(), values.y().row(i) + column);
+    if (setting_.zeros_for_mask)
+      for_masked(values, s, [&](std::int64_t i, std::int64_t p) {
+        std::fill_n(values.y().row(i) + column + p * filters_, filters_, 0.0f);
+      });
   }
 }
 
@@ -176,24 +202,39 @@ void ConvLstmOp::backward(const Pass&, const OpValues& values) const {
   const std::int64_t n = values.rows();
   const Matrix kept = values.kept(), dx = values.dx();
   Scratch scratch(2 * Scratch::floats(n, gates_size()) + 4 * Scratch::floats(n, state_size()) +
-                  Scratch::floats(n, read_size()));
+                  Scratch::floats(n, carried_size()) + Scratch::floats(n, read_size()));
   const Matrix dz = scratch.take(n, gates_size()), recalled = scratch.take(n, gates_size());
   const Matrix dh = scratch.take(n, state_size()), dc = scratch.take(n, state_size());
   const std::array<Matrix, 2> spare = {scratch.take(n, state_size()),
                                        scratch.take(n, state_size())};
-  const Matrix dread = scratch.take(n, read_size());
+  const Matrix carried = scratch.take(n, carried_size()), dread = scratch.take(n, read_size());
   std::ranges::fill(dc.flat(), 0.0f);
+  std::ranges::fill(dh.flat(), 0.0f);
   for (std::int64_t s = setting_.steps; s-- > 0;) {
     const std::int64_t at = position(s), column = output_column(s);
     for (std::int64_t i = 0; i < n && column >= 0; ++i) {
       const float* const dy = values.dy().row(i) + column;
-      if (s + 1 == setting_.steps)
-        std::copy_n(dy, state_size(), dh.row(i));
-      else
-        kernels().sum(dy, dh.row(i), dh.row(i), state_size());
+      const std::int64_t part = setting_.zeros_for_mask ? filters_ : state_size();
+      for (std::int64_t first = 0; first < state_size(); first += part) {
+        if (setting_.zeros_for_mask && is_masked(values, i, s, first / filters_)) continue;
+        float* const its = dh.row(i) + first;
+        if (s + 1 == setting_.steps)
+          std::copy_n(dy + first, part, its);
+        else
+          kernels().sum(dy + first, its, its, part);
+      }
     }
+    std::ranges::fill(carried.flat(), 0.0f);
+    for_masked(values, s, [&](std::int64_t i, std::int64_t p) {
+      std::copy_n(dh.row(i) + p * filters_, filters_, carried.row(i) + p * filters_);
+    });
     for_rows(n * positions_, kGates * filters_, [&](std::int64_t row) {
       const std::int64_t within = read_size() + row % positions_ * lstm_.kept_columns();
+      if (is_masked(values, row / positions_, s, row % positions_)) {
+        std::fill_n(dz.data + row * kGates * filters_, kGates * filters_, 0.0f);
+        std::fill_n(record(kept, row / positions_, at) + within, kGates * filters_, 0.0f);
+        return;
+      }
       const float* const before =
           s == 0 ? nullptr
                  : record(kept, row / positions_, position(s - 1)) + within + lstm_.cell_column();
@@ -208,10 +249,11 @@ void ConvLstmOp::backward(const Pass&, const OpValues& values) const {
     for (std::int64_t i = 0; i < n && !dx.empty(); ++i)
       std::copy_n(dz.row(i), gates_size(), dx.row(i) + at * gates_size());
     if (s == 0) break;
-    const Matrix by_read = masked() ? dread : dh;
+    const Matrix by_read = drops() ? dread : dh;
     convolve_input_gradient(setting_.recurrent, n, dz.data, kernel_->value.data(), by_read.data);
-    for (std::int64_t i = 0; i < n && masked(); ++i)
+    for (std::int64_t i = 0; i < n && drops(); ++i)
       gather(dread.row(i), kept.row(i), state_size(), filters_, dh.row(i));
+    if (setting_.mask_columns > 0) kernels().sum(carried.data, dh.data, dh.data, dh.size());
   }
 }
 

@@ -28,6 +28,9 @@ struct ConvLstmSetting {
   bool go_backwards = false;    ///< steps go from the last position to the first
   bool in_input_order = false;  ///< of the outputs of a sequence; else in the order of the steps
   GateMasks masks = {};         ///< of the state that the kernel reads
+  /// Of the mask of a step, behind x: 1, or that of each position; 0: there is none.
+  std::int64_t mask_columns = 0;
+  bool zeros_for_mask = false;  ///< the output of what is masked
 
   std::int64_t positions() const { return ConvolutionShape::product(recurrent.output); }
   std::int64_t filters() const { return recurrent.output_channels / 4; }
@@ -38,7 +41,7 @@ struct ConvLstmSetting {
 /// the state's part, y: (steps, positions, filters) or the last step's. In each step the chain of
 /// the state's convolution is added to x. The gradient by a state starts from zero; that by the
 /// kernel goes, per grain, over samples, in each over the input's steps, whichever direction they
-/// went, and positions, ascending.
+/// went, and positions, ascending. Where a step is masked, state and output stay what they were.
 std::unique_ptr<Op> make_conv_lstm_op(Parameter* recurrent_kernel, const ConvLstmSetting& setting);
 
 /// x: (steps, elements) of which the last axis has `channels`, y: (steps, ..., 4 channels): for

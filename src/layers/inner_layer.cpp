@@ -40,6 +40,8 @@ nlohmann::ordered_json inner_layer_to_json(const Layer& layer) {
   config.update(layer.config());
   if (layer.channels_first()) config["data_format"] = "channels_first";
   nlohmann::ordered_json json = inner_layer_to_json(layer.class_name(), std::move(config));
+  if (json["class_name"] == "Sequential") json["module"] = "keras";
+  if (json["class_name"] == "Functional") json["module"] = "keras.src.models.functional";
   if (layer.is_of_keras_hub()) {
     json["module"] = "keras_hub.layers";
     json["registered_name"] = "keras_hub>" + layer.class_name();

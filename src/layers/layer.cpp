@@ -24,11 +24,10 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 }  // namespace
 
 std::string Layer::store_of(std::size_t parameter) const {
-  const std::vector<Parameter>& all = parameters();
+  const ParameterList all = parameters();
   const std::string& store = all[parameter].store;
-  const auto before =
-      std::count_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(parameter),
-                    [&](const Parameter& other) { return other.store == store; });
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < parameter; ++i) before += all[i].store == store ? 1 : 0;
   return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
 }
 
@@ -41,9 +40,6 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
   check(!masked || on_mask() != OnMask::kRefuses, ExitCode::kBadData,
         "[{}] expected an input without a mask, got one with a mask, which Keras refuses, too",
         name_);
-  check(!masked || on_mask() != OnMask::kLacks, ExitCode::kBadData,
-        "[{}] expected an input without a mask, got one with a mask, which {} does not take yet",
-        name_, class_name());
   check(!masked || on_mask() != OnMask::kLowers || !channels_first_, ExitCode::kBadData,
         "[{}] expected data_format channels_last behind a mask, got channels_first", name_);
   check(!graph.causal() || takes_causal_mask(), ExitCode::kBadData,

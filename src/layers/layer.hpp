@@ -11,14 +11,14 @@
 #include "src/activations/activation.hpp"
 #include "src/core/shape.hpp"
 #include "src/graph/graph.hpp"
-#include "src/parameters/parameter.hpp"
+#include "src/parameters/parameter_list.hpp"
 
 namespace lockstep {
 
 /// What Keras does behind this layer with the masks of its inputs: the output has them, too (any of
 /// them, if all inputs have one); or they are left behind; or lower() sees to them: Graph::mask();
-/// or Keras itself refuses it; or what Keras computes then is lacking here.
-enum class OnMask : std::uint8_t { kCarries, kEnds, kLowers, kRefuses, kLacks };
+/// or Keras itself refuses it.
+enum class OnMask : std::uint8_t { kCarries, kEnds, kLowers, kRefuses };
 
 /// What users write, files hold and summaries show. A layer holds configuration and its parameters;
 /// what it computes are the ops that it adds to a graph.
@@ -71,10 +71,8 @@ class Layer {
   std::int64_t index() const { return index_; }
 
   /// In Keras's order: kernel, bias.
-  virtual std::vector<Parameter>& parameters() { return parameters_; }
-  const std::vector<Parameter>& parameters() const {
-    return const_cast<Layer*>(this)->parameters();
-  }
+  virtual ParameterList parameters() { return parameters_; }
+  ParameterList parameters() const { return const_cast<Layer*>(this)->parameters(); }
   /// Where Keras 3 keeps one, in the layer's part of a file: "vars/0", "cell/vars/1".
   std::string store_of(std::size_t parameter) const;
 

@@ -323,6 +323,11 @@ std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& co
         "'" + printable(class_name, 80) + "'" + did_you_mean(class_name, layer_class_names()));
   std::unique_ptr<Layer> layer = known->make(config);
   read_data_format(config, known->signature, layer.get());
+  return finished_layer(std::move(layer), class_name, config);
+}
+
+std::unique_ptr<Layer> finished_layer(std::unique_ptr<Layer> layer, const std::string& class_name,
+                                      KerasConfig& config) {
   const std::string name = config.name("name", "");
   const bool trainable = config.boolean("trainable", true);
   if (!takes_integers(config, class_name)) config.expect_float();

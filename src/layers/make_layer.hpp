@@ -25,5 +25,9 @@ const std::vector<std::string>& layer_class_names();
 /// the layer's position decide) and `batch_input_shape` (what a model makes of it is up to the
 /// model).
 std::unique_ptr<Layer> make_layer(const std::string& class_name, KerasConfig& config);
+/// The same of a layer that is made already, by what its class alone has in its config: reads what
+/// all have.
+std::unique_ptr<Layer> finished_layer(std::unique_ptr<Layer> layer, const std::string& class_name,
+                                      KerasConfig& config);
 
 }  // namespace lockstep

@@ -157,7 +157,7 @@ std::size_t MultiHeadAttention::lower(Graph& graph, std::span<const std::size_t>
   for (const std::size_t input : {value, key})
     if (const auto mask = graph.mask(input)) of_keys.push_back(*mask);
   if (!of_keys.empty()) masks.keys = all_of_masks(graph, of_keys, name());
-  take_masks(graph, inputs);
+  if (!options_.grouped()) take_masks(graph, inputs);
   const std::size_t output =
       multi_head_attention(graph, query, key, value, options_, parameters_, masks, random_key());
   graph.set_mask(output, masks.queries);

@@ -36,8 +36,8 @@ std::size_t multi_head_attention(Graph& graph, std::size_t query, std::size_t ke
                                  std::size_t value, const MultiHeadOptions& options,
                                  std::span<Parameter> parameters, const AttentionMasks& masks,
                                  std::uint32_t random_key);
-/// Keras 3's MultiHeadAttention takes their masks from the values that it is called with: layers
-/// that read them later find none. Keras 2 leaves them there.
+/// Keras 3's MultiHeadAttention, but not its GroupQueryAttention, takes their masks from the values
+/// that it is called with: layers that read them later find none. Keras 2 leaves them there.
 void take_masks(Graph& graph, std::span<const std::size_t> values);
 
 /// Attention of several heads (Vaswani et al., 2017), of which some may share a key and a value
@@ -55,7 +55,7 @@ class MultiHeadAttention final : public Layer {
   }
   bool merges() const override { return true; }
   bool takes_causal_mask() const override { return true; }
-  OnMask on_mask() const override { return options_.grouped() ? OnMask::kLacks : OnMask::kLowers; }
+  OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
 
  private:

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "src/core/keras_names.hpp"
+
 namespace lockstep {
 
 KerasOrder::KerasOrder(std::size_t layers, const std::vector<Network::Call>& calls,
@@ -75,6 +77,14 @@ std::vector<std::size_t> keras_layer_order(const Network& model) {
   std::vector<std::size_t> order(model.layers().size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   return order;
+}
+
+std::vector<std::string> keras3_stores(const Network& model) {
+  std::vector<std::string> stores(model.layers().size());
+  NameCounter counter;
+  for (const std::size_t layer : keras_layer_order(model))
+    stores[layer] = "layers/" + counter.next(keras_snake_case(model.layers()[layer]->class_name()));
+  return stores;
 }
 
 std::vector<std::size_t> settled_order(std::size_t layers,

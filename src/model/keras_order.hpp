@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "src/model/network.hpp"
@@ -39,6 +40,8 @@ class KerasOrder {
 
 /// The layers of a network in the order in which Keras has them once it has read its JSON.
 std::vector<std::size_t> keras_layer_order(const Network& model);
+/// Where Keras 3 keeps each layer's weights in a file, numbered by class: "layers/dense_1".
+std::vector<std::string> keras3_stores(const Network& model);
 
 /// The calls in an order that follows from the order of layers, from each layer's order of calls,
 /// and from nothing else: `order[i]` is the call that becomes the i-th.

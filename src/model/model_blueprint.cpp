@@ -72,10 +72,6 @@ std::string layer_for(const std::string& class_name, KerasConfig& object, ordere
   return class_name;
 }
 
-bool is_model_class(const std::string& class_name) {
-  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
-}
-
 KerasConfig::Locate below(const std::string& path) {
   return [path](const std::string& key) {
     std::string place = "model JSON";
@@ -174,6 +170,7 @@ ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_j
   blueprint.name = config.name("name", functional ? "model" : "sequential");
   config.expect_float();
   if (functional) config.ignore({"input_layers", "output_layers"});
+  if (const ordered_json* in_order = config.find(kInOrder)) inside.in_order = *in_order == true;
   config.finish();
   if (!place.nested && built_for) read_.built_for = std::move(built_for);
   read_parts(*layers, path, functional, inside, blueprint);
@@ -247,6 +244,10 @@ std::optional<Shape> read_build_config(KerasConfig& model) {
 }
 
 }  // namespace
+
+bool is_model_class(const ordered_json& class_name) {
+  return class_name == "Sequential" || class_name == "Functional" || class_name == "Model";
+}
 
 ReadModel read_model_blueprint(const ordered_json& json, KerasMajor keras, Problems& problems) {
   KerasConfig model(json, below(""), kCode);

@@ -51,6 +51,9 @@ struct ReadModel {
   bool functional = false;
 };
 
+/// Sequential, or a functional model by one of its names.
+bool is_model_class(const nlohmann::ordered_json& class_name);
+
 /// Throws ProblemsError (65) for what is no model of Keras; adds to `problems` what else is wrong.
 /// Nothing is made of the layers yet.
 ReadModel read_model_blueprint(const nlohmann::ordered_json& model, KerasMajor keras,

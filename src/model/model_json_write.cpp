@@ -74,8 +74,7 @@ bool uses_only(const Network& model, KerasMajor keras) {
   });
 }
 
-ordered_json sequential_to_json(const Network& model) {
-  const Shape& input = model.input_shape();
+ordered_json sequential_to_json(const Network& model, const Shape& input) {
   ordered_json layers = ordered_json::array();
   std::size_t first = 0;
   if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
@@ -180,11 +179,22 @@ ordered_json model_to_json(const Network& model, KerasMajor form) {
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());
   if (form == KerasMajor::k3) expect_none_of_keras2_alone(model);
-  ordered_json json =
-      model.is_chain() ? sequential_to_json(model) : functional_to_json(model, form);
+  ordered_json json = model.is_chain() ? sequential_to_json(model, model.input_shape())
+                                       : functional_to_json(model, form);
   if (form == KerasMajor::k3) return in_keras3_form(json);
   if (uses_only(model, KerasMajor::k2)) json["keras_version"] = keras_version(model);
   return json;
+}
+
+ordered_json inner_model_config(const Network& model, const Shape& input) {
+  const ordered_json json = model.is_chain() ? sequential_to_json(model, input)
+                                             : functional_to_json(model, KerasMajor::k2);
+  ordered_json config = json["config"];
+  if (json.contains(kInOrder)) config[kInOrder] = true;
+  // One tensor each, and no list of one: so Keras 3 gives the model one.
+  for (const char* key : {"input_layers", "output_layers"})
+    if (config.contains(key)) config[key] = ordered_json(config[key].front());
+  return config;
 }
 
 ordered_json keras3_model_config(const Network& model) {

@@ -10,6 +10,7 @@
 #include "src/core/keras_names.hpp"
 #include "src/graph/passes.hpp"
 #include "src/layers/mask_op.hpp"
+#include "src/model/model_layer.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {
@@ -56,8 +57,9 @@ Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
   check(!taken(layer->name()), ExitCode::kBadData,
         "[{}] expected every layer to have a name of its own, got '{}' twice", name_,
         layer->name());
-  layer->set_index(
-      std::ranges::count_if(layers_, [](const auto& other) { return !other->passes_through(); }));
+  std::int64_t index = 0;
+  for (const auto& other : layers_) index += indices_of(*other);
+  layer->set_index(index);
   layers_.push_back(std::move(layer));
   return *layers_.back();
 }

@@ -50,8 +50,8 @@ void copy_layer_weights(const Network& from, const NetworkBuilder::Layers& layer
         "[{}] expected {} layers to copy the weights of, got {}", to.name(), to.layers().size(),
         layers.size());
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const auto& source = from.layers()[layers[i]]->parameters();
-    auto& target = to.layers()[i]->parameters();
+    const ParameterList source = from.layers()[layers[i]]->parameters();
+    const ParameterList target = to.layers()[i]->parameters();
     check(source.size() == target.size() &&
               std::ranges::equal(source, target, {}, &Parameter::shape, &Parameter::shape),
           ExitCode::kUsage, "[{}] expected weights of the shapes of {}'s, got others",

@@ -7,6 +7,7 @@
 #include "src/layers/make_layer.hpp"
 #include "src/layers/reshaping.hpp"
 #include "src/layers/time_distributed.hpp"
+#include "src/model/model_layer.hpp"
 #include "src/model/size_limit.hpp"
 
 namespace lockstep {
@@ -14,6 +15,13 @@ namespace {
 
 void add_once(std::vector<std::string>& lines, std::string line) {
   if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+}
+
+bool normalizes_batches(const Layer& layer) {
+  if (const auto* const model = dynamic_cast<const ModelLayer*>(&layer))
+    return std::ranges::any_of(model->network().layers(),
+                               [](const auto& its) { return normalizes_batches(*its); });
+  return layer.class_name() == "BatchNormalization";
 }
 
 /// Adds what there is to say about the layer and its config.
@@ -31,10 +39,9 @@ void note(const Layer& layer, const KerasConfig& config, const LayerSource& sour
     add_once(remarks->saving_notes,
              "hard_sigmoid is the function of Keras 1 and 2; Keras 3 means another by that name");
   if (const auto* const wrapper = dynamic_cast<const TimeDistributed*>(&layer);
-      wrapper && config.keras() == KerasMajor::k3 &&
-      wrapper->layer().class_name() == "BatchNormalization")
+      wrapper && config.keras() == KerasMajor::k3 && normalizes_batches(wrapper->layer()))
     add_once(remarks->notes,
-             "TimeDistributed(BatchNormalization): in training over all steps together, as in "
+             "BatchNormalization in TimeDistributed: in training over all steps together, as in "
              "Keras 2; Keras 3 takes each step by itself");
   if (config.foreign_dtype().empty()) return;
   add_once(remarks->notes, fmt::format("computed in float32: the network asks for {}",
@@ -56,7 +63,7 @@ std::vector<std::unique_ptr<Layer>> make_layers(const NetworkPlan& plan, ExitCod
   for (std::size_t i = 0; i < sources.size(); ++i) {
     try {
       KerasConfig config = sources[i].read(code);
-      auto layer = make_layer(sources[i].class_name, config);
+      auto layer = make_layer_of_network(sources[i].class_name, config);
       note(*layer, config, sources[i], remarks, problems);
       if (dynamic_cast<const InputLayer*>(layer.get()) && is_applied(plan, i))
         config.refuse("", "InputLayer in front of all layers only",
@@ -88,7 +95,7 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
   std::vector<KerasConfig> configs;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     configs.push_back(plan.layers[i].read(code));
-    layers.push_back(make_layer(plan.layers[i].class_name, configs[i]));
+    layers.push_back(make_layer_of_network(plan.layers[i].class_name, configs[i]));
     layers[i]->set_name(model.layers()[i]->name());
   }
   Graph graph;
@@ -121,13 +128,18 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
 
 }  // namespace
 
-Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remarks) {
+Network unbuilt_from_plan(NetworkPlan& plan, ExitCode code, NetworkRemarks* remarks) {
   Problems problems;
   split_activations(plan, code, problems);
   Network model(plan.name);
   for (auto& layer : make_layers(plan, code, remarks, problems)) model.add_layer(std::move(layer));
+  if (!plan.calls.empty()) model.connect(plan.calls, plan.outputs);
+  return model;
+}
+
+Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remarks) {
+  Network model = unbuilt_from_plan(plan, code, remarks);
   if (plan.calls.empty()) return model;
-  model.connect(plan.calls, plan.outputs);
   if (remarks) remarks->file_order = plan.file_order;
 
   const std::size_t front = plan.calls.front().layer;

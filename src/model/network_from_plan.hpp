@@ -10,4 +10,7 @@ namespace lockstep {
 /// only training lacks.
 Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remarks = nullptr);
 
+/// The same network, connected and not built.
+Network unbuilt_from_plan(NetworkPlan& plan, ExitCode code, NetworkRemarks* remarks);
+
 }  // namespace lockstep

@@ -282,6 +282,12 @@ void compute_masks() {
            "Dense(5, softmax)",
            "adam", 30, /*integers=*/true)
       .run();
+  Training("masked_sentences", {4, 3},
+           "Embedding(30, 17, mask_zero=True), TimeDistributed(LSTM(18)), GRU(19), "
+           "Dense(5, softmax)",
+           "adam", 30, /*integers=*/true)
+      .run();
+  Training("masked_attention", {9}, masked_attention(), "adam", 30, /*integers=*/true).run();
 }
 
 /// Layers over steps, cells, and convolutions within steps.

@@ -98,6 +98,27 @@ Network dense_attention() {
   return model;
 }
 
+Network masked_attention() {
+  Network model = model_from_layers_text(
+      "Embedding(30, 12, mask_zero=True), GRU(12, return_sequences=True), "
+      "Attention(use_scale=True, dropout=0.1), AdditiveAttention(), "
+      "GroupQueryAttention(2, 6, 3, use_gate=True), TimeDistributed(Reshape((6, 2))), "
+      "ConvLSTM1D(5, 3, padding=same, return_sequences=True, recurrent_dropout=0.1), "
+      "TimeDistributed(Flatten()), LSTM(9), Dense(5, softmax)");
+  model.connect({{0, {}},                   // 0
+                 {1, {0}},                  // 1
+                 {2, {1, 0}, false, true},  // 2: causal
+                 {3, {2, 1}},               // 3
+                 {4, {3, 1, 0}},            // 4: query, value and key
+                 {5, {4}},                  // 5
+                 {6, {5}},                  // 6
+                 {7, {6}},
+                 {8, {7}},
+                 {9, {8}}},
+                {9});
+  return model;
+}
+
 Network residuals() {
   std::string layers;
   std::vector<Network::Call> calls;

@@ -16,4 +16,7 @@ Network attention();
 /// The other forms of attention, of one head and of heads that share keys.
 Network dense_attention();
 
+/// Both behind the mask of an Embedding, and convolutions of what comes of it.
+Network masked_attention();
+
 }  // namespace lockstep

@@ -2,7 +2,7 @@
 """Model files with layers of sequences, written by real Keras and KerasHub, with what Keras predicts from them.
 
     keras_sequence_files.py write DIR [NETWORK]
-        Writes the files, or those of one network (attention, transformer, cells), and DIR/expected.json: token ids, and by file the predictions for them.
+        Writes the files, or those of one network (attention, transformer, cells, models), and DIR/expected.json: token ids, and by file the predictions for them.
 
     keras_sequence_files.py check LOCKSTEP DIR
         Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in Keras 3 (files of Keras 2:
@@ -71,6 +71,19 @@ def cells(keras):
     return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x))
 
 
+def models(keras):
+    """In TimeDistributed: of the word of each sentence, behind its mask, and a residual."""
+    layers = keras.layers
+    inputs = keras.Input((POSITIONS,), dtype="int32")
+    words = keras.Sequential([layers.Embedding(TOKENS, 3, mask_zero=True), layers.LSTM(2)], name="words")
+    step = keras.Input((2,))
+    twice = layers.Dense(2, activation="tanh")
+    residual = keras.Model(step, layers.Add()([step, twice(twice(step))]), name="residual")
+    x = layers.TimeDistributed(words)(layers.Reshape((POSITIONS, 1))(inputs))
+    x = layers.Flatten()(layers.TimeDistributed(residual)(x))
+    return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x))
+
+
 def write(directory, only=None):
     """All of them, or those of one network."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -79,13 +92,15 @@ def write(directory, only=None):
         expected = json.loads((directory / "expected.json").read_text())["files"]
     for name, build, endings in (("keras2", attention, ["h5"]), ("keras3", attention, ["keras", "h5"]),
                                  ("keras3", transformer, ["keras", "h5"]),
-                                 ("keras2", cells, ["h5"]), ("keras3", cells, ["keras", "h5"])):
+                                 ("keras2", cells, ["h5"]), ("keras3", cells, ["keras", "h5"]),
+                                 ("keras2", models, ["h5"]), ("keras3", models, ["keras"])):
         if only and build.__name__ != only:
             continue
         keras = real_keras.find_keras(name)
         keras.utils.set_random_seed(4)
         model = build(keras)
-        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        optimizer = "sgd" if build is models else "adam"  # of fewer weights
+        model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(x, np.arange(len(x)) % CLASSES, epochs=2, verbose=0)
         for ending in endings:  # to save as .h5 takes the optimizer out of what a .keras says
             file = f"{name}_{build.__name__}.{ending}"

@@ -6,6 +6,7 @@
 
 #include "src/core/error.hpp"
 #include "src/core/random.hpp"
+#include "src/model/model_layer.hpp"
 
 namespace lockstep::test {
 namespace {
@@ -46,7 +47,7 @@ std::vector<float> results(const std::string& class_name, const nlohmann::ordere
 std::unique_ptr<Layer> layer_of(const std::string& class_name, const nlohmann::ordered_json& json) {
   KerasConfig config(
       json, [](const std::string& key) { return key; }, ExitCode::kBadData);
-  auto layer = make_layer(class_name, config);
+  auto layer = make_layer_of_network(class_name, config);
   config.training_problems().throw_if_any(ExitCode::kBadData);
   return layer;
 }

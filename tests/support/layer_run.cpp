@@ -50,6 +50,7 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
   for (std::size_t i = 0; i < masks_.size(); ++i) {
     Shape positions = inputs[i];
     positions.pop_back();
+    while (!masks_[i].empty() && floats(rows, positions) > masks_[i].size()) positions.pop_back();
     const std::size_t mask = graph_.add_input(positions);
     if (!masks_[i].empty()) graph_.set_mask(values[i], mask);
   }

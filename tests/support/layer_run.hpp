@@ -15,7 +15,7 @@ namespace lockstep::test {
 /// A layer alone: some rows through it, forward and backward, with the gradients by its inputs and
 /// parameters. `block_grains`: as of TrainingPass; a grain is 2 rows. `inference`: called with
 /// training=False, in a pass that trains. `causal`: as of Network::Call. `masks`: of the inputs,
-/// (rows, positions) each; empty for none.
+/// (rows, positions) each, of all axes but the last, or fewer; empty for none.
 class LayerRun {
  public:
   using Masks = std::vector<std::vector<float>>;

@@ -7,6 +7,7 @@
 #include "distributed/training/trainer.hpp"
 #include "src/core/random.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
 #include "tests/support/ranks.hpp"
 
 namespace lockstep::test {
@@ -19,7 +20,8 @@ struct Trained {
 
 Trained train(const std::string& layers, Communicator communicator, const TinyData& data,
               const TrainOptions& options) {
-  Network model = model_from_layers_text(layers);
+  Network model =
+      layers.starts_with('{') ? model_from_json_text(layers) : model_from_layers_text(layers);
   model.compile("adam", "sparse_categorical_crossentropy", {"accuracy"});
   Trainer trainer(model, std::move(communicator), options);
   Trained trained;

@@ -24,7 +24,7 @@ class OverRanks : public testing::TestWithParam<DistributedOptimizer::Strategy> 
  protected:
   /// Weights and losses of two epochs on `data`, kRows rows, with validation. Grains of which every
   /// rank has some, and so large that ranks have no rows; blocks of one, of two, and none.
-  /// `layers`: as for --layers, from Input on. Collective.
+  /// `layers`: as for --layers, from Input on, or Keras's JSON. Collective.
   void expect_what_one_rank_computes(const std::string& layers, const TinyData& data);
   /// The same with normal numbers for its input, and three classes.
   void expect_what_one_rank_computes(const std::string& layers);

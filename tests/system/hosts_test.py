@@ -1,9 +1,11 @@
 """Several hosts, each with its own memory, files and processes: the same bits as on one, over the network."""
 import pathlib
 
+import numpy as np
+
 from hosts_lab import Hosts
 from same_bits_test import SameBitsTest, write_data
-from support import PROGRAM, SystemTest, history, history_without_clocks, main
+from support import PROGRAM, SystemTest, history, history_without_clocks, main, write_file
 
 STEPS_PER_EPOCH = 5
 
@@ -97,6 +99,23 @@ class TwoHosts(SameBitsTest):
             result = hosts.mpirun(2, PROGRAM, *command, "two", slots=(1, 1), cwd=self.dir)
         self.assertEqual((result.code, result.errors, result.orphans), (0, [], []), result)
         self.assertEqual(self.sha256("two/final.h5"), self.sha256("one/final.h5"))
+
+    def test_give_them_behind_masks(self):
+        """A third of the rows, among them all of some ranks' in the first batches, are padding."""
+        random = np.random.default_rng(4)
+        lengths = np.where(np.arange(96) % 24 < 8, 0, random.integers(1, 13, 96))
+        x = np.where(np.arange(12) < lengths[:, None], random.integers(1, 30, (96, 12)), 0)
+        write_file(self.dir / "d.h5", x_train=x.astype(np.uint8), y_train=x.sum(1) % 5)
+        command = ["train", "--data", "d.h5", "--layers", "Reshape((3, 4)), Embedding(30, 9, mask_zero=True), "
+                   "TimeDistributed(GRU(17)), LSTM(33, recurrent_dropout=0.1), Dense(5, softmax)", "--batch-size", "24",
+                   "--grain", "4", "--epochs", "2", "--optimizer", "adam", "--run-dir"]
+        self.done(1, *command, "one")
+        with Hosts(2, shared=[self.dir]) as hosts:
+            for slots in ((1, 1), (2, 1)):
+                run_dir = "-".join(map(str, slots))
+                result = hosts.mpirun(sum(slots), PROGRAM, *command, run_dir, slots=slots, cwd=self.dir)
+                self.assertEqual((result.code, result.errors, result.orphans), (0, [], []), result)
+                self.assertEqual(self.sha256(f"{run_dir}/final.h5"), self.sha256("one/final.h5"))
 
 
 if __name__ == "__main__":

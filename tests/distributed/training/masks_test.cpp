@@ -1,9 +1,13 @@
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
 
 #include "distributed/training/trainer.hpp"
 #include "src/core/random.hpp"
+#include "src/layers/reshaping.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
 #include "tests/support/over_ranks.hpp"
 #include "tests/support/ranks.hpp"
 
@@ -28,6 +32,49 @@ constexpr const char* kClassified =
 constexpr const char* kWide =
     "Input((6,)), Reshape((1, 6)), Masking(), LSTM(64, return_sequences=True), "
     "GRU(64, return_sequences=True), Dense(3, softmax)";
+
+/// Two sentences of three words: an LSTM of words, then a GRU of sentences.
+constexpr const char* kOfSentences =
+    "Input((6,)), Reshape((2, 3)), Embedding(40, 5, mask_zero=True), TimeDistributed(LSTM(4)), "
+    "GRU(5), Dense(3, softmax)";
+/// The same, but what is done with a sentence is a model, which makes the mask.
+constexpr const char* kModelOfSentences = R"({"class_name": "Sequential", "config": {
+    "name": "of_sentences", "layers": [
+      {"class_name": "InputLayer", "config": {"batch_input_shape": [null, 6], "name": "in"}},
+      {"class_name": "Reshape", "config": {"target_shape": [2, 3]}},
+      {"class_name": "TimeDistributed", "config": {"layer": {"class_name": "Sequential", "config": {
+        "name": "words", "layers": [
+          {"class_name": "Embedding",
+           "config": {"input_dim": 40, "output_dim": 5, "mask_zero": true}},
+          {"class_name": "Dropout", "config": {"rate": 0.2}},
+          {"class_name": "LSTM", "config": {"units": 4, "dropout": 0.1}}]}}}},
+      {"class_name": "GRU", "config": {"units": 5}},
+      {"class_name": "Dense", "config": {"units": 3, "activation": "softmax"}}]}})";
+
+/// Attention of one head and of heads that share keys, and convolutions within steps.
+std::string attention() {
+  Network model = model_from_layers_text(
+      "Embedding(40, 8, mask_zero=True), GRU(8, return_sequences=True), "
+      "Attention(use_scale=True, dropout=0.1), AdditiveAttention(), "
+      "GroupQueryAttention(2, 4, 2), TimeDistributed(Reshape((4, 2))), "
+      "ConvLSTM1D(3, 2, padding=same, return_sequences=True, recurrent_dropout=0.1), "
+      "TimeDistributed(Flatten()), LSTM(4), Dense(3, softmax)");
+  model.add_layer(std::make_unique<InputLayer>(Shape{kTokens}));
+  model.connect({{10, {}},                  // 0
+                 {0, {0}},                  // 1
+                 {1, {1}},                  // 2
+                 {2, {2, 1}, false, true},  // 3: causal
+                 {3, {3, 2}},
+                 {4, {4, 2}},
+                 {5, {5}},
+                 {6, {6}},
+                 {7, {7}},
+                 {8, {8}},
+                 {9, {9}}},
+                {10});
+  model.build({kTokens});
+  return model_to_json(model).dump();
+}
 
 /// Rows of all lengths; a third of the batch, all of some ranks' rows, is padding.
 test::TinyData sentences(bool of_positions) {
@@ -61,6 +108,15 @@ TEST_P(MasksOverRanks, GiveOneRanksBitsWithAMaskAtTheLoss) {
 
 TEST_P(MasksOverRanks, GiveOneRanksBitsWithAMaskThatEndsBefore) {
   expect_what_one_rank_computes(kClassified, sentences(false));
+}
+
+TEST_P(MasksOverRanks, GiveOneRanksBitsOfSentencesOfWords) {
+  expect_what_one_rank_computes(kOfSentences, sentences(false));
+  expect_what_one_rank_computes(kModelOfSentences, sentences(false));
+}
+
+TEST_P(MasksOverRanks, GiveOneRanksBitsOfAttentionAndConvolutions) {
+  expect_what_one_rank_computes(attention(), sentences(false));
 }
 
 TEST_P(MasksOverRanks, GiveOneRanksBitsWithGradientsByOwners) {

@@ -233,14 +233,13 @@ class Twice final : public Layer {
  public:
   std::string class_name() const override { return "Twice"; }
   nlohmann::ordered_json config() const override { return {}; }
+  ParameterList parameters() override { return inner_.parameters(); }
 
  private:
   void build(const Shape&) override { inner_.set_name("inner"); }
   std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
     std::size_t value = inner_.apply(graph, inputs);
-    value = inner_.apply(graph, {&value, 1});
-    if (parameters_.empty()) std::swap(parameters_, inner_.parameters());
-    return value;
+    return inner_.apply(graph, {&value, 1});
   }
   BatchNormalization inner_;
 };
@@ -255,6 +254,7 @@ class InInference final : public Layer {
  public:
   std::string class_name() const override { return "InInference"; }
   nlohmann::ordered_json config() const override { return {}; }
+  ParameterList parameters() override { return inner_.parameters(); }
 
  private:
   void build(const Shape&) override { inner_.set_name("inner"); }
@@ -262,7 +262,6 @@ class InInference final : public Layer {
     graph.set_inference(true);
     const std::size_t value = inner_.apply(graph, inputs);
     graph.set_inference(false);
-    std::swap(parameters_, inner_.parameters());
     return value;
   }
   BatchNormalization inner_;

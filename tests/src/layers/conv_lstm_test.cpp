@@ -178,7 +178,8 @@ TEST(ConvLstm, RefusesByNameWhatItLacks) {
         model_from_layers_text(
             "Input((3, 5, 2)), Masking(), ConvLSTM1D(4, 2), Flatten(), Dense(2)");
       },
-      HasSubstr("expected an input without a mask, got one with a mask"));
+      HasSubstr("expected a mask of each time step (None, 3) or of each position of the output "
+                "(None, 3, 4), got (None, 3, 5)"));
 }
 
 }  // namespace

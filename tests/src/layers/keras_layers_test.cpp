@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "src/layers/make_layer.hpp"
+#include "src/model/model_layer.hpp"
 #include "src/optimizers/optimizer.hpp"
 #include "tests/support/layer_run.hpp"
 
@@ -50,7 +50,7 @@ class KerasCase {
     KerasConfig config(
         json_.at("config"), [](const std::string& key) { return key; }, ExitCode::kBadData);
     config.set_keras(json_.at("keras") == 2 ? KerasMajor::k2 : KerasMajor::k3);
-    layer_ = make_layer(json_.at("class_name").get<std::string>(), config);
+    layer_ = make_layer_of_network(json_.at("class_name").get<std::string>(), config);
     auto shapes = json_.at("input_shapes").get<std::vector<Shape>>();
     const std::int64_t rows = shapes.front().front();
     for (Shape& shape : shapes) shape.erase(shape.begin());

@@ -36,6 +36,8 @@ struct Setting {
   std::string name, class_name;
   ordered_json config;
   std::vector<Shape> inputs;
+  std::size_t mask_axes = 1;  ///< that the masks have
+  bool some_counts = false;   ///< of each row: the first position
 };
 
 std::vector<Setting> settings() {
@@ -47,6 +49,20 @@ std::vector<Setting> settings() {
   const auto around = [](const std::string& inner, ordered_json config) {
     return ordered_json{{"layer", {{"class_name", inner}, {"config", std::move(config)}}}};
   };
+  const auto convolved = [](ordered_json more) {
+    ordered_json config = {{"filters", 2}, {"kernel_size", 2}, {"padding", "same"}};
+    config.update(more);
+    return config;
+  };
+  const ordered_json model = {
+      {"name", "inner"},
+      {"layers",
+       {{{"class_name", "Dense"}, {"config", {{"units", 3}, {"activation", "tanh"}}}},
+        {{"class_name", "GRU"}, {"config", sequences({{"dropout", 0.3}})}},
+        {{"class_name", "Dropout"}, {"config", {{"rate", 0.3}}}},
+        {{"class_name", "LSTM"}, {"config", {{"units", 2}}}}}}};
+  const ordered_json groups = {
+      {"head_dim", 2}, {"num_query_heads", 4}, {"num_key_value_heads", 2}, {"use_gate", true}};
   const ordered_json block = {
       {"intermediate_dim", 3}, {"num_heads", 2}, {"activation", "tanh"}, {"normalize_first", true}};
   const ordered_json heads = {{"num_heads", 2}, {"key_dim", 2}};
@@ -71,6 +87,42 @@ std::vector<Setting> settings() {
       {"Attention", "MultiHeadAttention", heads, {{5, 3}, {4, 2}}},
       {"AttentionWithDropout", "MultiHeadAttention", dropped, {{5, 3}, {4, 2}}},
       {"AttentionOfThree", "MultiHeadAttention", heads, {{5, 3}, {4, 2}, {4, 3}}},
+      {"GroupQueryAttention", "GroupQueryAttention", groups, {{5, 3}, {4, 2}}},
+      // Gradients go through scores of which no more is left than multiples of 64.
+      {"DotAttention", "Attention", {{"use_scale", true}}, {{5, 3}, {4, 3}, {4, 3}}, 1, true},
+      {"ConcatAttention", "Attention", {{"score_mode", "concat"}}, {{4, 2}, {4, 2}}, 1, true},
+      {"AdditiveAttention", "AdditiveAttention", {{"dropout", 0.3}}, {{1, 3}, {6, 3}}, 1, true},
+      {"ConvLstm", "ConvLSTM1D", convolved({{"dropout", 0.3}}), {{4, 3, 1}}},
+      {"ConvLstmBackwards",
+       "ConvLSTM2D",
+       convolved({{"go_backwards", true}, {"return_sequences", true}, {"recurrent_dropout", 0.4}}),
+       {{3, 2, 2, 1}}},
+      {"ConvLstmOfPositions",
+       "ConvLSTM1D",
+       convolved({{"return_sequences", true}}),
+       {{4, 3, 2}},
+       2},
+      {"ConvLstmOfZeros",
+       "ConvLSTM1D",
+       convolved({{"zero_output_for_mask", true}, {"return_sequences", true}}),
+       {{4, 3, 1}},
+       2},
+      {"BidirectionalConvLstm",
+       "Bidirectional",
+       around("ConvLSTM1D", convolved({{"return_sequences", true}})),
+       {{3, 2, 1}}},
+      {"TimeDistributedLstm", "TimeDistributed", around("LSTM", {{"units", 2}}), {{3, 4, 2}}, 2},
+      {"TimeDistributedAverage",
+       "TimeDistributed",
+       around("GlobalAveragePooling1D", ordered_json::object()),
+       {{3, 4, 2}},
+       2,
+       true},
+      {"TimeDistributedModel", "TimeDistributed", around("Sequential", model), {{3, 4, 2}}, 2},
+      {"TimeDistributedNormalization",
+       "TimeDistributed",
+       around("BatchNormalization", ordered_json::object()),
+       {{3, 4}}},
       {"Encoder", "TransformerEncoder", block, {{5, 4}}},
       {"Decoder", "TransformerDecoder", block, {{5, 4}}},
       {"BatchNormalization", "BatchNormalization", ordered_json::object(), {{5, 2}}},
@@ -82,11 +134,21 @@ std::vector<Setting> settings() {
   };
 }
 
+Shape positions_of(const Setting& setting, std::size_t input) {
+  Shape positions = setting.inputs[input];
+  positions.resize(setting.mask_axes);
+  return positions;
+}
+
 Masks masks_of(const Setting& setting, std::int64_t rows) {
   Masks masks;
-  for (std::size_t i = 0; i < setting.inputs.size(); ++i)
+  for (std::size_t i = 0; i < setting.inputs.size(); ++i) {
+    const Shape positions = positions_of(setting, i);
     masks.push_back(
-        mask_of(rows, setting.inputs[i].front(), static_cast<std::int64_t>(i == 2 ? 1 : 2 * i)));
+        mask_of(rows, element_count(positions), static_cast<std::int64_t>(i == 2 ? 1 : 2 * i)));
+    for (std::size_t at = 0; setting.some_counts && at < masks.back().size(); ++at)
+      if (static_cast<std::int64_t>(at) % positions.back() == 0) masks.back()[at] = 1;
+  }
   return masks;
 }
 
@@ -108,8 +170,9 @@ TEST_P(MaskedLayers, HaveTheSameBitsBehindAMaskOfOnes) {
   const auto run = [&](bool masked) {
     const auto layer = test::layer_of(GetParam().class_name, GetParam().config);
     Masks masks;
-    for (const Shape& shape : GetParam().inputs)
-      if (masked) masks.emplace_back(static_cast<std::size_t>(3 * shape.front()), 1.0f);
+    for (std::size_t i = 0; masked && i < GetParam().inputs.size(); ++i)
+      masks.emplace_back(static_cast<std::size_t>(3 * element_count(positions_of(GetParam(), i))),
+                         1.0f);
     test::LayerRun run(*layer, GetParam().inputs, 3, {.training = true}, 0, false, {}, masks);
     const auto fill = [](std::span<float> values, std::uint32_t stream) {
       const RandomStream random(3, Purpose::kSynthetic, stream);
@@ -124,7 +187,8 @@ TEST_P(MaskedLayers, HaveTheSameBitsBehindAMaskOfOnes) {
       all.insert(all.end(), run.dx(i).begin(), run.dx(i).end());
     return all;
   };
-  if (GetParam().class_name == "BatchNormalization") return;  // whose divisor is 1e-7 more
+  // Whose divisors are others.
+  if (GetParam().name.ends_with("Normalization") || GetParam().name.ends_with("Average")) return;
   EXPECT_EQ(run(true), run(false));
 }
 
@@ -158,6 +222,50 @@ TEST(MaskedLayers, RefuseMasksOfFewerAxes) {
     for (const std::size_t value : values) graph.set_mask(value, graph.add_input({5}));
     EXPECT_THROW(layer->apply(graph, values), Error) << class_name;
   }
+}
+
+/// Keras 3's GroupQueryAttention leaves it there.
+TEST(MaskedLayers, OfGroupQueryAttentionLeaveTheMask) {
+  const auto attention = test::layer_of(
+      "GroupQueryAttention", {{"head_dim", 2}, {"num_query_heads", 2}, {"num_key_value_heads", 1}});
+  attention->set_name("attention");
+  Graph graph;
+  const std::size_t x = graph.add_input({3, 2});
+  const std::size_t mask = graph.add_input({3});
+  graph.set_mask(x, mask);
+  EXPECT_EQ(graph.mask(attention->apply(graph, std::array{x, x})), mask);
+  EXPECT_EQ(graph.mask(x), mask);
+}
+
+TEST(MaskedLayers, OfConvLstmRefuseAMaskOfOtherPositionsThanTheOutputs) {
+  const auto layer = test::layer_of("ConvLSTM1D", {{"filters", 1}, {"kernel_size", 2}});
+  EXPECT_THROW(
+      test::LayerRun(*layer, {{2, 3, 1}}, 1, {.training = true}, 0, false, {}, {Floats(6, 1.0f)}),
+      Error);
+}
+
+TEST(MaskedLayers, OfTimeDistributedRefuseStepsMasksForRecurrentLayers) {
+  const auto layer = test::layer_of(
+      "TimeDistributed", {{"layer", {{"class_name", "LSTM"}, {"config", {{"units", 1}}}}}});
+  EXPECT_THROW(
+      test::LayerRun(*layer, {{2, 3, 1}}, 1, {.training = true}, 0, false, {}, {Floats(2, 1.0f)}),
+      Error);
+}
+
+/// A layer of KerasHub's takes no mask as an argument.
+TEST(MaskedLayers, OfTimeDistributedGiveNoneToATransformer) {
+  const ordered_json encoder = {{"class_name", "TransformerEncoder"},
+                                {"config", {{"intermediate_dim", 2}, {"num_heads", 1}}}};
+  const auto outputs = [&](const Masks& masks) {
+    const auto layer = test::layer_of("TimeDistributed", {{"layer", encoder}});
+    test::LayerRun run(*layer, {{2, 3, 2}}, 1, {.training = true}, 0, false, {}, masks);
+    for (Parameter& parameter : layer->parameters())
+      for (std::size_t i = 0; i < parameter.value.size(); ++i)
+        parameter.value[i] = 0.3f - 0.1f * static_cast<float>(i % 5);
+    for (std::size_t i = 0; i < run.x().size(); ++i) run.x()[i] = static_cast<float>(i * i % 7);
+    return run.forward();
+  };
+  EXPECT_EQ(outputs({{1, 0, 1, 0, 0, 1}}), outputs({}));
 }
 
 TEST(MaskedLayers, RefuseMasksOfOtherPositions) {

@@ -8,6 +8,7 @@
 
 #include "src/core/random.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/model_json.hpp"
 #include "tests/src/model/expect_error.hpp"
 #include "tests/support/finite_differences.hpp"
 #include "tests/support/layer_checks.hpp"
@@ -22,6 +23,43 @@ using Floats = std::vector<float>;
 
 ordered_json around(const std::string& class_name, const ordered_json& inner) {
   return {{"layer", {{"class_name", class_name}, {"config", inner}}}};
+}
+
+ordered_json layer(const std::string& class_name, ordered_json config) {
+  return {{"class_name", class_name}, {"config", std::move(config)}};
+}
+
+ordered_json sequential() {
+  return {{"name", "inner"},
+          {"layers",
+           {layer("Conv1D", {{"name", "first"}, {"filters", 3}, {"kernel_size", 2}}),
+            layer("BatchNormalization", ordered_json::object()), layer("Dropout", {{"rate", 0.3}}),
+            layer("GRU", {{"units", 2}}), layer("Dense", {{"units", 2}, {"name", "second"}})}}};
+}
+
+/// A residual, whose layer is used twice.
+ordered_json functional() {
+  const auto with_calls = [](ordered_json its, const char* name, ordered_json calls) {
+    its["name"] = its["config"]["name"] = name;
+    its["inbound_nodes"] = std::move(calls);
+    return its;
+  };
+  const auto of = [](const char* name, int call) {
+    return ordered_json::array({name, call, 0, ordered_json::object()});
+  };
+  const auto input = [&] { return of("in", 0); };
+  using List = ordered_json;
+  return {{"name", "inner"},
+          {"layers",
+           List::array(
+               {with_calls(layer("InputLayer", {{"batch_input_shape", {nullptr, 3}}}), "in",
+                           List::array()),
+                with_calls(layer("Dense", {{"units", 3}, {"activation", "tanh"}}), "twice",
+                           List::array({List::array({input()}), List::array({of("twice", 0)})})),
+                with_calls(layer("Add", ordered_json::object()), "sum",
+                           List::array({List::array({input(), of("twice", 1)})}))})},
+          {"input_layers", List::array({List::array({"in", 0, 0})})},
+          {"output_layers", List::array({List::array({"sum", 0, 0})})}};
 }
 
 struct Case {
@@ -45,6 +83,13 @@ const std::vector<Case>& cases() {
        {2, 3, 4}},
       {around("TimeDistributed", around("Dense", {{"units", 2}})), {2, 3, 3}},
       {around("PReLU", ordered_json::object()), {3, 4}},
+      {around("Sequential", sequential()), {3, 4, 2}},
+      {around("Functional", functional()), {2, 3}},
+      {around("Sequential", {{"name", "outer"},
+                             {"layers",
+                              {layer("TimeDistributed", around("Sequential", sequential())),
+                               layer("Dropout", {{"rate", 0.2}})}}}),
+       {2, 2, 4, 2}},
   };
   return all;
 }
@@ -64,12 +109,25 @@ TEST(TimeDistributed, GivesTheSameBitsInBlocks) {
   }
 }
 
+/// A model in it says the shape of its input: that of its first use.
+ordered_json config_of(const Case& c) {
+  const auto layer = test::layer_of("TimeDistributed", c.config);
+  const test::LayerRun run(*layer, {c.input}, 1);
+  return layer->config();
+}
+
 TEST(TimeDistributed, ConfigMakesTheSameLayerAgain) {
   for (const Case& c : cases()) {
-    const ordered_json written = test::layer_of("TimeDistributed", c.config)->config();
-    EXPECT_EQ(test::layer_of("TimeDistributed", written)->config(), written);
+    const ordered_json written = config_of(c);
+    EXPECT_EQ(config_of({written, c.input}), written);
     EXPECT_EQ(written.at("layer").at("class_name"), c.config.at("layer").at("class_name"));
   }
+  // Which call of a layer is made first decides in which order its gradients are added.
+  EXPECT_EQ(config_of({around("Functional", functional()), {2, 3}})
+                .at("layer")
+                .at("config")
+                .at("lockstep_calls_in_order"),
+            true);
   const ordered_json hub =
       test::layer_of("TimeDistributed", around("PositionEmbedding", {{"sequence_length", 3}}))
           ->config();
@@ -126,6 +184,56 @@ TEST(TimeDistributed, HasKerassNamesOfWeights) {
               testing::ElementsAre("layer/cell/vars/0", "layer/cell/vars/1", "layer/cell/vars/2"));
 }
 
+std::vector<std::string> paths_of(const Layer& layer) {
+  std::vector<std::string> paths;
+  for (const Parameter& parameter : layer.parameters()) paths.push_back(parameter.path());
+  return paths;
+}
+
+TEST(TimeDistributed, OfAModelHasKerassNamesOfWeights) {
+  const auto layer = test::layer_of("TimeDistributed", around("Sequential", sequential()));
+  const test::LayerRun run(*layer, {{2, 3, 2}}, 1);
+  EXPECT_THAT(paths_of(*layer),
+              testing::IsSupersetOf({"first/kernel", "first/bias", "gru/gru_cell/recurrent_kernel",
+                                     "batch_normalization/moving_mean", "second/kernel"}));
+  EXPECT_EQ(layer->store_of(0), "layer/layers/conv1d/vars/0");
+  EXPECT_EQ(layer->store_of(5), "layer/layers/batch_normalization/vars/3");
+  EXPECT_EQ(layer->store_of(7), "layer/layers/gru/cell/vars/1");
+  EXPECT_EQ(layer->store_of(10), "layer/layers/dense/vars/1");
+}
+
+/// Each of its layers is as it would be in a TimeDistributed of its own.
+TEST(TimeDistributed, OfAModelHasTheBitsOfThoseOfItsLayers) {
+  const auto trained = [](const std::vector<ordered_json>& layers) {
+    ordered_json all =
+        ordered_json::array({layer("InputLayer", {{"batch_shape", {nullptr, 3, 4}}})});
+    for (const ordered_json& its : layers) all.push_back(its);
+    Network model = model_from_json(layer("Sequential", {{"name", "model"}, {"layers", all}}));
+    model.initialize(3);
+    return model.weights_sha256();
+  };
+  const ordered_json first = layer("Dense", {{"units", 3}}),
+                     second = layer("Dense", {{"units", 2}});
+  const ordered_json inner = layer("Sequential", {{"name", "inner"}, {"layers", {first, second}}});
+  EXPECT_EQ(trained({layer("TimeDistributed", {{"layer", inner}})}),
+            trained({layer("TimeDistributed", {{"layer", first}}),
+                     layer("TimeDistributed", {{"layer", second}})}));
+}
+
+TEST(TimeDistributed, OfAModelDrawsOtherNumbersForEachOfItsLayers) {
+  const ordered_json dropout = layer("Dropout", {{"rate", 0.5}});
+  const auto zeros = [&](std::vector<ordered_json> layers) {
+    const auto layer =
+        test::layer_of("TimeDistributed",
+                       around("Sequential", {{"name", "inner"}, {"layers", std::move(layers)}}));
+    test::LayerRun run(*layer, {{3, 100}}, 4, {.training = true, .seed = 3});
+    std::ranges::fill(run.x(), 1.0f);
+    return static_cast<double>(std::ranges::count(run.forward(), 0.0f));
+  };
+  EXPECT_NEAR(zeros({dropout}), 600, 90);
+  EXPECT_NEAR(zeros({dropout, dropout}), 900, 90);
+}
+
 TEST(TimeDistributed, IsFrozenWithItsLayer) {
   ordered_json config = around("Dense", {{"units", 2}});
   config["trainable"] = false;
@@ -156,15 +264,25 @@ TEST(TimeDistributed, RefusesByNameWhatItLacks) {
               HasSubstr("layer: expected a layer of one input, got Add"));
   EXPECT_THAT(refusal(around("Dense", {{"units", 0}})), HasSubstr("units"));
   EXPECT_THAT(refusal(around("Sequential", ordered_json::object())),
-              HasSubstr("layer: class_name: expected one of InputLayer"));
-  EXPECT_THAT(refusal(around("Masking", ordered_json::object()), {3, 2, 2}),
-              HasSubstr("expected a layer that makes no mask of each step, got Masking"));
+              HasSubstr("layers: expected a list of layers, got nothing"));
+  const auto of = [](ordered_json its) {
+    return around("Sequential", {{"name", "outer"}, {"layers", ordered_json::array({its})}});
+  };
+  EXPECT_THAT(refusal(of(layer("Sequential", sequential())), {3, 4, 2}),
+              HasSubstr("expected a model whose layers are no models, got one with models"));
+  EXPECT_THAT(refusal(of(layer("Dense", {{"units", 0}}))), HasSubstr("units"));
+  EXPECT_THAT(refusal(of(layer("ZeroPadding1D", {{"padding", 1 << 30}})), {2, 1, 1}),
+              HasSubstr("expected at most 2147483647 outputs a sample"));
+  EXPECT_THAT(refusal(of(layer("Dense", {{"units", 2}, {"kernel_constraint", "non_neg"}}))),
+              HasSubstr("kernel_constraint"));
   expect_error(
       ExitCode::kUsage,
       [] {
-        model_from_layers_text("Input((3, 4, 2)), Masking(), TimeDistributed(LSTM(4)), Dense(2)");
+        model_from_layers_text("Input((3, 4)), Masking(), Reshape((3, 2, 2)), Dense(2)");
+        model_from_layers_text(
+            "Input((3, 4)), Masking(), TimeDistributed(Reshape((2, 2))), TimeDistributed(LSTM(4))");
       },
-      HasSubstr("expected an input without a mask, got one with a mask"));
+      HasSubstr("expected a mask of each time step"));
 }
 
 }  // namespace
