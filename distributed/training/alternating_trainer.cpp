@@ -122,7 +122,13 @@ void AlternatingTrainer::check_setup() const {
   check_collectively(model_.built() && !objectives_.empty(), ExitCode::kUsage,
                      "[trainer] expected a network that is built, and at least one objective");
   std::vector<std::string> names;
-  for (const NamedObjective& named : objectives_) names.push_back(named.name);
+  for (const NamedObjective& named : objectives_) {
+    names.push_back(named.name);
+    check_collectively(!named.objective->optimizer().average_slot(), ExitCode::kUsage,
+                       "[trainer] objective {}: expected an optimizer without use_ema, whose "
+                       "averages become the weights when training ends, got one with it",
+                       named.name);
+  }
   check_same_everywhere(
       communicator_, "training options",
       fmt::format("objectives {}, batches of {} out of {} rows, seed {}, grain {}, numerics {}, "

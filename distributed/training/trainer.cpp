@@ -67,6 +67,7 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   distributed_optimizer_->check_replicas(fmt::format("after epoch {}", epoch_));
   distributed_optimizer_->catch_up_all();
   distributed_optimizer_->hand_back();
+  take_averages();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
 }
 

@@ -106,6 +106,7 @@ class Trainer {
   std::optional<double> wished_rate() const;
   void set_rate(double rate);
   void restore_callbacks();
+  void take_averages();
   TrainingState state_on_root();
   TrainingState state_everywhere();
 

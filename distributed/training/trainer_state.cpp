@@ -113,6 +113,20 @@ void Trainer::set_rate(double rate) {
   set_rate_ = rate;
 }
 
+/// What training ends with where the optimizer averages weights. Checkpoints hold the weights
+/// before, from which a later fit() goes on.
+void Trainer::take_averages() {
+  const auto slot = model_.optimizer().average_slot();
+  if (!slot || model_.optimizer().iterations() == 0) return;
+  const OptimizerSlots slots = distributed_optimizer_->gather_slots();
+  if (communicator_.is_root())
+    for (const Parameter* parameter : model_.arena().parameters())
+      if (model_.objective().aim().trains(*parameter))
+        std::copy_n(slots[*slot].begin() + parameter->offset, parameter->value.size(),
+                    parameter->value.begin());
+  communicator_.broadcast(model_.arena().values());
+}
+
 void Trainer::save(const std::filesystem::path& path) {
   save([&](std::span<const std::byte> bytes) { write_atomically(path, bytes); },
        model_format(path));

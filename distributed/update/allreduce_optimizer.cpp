@@ -44,7 +44,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
   }
   for (std::size_t i = 0; i < buckets_.size(); ++i) messages_of_.emplace_back(communicator);
   for (std::size_t i = 0; i < objective_.optimizer().slot_names().size(); ++i)
-    slots_.emplace_back(model.arena().trainable_size());
+    slots_.push_back(fresh_slot(objective_.optimizer(), i, model.arena().trainable_size()));
   std::vector<std::array<float*, kMaxSlots>> table_slots;
   for (const Table& table : layout_.tables) {
     auto& its = table_slots.emplace_back();
@@ -72,6 +72,7 @@ void AllreduceOptimizer::begin_step(std::size_t plan) {
   loss_sums_.begin_step(*step_->plan, step_->sum);
   batch_sums_.begin_step(*step_->plan, step_->sum);
   objective_.optimizer().begin_step();
+  norms_.begin_step();
   if (tables_->any()) tables_->begin_step(table_steps_[plan]);
   started_ = 0;
 }
@@ -100,12 +101,23 @@ std::span<const double> AllreduceOptimizer::finish() {
   requests_ = any_of(requests_of_);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     messages_of_[bucket].wait();
+    const InPhase updating(options_.profile, Phase::kUpdate);
     if (is_of_tables(bucket)) {
-      const InPhase updating(options_.profile, Phase::kUpdate);
       tables_->update();
+      continue;
+    }
+    complete_gradients(buckets_[bucket].floats);
+    if (norms_.wanted()) {
+      const Range own = shard(bucket, communicator_.rank());
+      if (own.count() > 0) norms_.add(update_span(own), own);
     } else {
       update(buckets_[bucket].floats);
     }
+  }
+  if (norms_.wanted()) {
+    norms_.exchange(communicator_);
+    const InPhase updating(options_.profile, Phase::kUpdate);
+    for (const Bucket& bucket : buckets_) update(bucket.floats);
   }
   return totals_;
 }
@@ -170,16 +182,22 @@ void AllreduceOptimizer::add_up(std::size_t bucket) {
   }
 }
 
-void AllreduceOptimizer::update(Range floats) {
-  const InPhase phase(options_.profile, Phase::kUpdate);
+void AllreduceOptimizer::complete_gradients(Range floats) {
   fault_point("gradient", communicator_.rank(), objective_.optimizer().iterations(),
               partial_of(0, floats));
   model_.add_regularization_gradient(floats, partial_of(0, floats).data());
+}
+
+UpdateSpan AllreduceOptimizer::update_span(Range floats) {
   UpdateSpan span{
       part_of(model_.arena().values(), floats.first, floats.count()), partial_of(0, floats), {}};
   for (std::size_t i = 0; i < slots_.size(); ++i)
     span.slots[i] = part_of(slots_[i].span(), floats.first, floats.count());
-  objective_.optimizer().update(span);
+  return span;
+}
+
+void AllreduceOptimizer::update(Range floats) {
+  norms_.update(update_span(floats), floats);
 }
 
 void AllreduceOptimizer::check_replicas(const std::string& when) const {

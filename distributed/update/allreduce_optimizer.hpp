@@ -69,6 +69,8 @@ class AllreduceOptimizer final : public DistributedOptimizer {
   std::span<float> partial_of(std::size_t subtree, Range floats);
   void start(std::size_t bucket);
   void add_up(std::size_t bucket);
+  void complete_gradients(Range floats);
+  UpdateSpan update_span(Range floats);
   void update(Range floats);
 
   const Communicator& communicator_;

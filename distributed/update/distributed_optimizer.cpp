@@ -150,6 +150,13 @@ void DistributedOptimizer::run(const Pass& wanted, const TrainingPass::LossOfBlo
   passes_->run(pass, subtrees(), partials(), loss, [this](std::size_t op) { op_done(op); });
 }
 
+FloatBuffer fresh_slot(const Optimizer& optimizer, std::size_t slot, std::int64_t floats) {
+  FloatBuffer buffer(floats);
+  if (const float start = optimizer.slot_start(slot); start != 0)
+    std::ranges::fill(buffer.span(), start);
+  return buffer;
+}
+
 void check_slots(const Network& model, const Objective& objective, const OptimizerSlots& slots) {
   const std::size_t count = objective.optimizer().slot_names().size();
   const auto floats = static_cast<std::size_t>(model.arena().trainable_size());

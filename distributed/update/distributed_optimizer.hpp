@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "distributed/ranks/communicator.hpp"
+#include "distributed/update/gradient_norms.hpp"
 #include "distributed/update/requests.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/step_profile.hpp"
 #include "distributed/update/traffic.hpp"
 #include "io/keras/keras_file.hpp"
+#include "src/core/float_buffer.hpp"
 #include "src/core/grain_tree.hpp"
 #include "src/graph/training_pass.hpp"
 #include "src/model/network.hpp"
@@ -37,7 +39,8 @@ namespace lockstep {
 ///     decide.
 ///  6. The owner adds the partials of its host's ranks (ShardedOptimizer::add_up_ranks) and of
 ///     other hosts (update) by the tree (TreeSum), then the regulariser's part, once.
-///  7. Sharded: it runs Adam on the weight and publishes the result, in memory that ranks share or
+///  7. Where gradients are clipped by a norm, owners wait here until it is known (GradientNorms).
+///  8. Sharded: it runs Adam on the weight and publishes the result, in memory that ranks share or
 ///     by messages between hosts. Allreduce: it sends the sum, and every rank runs Adam.
 ///
 /// Of a table of which a step's ids name few rows, only these rows have gradients and are updated;
@@ -129,7 +132,8 @@ class DistributedOptimizer {
   DistributedOptimizer(Network& model, const Options& options)
       : model_(model),
         objective_(options.objective ? *options.objective : model.objective()),
-        options_(options) {}
+        options_(options),
+        norms_(model, objective_) {}
   /// When workspace and gradients are planned: `most_grains` of a host.
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
                    std::int64_t block_grains, std::int64_t most_grains);
@@ -145,6 +149,7 @@ class DistributedOptimizer {
   Network& model_;
   Objective& objective_;
   Options options_;
+  GradientNorms norms_;
   Requests requested_ = 0;  ///< by this rank
   Requests requests_ = 0;   ///< by any rank, when the loss sums are known
   std::optional<TrainingPass> passes_;
@@ -173,6 +178,9 @@ std::vector<std::unique_ptr<DistributedOptimizer>> make_distributed_optimizers(
 
 /// What an optimizer with these options trains.
 const Objective& objective_of(const Network& model, const DistributedOptimizer::Options& options);
+
+/// So many floats of a slot, as before the first step.
+FloatBuffer fresh_slot(const Optimizer& optimizer, std::size_t slot, std::int64_t floats);
 
 /// That these are as many slots of as many floats as the objective's optimizer has; else Error
 /// (65).

@@ -76,6 +76,8 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
   computing_ = false;
   flags_->begin_step();
   objective_.optimizer().begin_step();
+  norms_.begin_step();
+  norms_known_ = !norms_.wanted();
   tables_->begin_step(*step_);
   for (BucketState& state : states_) state.stage = Stage::kFilling;
   arrived_ = published_ = 0;
@@ -130,6 +132,14 @@ void ShardedOptimizer::op_done(std::size_t op) {
 std::span<const double> ShardedOptimizer::finish() {
   const InPhase phase(options_.profile, Phase::kExchange);
   const auto all = static_cast<std::int64_t>(buckets_.size());
+  if (!norms_known_) {
+    // Of what other ranks wait for until they are here, too, this one has done everything.
+    const auto complete = [](const BucketState& state) { return state.stage == Stage::kComplete; };
+    wait_until([&] { return std::ranges::all_of(states_, complete); }, [this] { return advance(); },
+               communicator_, backoff_);
+    norms_.exchange(communicator_);
+    norms_known_ = true;
+  }
   wait_until([&] { return flags_->all_published() == all; }, [this] { return advance(); },
              communicator_, backoff_);
   progress_.reset();
@@ -172,6 +182,11 @@ bool ShardedOptimizer::advance() {
       state.stage = Stage::kCollecting;
     }
     if (state.stage == Stage::kCollecting && state.messages.done()) {
+      const InPhase phase(options_.profile, Phase::kUpdate);
+      complete_gradients(bucket);
+      state.stage = Stage::kComplete;
+    }
+    if (state.stage == Stage::kComplete && norms_known_) {
       const InPhase phase(options_.profile, Phase::kUpdate);
       update(bucket);
       send_back(bucket);
@@ -265,9 +280,8 @@ void ShardedOptimizer::collect(std::size_t bucket) {
   }
 }
 
-/// Adds up the gradients of this rank's pieces and updates their parameters.
-void ShardedOptimizer::update(std::size_t bucket) {
-  if (is_of_tables(bucket)) tables_->update();
+/// Adds up the gradients of this rank's pieces.
+void ShardedOptimizer::complete_gradients(std::size_t bucket) {
   for (const Shard& shard : layout_.shards[bucket]) {
     const Range floats = shard.own;
     if (floats.count() == 0) continue;
@@ -281,11 +295,24 @@ void ShardedOptimizer::update(std::size_t bucket) {
     const std::span<float> sum = gradients_of(shard, 0, floats);
     step_->total.add(std::span(addends_).first(count), sum.data(), floats.count());
     model_.add_regularization_gradient(floats, sum.data());
-    UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()), sum, {}};
-    for (std::size_t i = 0; i < slots_.count(); ++i)
-      span.slots[i] = slots_.of(i, shard.slots_at, floats.count());
-    objective_.optimizer().update(span);
+    if (!norms_known_) norms_.add(update_span(shard), floats);
   }
+}
+
+UpdateSpan ShardedOptimizer::update_span(const Shard& shard) {
+  const Range floats = shard.own;
+  UpdateSpan span{part_of(model_.arena().values(), floats.first, floats.count()),
+                  gradients_of(shard, 0, floats),
+                  {}};
+  for (std::size_t i = 0; i < slots_.count(); ++i)
+    span.slots[i] = slots_.of(i, shard.slots_at, floats.count());
+  return span;
+}
+
+void ShardedOptimizer::update(std::size_t bucket) {
+  if (is_of_tables(bucket)) tables_->update();
+  for (const Shard& shard : layout_.shards[bucket])
+    if (shard.own.count() > 0) norms_.update(update_span(shard), shard.own);
 }
 
 /// Exchanges the new parameters with the peers.

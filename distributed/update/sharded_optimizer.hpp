@@ -80,6 +80,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   enum class Stage {
     kFilling,     ///< until all ranks of the host have arrived
     kCollecting,  ///< until the other hosts' partials are here
+    kComplete,    ///< until norms are known by which gradients are clipped
     kReturning,   ///< until the new parameters are on all hosts
     kDone
   };
@@ -98,6 +99,8 @@ class ShardedOptimizer final : public DistributedOptimizer {
   void compute(std::size_t bucket);
   void add_up_ranks(const Shard& shard);
   void collect(std::size_t bucket);
+  void complete_gradients(std::size_t bucket);
+  UpdateSpan update_span(const Shard& shard);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);
 
@@ -125,6 +128,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   SumExchange loss_sums_;
   std::vector<double> loss_totals_;
   bool losses_known_ = false;
+  bool norms_known_ = true;  ///< or not wanted
   std::optional<ShardedBatchSums> batch_sums_;
   bool computing_ = false;                ///< no gradients may be computed meanwhile
   std::size_t arrived_ = 0;               ///< buckets of this step that this rank is through with

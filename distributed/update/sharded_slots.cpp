@@ -30,7 +30,7 @@ ShardedSlots::ShardedSlots(const Network& model, const Objective& objective,
   const RowShare share = row_share(map, communicator.rank());
   for (const Table& table : tables) floats += share.count(table.rows) * table.features;
   for (std::size_t i = 0; i < objective.optimizer().slot_names().size(); ++i)
-    slots_.emplace_back(floats);
+    slots_.push_back(fresh_slot(objective.optimizer(), i, floats));
 }
 
 /// The pieces of a rank, in the order of its slots.
@@ -80,7 +80,8 @@ bool ShardedSlots::finite() const {
 
 OptimizerSlots ShardedSlots::gather() const {
   OptimizerSlots gathered;
-  for (const FloatBuffer& slot : slots_) {
+  for (std::size_t number = 0; number < slots_.size(); ++number) {
+    const FloatBuffer& slot = slots_[number];
     Messages messages(communicator_);
     // Of tables, the first rank's host has everything.
     const auto gathered_of = [&](int rank) {
@@ -97,7 +98,8 @@ OptimizerSlots ShardedSlots::gather() const {
       messages.wait();
       continue;
     }
-    auto& whole = gathered.emplace_back(static_cast<std::size_t>(model_.arena().trainable_size()));
+    auto& whole = gathered.emplace_back(static_cast<std::size_t>(model_.arena().trainable_size()),
+                                        objective_.optimizer().slot_start(number));
     for (int rank = 0; rank < communicator_.size(); ++rank) {
       const std::vector<Range> owned = gathered_of(rank);
       std::vector<float> theirs(slot.span().begin(), slot.span().end());

@@ -40,7 +40,9 @@ std::uint64_t little_endian(std::string_view bytes) {
 }
 
 /// The signature may stand behind a block of the user's, of 512 bytes or a power of two times that.
+/// In a zip archive a member with a signature may happen to stand there.
 std::size_t hdf5_start(std::string_view head) {
+  if (head.starts_with("PK\x03\x04")) return head.npos;
   for (std::size_t at = 0; at + 48 <= head.size(); at = at == 0 ? 512 : at * 2)
     if (head.substr(at).starts_with(kHdf5Signature)) return at;
   return head.npos;

@@ -1,20 +1,14 @@
 #include "io/keras/keras3_weights.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "io/keras/keras_optimizer_state.hpp"
+#include "io/keras/keras_slot_order.hpp"
 #include "src/core/error.hpp"
 #include "src/core/keras_names.hpp"
 #include "src/model/keras_order.hpp"
 
 namespace lockstep {
-
-std::size_t keras3_slot_number(std::size_t slot, std::size_t slots, std::size_t parameter,
-                               std::size_t parameters) {
-  const std::size_t together = std::min<std::size_t>(slots, 2);
-  return slot < together ? parameter * together + slot : together * parameters + parameter;
-}
 
 std::string keras3_optimizer_path(std::size_t number) {
   return "/optimizer/vars/" + std::to_string(number);
@@ -28,18 +22,19 @@ void write_optimizer(hdf5::Writer& writer, const Network& model, const Optimizer
   for (const std::size_t layer : keras_layer_order(model))
     for (const Parameter& parameter : model.layers()[layer]->parameters())
       if (parameter.trained()) parameters.push_back(&parameter);
-  std::size_t first = 0;
-  writer.write_integer(keras3_optimizer_path(first++), model.optimizer().iterations());
-  const auto rate = model.optimizer().schedule().to_json();
-  if (rate.is_number()) {
-    const auto value = static_cast<float>(rate.get<double>());
-    writer.write_floats(keras3_optimizer_path(first++), {}, std::span(&value, 1));
-  }
-  for (std::size_t slot = 0; slot < slots.size(); ++slot)
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      writer.write_floats(keras3_optimizer_path(
-                              first + keras3_slot_number(slot, slots.size(), i, parameters.size())),
-                          parameters[i]->shape, values_in_slot(slots[slot], *parameters[i]));
+  const Optimizer& optimizer = model.optimizer();
+  std::size_t number = 0;
+  const auto write_scalar = [&](double value) {
+    const auto rounded = static_cast<float>(value);
+    writer.write_floats(keras3_optimizer_path(number++), {}, std::span(&rounded, 1));
+  };
+  writer.write_integer(keras3_optimizer_path(number++), optimizer.iterations());
+  if (const auto rate = optimizer.schedule().to_json(); rate.is_number())
+    write_scalar(rate.get<double>());
+  for (const auto [slot, weight] : keras3_slot_order(optimizer, parameters.size()))
+    writer.write_floats(keras3_optimizer_path(number++), parameters[weight]->shape,
+                        values_in_slot(slots[slot], *parameters[weight]));
+  if (const auto kept = optimizer.kept_scalar()) write_scalar(*kept);
 }
 
 }  // namespace

@@ -13,9 +13,7 @@ namespace lockstep {
 // Where Keras 3 keeps what in model.weights.h5: for who reads it and who writes it.
 
 /// The optimizer's variables are numbered: the count of steps, the learning rate unless a schedule
-/// makes it, then the first two slots of each parameter in turn, then a third one of all.
-std::size_t keras3_slot_number(std::size_t slot, std::size_t slots, std::size_t parameter,
-                               std::size_t parameters);
+/// makes it, then keras3_slot_order(), and what Optimizer::kept_scalar() says.
 std::string keras3_optimizer_path(std::size_t number);  ///< "/optimizer/vars/2"
 
 /// Writes the groups /layers and, with `slots`, /optimizer. The model must be built, and compiled

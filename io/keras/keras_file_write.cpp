@@ -7,6 +7,7 @@
 #include "io/keras/keras_file.hpp"
 #include "io/keras/keras_network.hpp"
 #include "io/keras/keras_optimizer_state.hpp"
+#include "io/keras/keras_slot_order.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "src/core/error.hpp"
 #include "src/core/floating_point.hpp"
@@ -54,26 +55,43 @@ void write_weights(hdf5::Writer& writer, const Network& model) {
   write_origin(writer, root, model);
 }
 
-/// Keras 2's legacy order: iter, slot 0 of all weights, slot 1 of all weights.
+/// In the order of Keras 2's legacy optimizers, or of Keras 3's where they have no place for it.
 void write_optimizer(hdf5::Writer& writer, const Network& model, const OptimizerSlots& slots) {
   const std::string root = "/optimizer_weights";
-  const std::string optimizer = model.optimizer().class_name();
-  const std::vector<std::string> slot_names = model.optimizer().slot_names();
+  const Optimizer& optimizer = model.optimizer();
   check_slots(model, slots);
   writer.create_group(root);
-  std::vector<std::string> names = {optimizer + "/iter:0"};
-  writer.write_integer(root + "/" + names.back(), model.optimizer().iterations());
-  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
-    for (const auto& layer : model.layers()) {
-      for (const Parameter& parameter : layer->parameters()) {
-        if (!parameter.trained()) continue;
-        names.push_back(fmt::format("{}/{}/{}/{}:0", optimizer, layer->name(), parameter.path(),
-                                    slot_names[slot]));
-        writer.write_floats(root + "/" + names.back(), parameter.shape,
-                            values_in_slot(slots[slot], parameter));
-      }
-    }
+  std::vector<std::string> names;
+  const auto next = [&](const std::string& name) {
+    names.push_back(fmt::format("{}/{}:0", optimizer.class_name(), name));
+    return root + "/" + names.back();
+  };
+  const auto write_scalar = [&](const std::string& name, double value) {
+    const auto rounded = static_cast<float>(value);
+    writer.write_floats(next(name), {}, std::span(&rounded, 1));
+  };
+  struct Trained {
+    const Parameter* parameter;
+    std::string path;
+  };
+  std::vector<Trained> trained;
+  for (const auto& layer : model.layers())
+    for (const Parameter& parameter : layer->parameters())
+      if (parameter.trained())
+        trained.push_back({&parameter, layer->name() + "/" + parameter.path()});
+
+  const bool keras2 = is_known_to_keras2(optimizer);
+  writer.write_integer(next(keras2 ? "iter" : "iteration"), optimizer.iterations());
+  if (const auto rate = optimizer.schedule().to_json(); !keras2 && rate.is_number())
+    write_scalar("learning_rate", rate.get<double>());
+  const std::vector<std::string> slot_names = optimizer.slot_names();
+  for (const auto [slot, weight] : keras2 ? keras2_slot_order(optimizer, trained.size())
+                                          : keras3_slot_order(optimizer, trained.size())) {
+    const auto& [parameter, path] = trained[weight];
+    writer.write_floats(next(path + "/" + slot_names[slot]), parameter->shape,
+                        values_in_slot(slots[slot], *parameter));
   }
+  if (const auto kept = optimizer.kept_scalar()) write_scalar("u_product", *kept);
   writer.write_strings(root, "weight_names", names);
 }
 

@@ -1,10 +1,10 @@
 #include "io/keras/keras_optimizer_state.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "io/keras/keras3_weights.hpp"
+#include "io/keras/keras_slot_order.hpp"
 #include "io/keras/keras_weights.hpp"
 #include "src/core/error.hpp"
 
@@ -25,14 +25,6 @@ std::vector<std::string_view> components(std::string_view name) {
   return parts;
 }
 
-/// What Keras 2, tf_keras and Keras 3 call a slot.
-std::vector<std::string_view> names_of_slot(std::string_view slot) {
-  if (slot == "m") return {"m", "momentum"};
-  if (slot == "v") return {"v", "velocity"};
-  if (slot == "momentum") return {"momentum", "m"};
-  return {slot};
-}
-
 bool belongs_to_slot(std::string_view weight, std::string_view slot) {
   const std::vector<std::string_view> parts = components(weight);
   const std::vector<std::string_view> names = names_of_slot(slot);
@@ -40,14 +32,15 @@ bool belongs_to_slot(std::string_view weight, std::string_view slot) {
     return std::ranges::find(names, part) != names.end();
   };
   if (is_name(parts.back())) return true;  // Keras 2: Adam/dense/kernel/m
-  for (const std::string_view name : names) {
+  if (parts.size() <= 2) {
     // Keras 3: adam/sequential_dense_kernel_momentum
-    if (parts.size() <= 2 && parts.back().ends_with("_" + std::string(name))) return true;
+    const bool is_other = slot == "accumulator" && parts.back().ends_with("_gradient_accumulator");
+    return !is_other && std::ranges::any_of(names, [&](std::string_view name) {
+      return parts.back().ends_with("_" + std::string(name));
+    });
   }
   // tf_keras: Adam/m/dense/kernel, but not Keras 2's Adam/m/kernel/v of a layer named m.
-  constexpr std::array<std::string_view, 4> kSlots = {"m", "v", "momentum", "velocity"};
-  const bool keras_2 = std::ranges::find(kSlots, parts.back()) != kSlots.end();
-  return parts.size() > 2 && !keras_2 && is_name(parts[1]);
+  return !is_name_of_slot(parts.back()) && is_name(parts[1]);
 }
 
 bool is_step_count(std::string_view weight) {
@@ -84,6 +77,12 @@ void check_slots(const Network& model, const OptimizerSlots& slots) {
           model.arena().trainable_size(), names[slot], slots[slot].size());
 }
 
+std::vector<float>& add_fresh_slot(OptimizerSlots& slots, const ParameterArena& arena,
+                                   const Optimizer& optimizer) {
+  const float start = optimizer.slot_start(slots.size());
+  return slots.emplace_back(static_cast<std::size_t>(arena.trainable_size()), start);
+}
+
 std::span<const float> values_in_slot(std::span<const float> slot, const Parameter& parameter) {
   return slot.subspan(static_cast<std::size_t>(parameter.offset), parameter.value.size());
 }
@@ -98,9 +97,14 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
   if (state.iterations < 0) return std::nullopt;
   weights.erase(weights.begin());
   std::erase_if(weights, is_learning_rate);
+  const Optimizer& optimizer = model.optimizer();
+  if (optimizer.kept_scalar())
+    std::erase_if(weights, [&](const std::string& weight) {
+      return file.dataset_info(kRoot + "/" + weight).extents.empty();
+    });
 
   const std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
-  const std::vector<std::string> slots = model.optimizer().slot_names();
+  const std::vector<std::string> slots = optimizer.slot_names();
   // An optimizer without slots (SGD without momentum) needs nothing of what tf_keras writes for it.
   if (!slots.empty() && weights.size() != slots.size() * parameters.size()) return std::nullopt;
   for (const std::string& slot : slots) {
@@ -112,8 +116,7 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
     for (std::size_t i = 0; i < paths.size(); ++i) {
       if (file.dataset_info(paths[i]).extents != parameters[i]->shape) return std::nullopt;
     }
-    std::vector<float>& values =
-        state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
+    std::vector<float>& values = add_fresh_slot(state.slots, model.arena(), optimizer);
     for (std::size_t i = 0; i < paths.size(); ++i) {
       std::ranges::copy(file.read_floats(paths[i], parameters[i]->shape),
                         values.begin() + parameters[i]->offset);
@@ -132,23 +135,25 @@ std::optional<OptimizerState> read_keras3_optimizer_state(const hdf5::File& file
   state.iterations = file.read_integer(path_of(0));
   if (state.iterations < 0) return std::nullopt;
   const std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
-  const std::size_t slots = model.optimizer().slot_names().size();
+  const Optimizer& optimizer = model.optimizer();
+  const std::size_t slots = optimizer.slot_names().size();
+  const auto is_scalar = [&](std::size_t number) {
+    return file.exists(path_of(number)) && file.dataset_info(path_of(number)).extents.empty();
+  };
   // Keras 2.15 has no learning rate between.
-  const bool has_rate = file.exists(path_of(1)) && file.dataset_info(path_of(1)).extents.empty();
-  const std::size_t first = has_rate ? 2 : 1;
-  if (slots > 0 && file.exists(path_of(first + slots * parameters.size()))) return std::nullopt;
-  for (std::size_t slot = 0; slot < slots; ++slot) {
-    std::vector<float>& values =
-        state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const std::string path =
-          path_of(first + keras3_slot_number(slot, slots, i, parameters.size()));
-      if (!file.exists(path) || file.dataset_info(path).extents != parameters[i]->shape)
-        return std::nullopt;
-      std::ranges::copy(file.read_floats(path, parameters[i]->shape),
-                        values.begin() + parameters[i]->offset);
-    }
+  std::size_t number = is_scalar(1) ? 2 : 1;
+  for (std::size_t slot = 0; slot < slots; ++slot)
+    add_fresh_slot(state.slots, model.arena(), optimizer);
+  for (const auto [slot, weight] : keras3_slot_order(optimizer, parameters.size())) {
+    const Parameter& parameter = *parameters[weight];
+    const std::string path = path_of(number++);
+    if (!file.exists(path) || file.dataset_info(path).extents != parameter.shape)
+      return std::nullopt;
+    std::ranges::copy(file.read_floats(path, parameter.shape),
+                      state.slots[slot].begin() + parameter.offset);
   }
+  if (optimizer.kept_scalar() && is_scalar(number)) ++number;
+  if (slots > 0 && file.exists(path_of(number))) return std::nullopt;
   return state;
 }
 

@@ -62,9 +62,9 @@ OptimizerState read_objective(const hdf5::File& file, const Network& model,
   check(state.iterations >= 0, ExitCode::kBadData,
         "[{}:{}/iterations] expected a number of steps, got {}", file.name(), root,
         state.iterations);
-  for (const std::string& slot : named.objective->optimizer().slot_names()) {
-    auto& values =
-        state.slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()), 0.0f);
+  const Optimizer& optimizer = named.objective->optimizer();
+  for (const std::string& slot : optimizer.slot_names()) {
+    auto& values = add_fresh_slot(state.slots, model.arena(), optimizer);
     for (const auto& [parameter, path] : trained_by(model, *named.objective))
       std::ranges::copy(
           file.read_floats(fmt::format("{}/{}/{}", root, slot, path), parameter->shape),

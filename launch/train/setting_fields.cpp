@@ -56,11 +56,10 @@ const char* argument_of(Kind kind) {
 struct Offer {
   Setting setting;
   std::vector<std::string> choices = {};
-  std::vector<std::string> standards = {};  ///< "adam 1e-07"
-  bool one_standard = true;
+  std::vector<ChoiceDefault> standards = {};
 };
 
-/// Each setting once, by its key.
+/// Each setting once, by its key; last those that all choices have.
 std::vector<Offer> offers_of(const std::vector<Choosable>& choices) {
   std::vector<Offer> offers;
   for (const Choosable& choice : choices) {
@@ -69,23 +68,23 @@ std::vector<Offer> offers_of(const std::vector<Choosable>& choices) {
       auto offer = std::ranges::find_if(offers, has_key);
       if (offer == offers.end()) offer = offers.insert(offer, {setting});
       offer->choices.push_back(choice.name);
-      if (setting.standard != offer->setting.standard) offer->one_standard = false;
-      if (!setting.standard.empty())
-        offer->standards.push_back(choice.name + " " + setting.standard);
+      if (!setting.standard.empty()) offer->standards.push_back({choice.name, setting.standard});
     }
   }
+  std::ranges::stable_partition(
+      offers, [&](const Offer& offer) { return offer.choices.size() < choices.size(); });
   return offers;
 }
 
-/// "sgd only: Nesterov's form of momentum", "adam only [default: 0.9]".
-std::string help_of(const Offer& offer) {
-  std::string help = fmt::format("{} only", fmt::join(offer.choices, ", "));
-  if (!offer.setting.help.empty()) help += ": " + offer.setting.help;
+/// "sgd only: Nesterov's form of momentum", "adam only [default: 0.9]"; of what all have no names.
+std::string help_of(const Offer& offer, std::size_t choices) {
+  std::string help = offer.setting.help;
+  if (offer.choices.size() < choices)
+    help =
+        fmt::format("{} only{}{}", fmt::join(offer.choices, ", "), help.empty() ? "" : ": ", help);
   if (offer.standards.empty()) return help;
-  return help +
-         fmt::format(" [default: {}]", offer.one_standard
-                                           ? offer.setting.standard
-                                           : fmt::format("{}", fmt::join(offer.standards, ", ")));
+  return fmt::format("{}{}[default: {}]", help, help.empty() ? "" : " ",
+                     defaults_in_words(offer.standards));
 }
 
 }  // namespace
@@ -95,13 +94,26 @@ std::string option_name(std::string key) {
   return key;
 }
 
+std::string defaults_in_words(const std::vector<ChoiceDefault>& standards) {
+  const auto count = [&](const std::string& standard) {
+    return std::ranges::count(standards, standard, &ChoiceDefault::standard);
+  };
+  const std::string usual = std::ranges::max_element(standards, {}, [&](const auto& each) {
+                              return count(each.standard);
+                            })->standard;
+  std::vector<std::string> others;
+  for (const auto& [choice, standard] : standards)
+    if (standard != usual) others.push_back(choice + " " + standard);
+  return others.empty() ? usual : fmt::format("{}; {}", usual, fmt::join(others, ", "));
+}
+
 std::vector<TrainField> setting_fields(const std::vector<Choosable>& choices,
                                        Json TrainSettings::*member) {
   std::vector<TrainField> fields;
   for (const Offer& offer : offers_of(choices)) {
     const Setting& setting = offer.setting;
     fields.push_back(
-        {option_name(setting.key), "", argument_of(setting.kind), help_of(offer),
+        {option_name(setting.key), "", argument_of(setting.kind), help_of(offer, choices.size()),
          TrainField::Use::kResult,
          [member, setting](TrainSettings& settings, const std::string& text) {
            (settings.*member)[setting.key] = read_setting(text, setting);

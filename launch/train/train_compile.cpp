@@ -49,6 +49,22 @@ void refuse_foreign(const Json& settings, const Choosable& choice) {
   }
 }
 
+/// What all optimizers have: that the settings given go together, and those of the file with them.
+void settle_common(const Json& given, Json& config) {
+  std::string clip;
+  for (const char* key : {"clipnorm", "global_clipnorm", "clipvalue"}) {
+    if (!given.contains(key)) continue;
+    check(clip.empty(), ExitCode::kUsage, "[options] expected one of --{} and --{}, got both",
+          option_name(clip), option_name(key));
+    clip = key;
+  }
+  for (const char* key : {"clipnorm", "global_clipnorm", "clipvalue"})
+    if (!clip.empty() && key != clip) config.erase(key);
+  for (const char* key : {"ema_momentum", "ema_overwrite_frequency"})
+    check(!given.contains(key) || config.value("use_ema", false), ExitCode::kUsage,
+          "[options] --{}: expected --use-ema with it, got none", option_name(key));
+}
+
 void expect_required(const Json& settings, const Choosable& choice) {
   for (const Setting& setting : choice.settings) {
     check(!setting.required || settings.contains(setting.key), ExitCode::kUsage,
@@ -157,6 +173,7 @@ Json optimizer_json(const TrainSettings& settings, const Json& base) {
   Json config = on_base ? base.at("config") : Json::object();
   refuse_foreign(settings.optimizer_settings, choice);
   config.update(settings.optimizer_settings);
+  settle_common(settings.optimizer_settings, config);
   if (settings.schedule) {
     config["learning_rate"] =
         schedule_json(settings, settings.learning_rate.value_or(choice.learning_rate));

@@ -98,15 +98,16 @@ void add_network(List& list) {
                 fmt::format("{}", fmt::join(known_metrics(), ", ")) +
                 " [default: accuracy; of a regression the mean "
                 "absolute error]");
-  std::vector<Text> names, rates;
+  std::vector<Text> names;
+  std::vector<ChoiceDefault> rates;
   for (const KnownOptimizer& optimizer : known_optimizers()) {
     names.push_back(optimizer.name);
-    rates.push_back(fmt::format("{} {}", optimizer.name, optimizer.learning_rate));
+    rates.push_back({optimizer.name, fmt::format("{}", optimizer.learning_rate)});
   }
   list.text("optimizer", Use::kResult, &S::optimizer, "NAME",
             alternatives(names) + " [default: adam]");
   list.number("learning-rate", Use::kResult, &S::learning_rate, kNotNegative,
-              fmt::format("[default: {}]", fmt::join(rates, ", ")));
+              fmt::format("[default: {}]", defaults_in_words(rates)));
   add_settings(list, known_optimizers(), &S::optimizer_settings);
 }
 

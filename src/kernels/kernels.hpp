@@ -22,6 +22,56 @@ struct SgdScalars {
   bool nesterov;
 };
 
+struct RmspropScalars {
+  float rate;
+  float rho;
+  float one_minus_rho;
+  float momentum;
+  float epsilon;
+};
+
+struct AdadeltaScalars {
+  float rate;
+  float rho;
+  float one_minus_rho;
+  float epsilon;
+};
+
+/// alpha = rate / (1 - beta_1^t)
+struct AdamaxScalars {
+  float alpha;
+  float one_minus_beta_1;
+  float beta_2;
+  float epsilon;
+};
+
+/// What m and g count in the step, both with the rate; v_scale = 1 / (1 - beta_2^t).
+struct NadamScalars {
+  float m_share;
+  float g_share;
+  float v_scale;
+  float one_minus_beta_1;
+  float one_minus_beta_2;
+  float epsilon;
+};
+
+struct LionScalars {
+  float rate;
+  float beta_1;
+  float one_minus_beta_1;
+  float beta_2;
+  float one_minus_beta_2;
+};
+
+/// power: of the accumulator, Keras's -learning_rate_power; twice_l2: with Keras's beta / rate.
+struct FtrlScalars {
+  float rate;
+  float power;
+  float l1;
+  float twice_l2;
+  float twice_shrinkage;
+};
+
 /// An activation function: forward turns x into y in place; backward turns dy into
 /// dy * derivative(s), where s is x if `by_input`, else y.
 struct ElementWise {
@@ -107,7 +157,7 @@ struct PoolLine {
 struct Kernels {
   const char* name;  ///< "avx512", "avx2" or "portable"
 
-  // --- Updates as in Keras: w, m, v, velocity in place; n elements ---
+  // --- Updates as in Keras: all but g in place; n elements ---
   void (*adam)(float* w, const float* g, float* m, float* v, std::int64_t n, AdamScalars scalars);
   void (*adam_amsgrad)(float* w, const float* g, float* m, float* v, float* v_max, std::int64_t n,
                        AdamScalars scalars);
@@ -115,8 +165,33 @@ struct Kernels {
   void (*sgd_momentum)(float* w, const float* g, float* velocity, std::int64_t n,
                        SgdScalars scalars);
 
-  // --- The same for steps in which every g is +0: one after the other, but out of registers. What
-  // --- alphas and rates they had is given; those of the scalars are not read ---
+  /// Without momentum or centering the velocity or the average is null.
+  void (*rmsprop)(float* w, const float* g, float* v, float* velocity, float* average,
+                  std::int64_t n, RmspropScalars scalars);
+  void (*adagrad)(float* w, const float* g, float* sums, std::int64_t n, float rate, float epsilon);
+  void (*adadelta)(float* w, const float* g, float* g_squares, float* w_squares, std::int64_t n,
+                   AdadeltaScalars scalars);
+  void (*adamax)(float* w, const float* g, float* m, float* u, std::int64_t n,
+                 AdamaxScalars scalars);
+  void (*nadam)(float* w, const float* g, float* m, float* v, std::int64_t n, NadamScalars scalars);
+  void (*lion)(float* w, const float* g, float* m, std::int64_t n, LionScalars scalars);
+  void (*ftrl)(float* w, const float* g, float* sums, float* linear, std::int64_t n,
+               FtrlScalars scalars);
+
+  // --- What any update may have before and after it (Optimizer) ---
+  /// y = (a + b) / divisor; y may be a or b
+  void (*sum_divided)(const float* a, const float* b, float* y, std::int64_t n, float divisor);
+  /// y = x scale; y may be x
+  void (*scaled)(const float* x, float* y, std::int64_t n, float scale);
+  /// y = x, but no further from 0 than the limit; NaN remains NaN; y may be x
+  void (*clipped)(const float* x, float* y, std::int64_t n, float limit);
+  /// w -= w decay rate
+  void (*decay_weights)(float* w, std::int64_t n, float decay, float rate);
+  /// average = share average + (1 - share) w
+  void (*average_weights)(const float* w, float* average, std::int64_t n, float share);
+
+  // --- Adam and SGD for steps in which every g is +0: one after the other, but out of registers.
+  // --- What alphas and rates they had is given; those of the scalars are not read ---
   void (*adam_idle)(float* w, float* m, float* v, std::int64_t n, AdamScalars scalars,
                     const float* alphas, std::int64_t steps);
   void (*adam_amsgrad_idle)(float* w, float* m, float* v, float* v_max, std::int64_t n,

@@ -30,7 +30,7 @@ void Adam::prepare(float rate, std::int64_t t) {
   scalars_.alpha = static_cast<float>(static_cast<double>(rate) * correction);
 }
 
-void Adam::update(const UpdateSpan& span) const {
+void Adam::apply_rule(const UpdateSpan& span) const {
   const auto n = static_cast<std::int64_t>(span.values.size());
   float* m = span.slots[0].data();
   float* v = span.slots[1].data();
@@ -42,9 +42,8 @@ void Adam::update(const UpdateSpan& span) const {
   }
 }
 
-bool Adam::catches_up() const {
-  constexpr float kReciprocalIsFinite = 1e-30f;
-  return scalars_.epsilon >= kReciprocalIsFinite;
+bool Adam::rule_catches_up() const {
+  return scalars_.epsilon >= kEpsilonCounts;
 }
 
 void Adam::idle(const UpdateSpan& span, std::span<const float> scalars) const {
@@ -86,7 +85,7 @@ void Adam::decay(const UpdateSpan& span, std::int64_t steps) const {
   kernels().adam_decay(m, v, n, scalars_, steps);
 }
 
-std::vector<std::string> Adam::slot_names() const {
+std::vector<std::string> Adam::rule_slots() const {
   if (settings_.amsgrad) return {"m", "v", "vhat"};
   return {"m", "v"};
 }

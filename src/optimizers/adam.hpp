@@ -9,7 +9,7 @@ namespace lockstep {
 /// Adam (Kingma and Ba, arXiv 1412.6980) in Keras's form: epsilon is added to the root of the
 /// uncorrected v, the "epsilon hat" of the paper.
 /// Slots: m, v, and vhat for AMSGrad.
-class Adam final : public Optimizer {
+class Adam : public Optimizer {
  public:
   struct Settings {
     double beta_1 = 0.9;
@@ -24,9 +24,6 @@ class Adam final : public Optimizer {
   Adam(std::unique_ptr<Schedule> schedule, Settings settings);
 
   std::string class_name() const override { return kClassName; }
-  std::vector<std::string> slot_names() const override;
-  void update(const UpdateSpan& span) const override;
-  bool catches_up() const override;
   float step_scalar() const override { return scalars_.alpha; }
   void idle(const UpdateSpan& span, std::span<const float> scalars) const override;
   bool settled(const UpdateSpan& span, float most, std::int64_t steps) const override;
@@ -37,10 +34,23 @@ class Adam final : public Optimizer {
     write_fields(fields(), settings_, config);
   }
   void prepare(float rate, std::int64_t t) override;
+  std::vector<std::string> rule_slots() const override;
+  void apply_rule(const UpdateSpan& span) const override;
+  bool rule_catches_up() const override;
 
  private:
   Settings settings_;
   AdamScalars scalars_;
+};
+
+/// Adam with weight decay (Loshchilov and Hutter, arXiv 1711.05101), as all optimizers may have it.
+class AdamW final : public Adam {
+ public:
+  static constexpr const char* kClassName = "AdamW";
+  static constexpr double kWeightDecay = 0.004;
+  using Adam::Adam;
+
+  std::string class_name() const override { return kClassName; }
 };
 
 }  // namespace lockstep

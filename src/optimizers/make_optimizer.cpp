@@ -3,24 +3,42 @@
 #include <fmt/ranges.h>
 
 #include "src/core/words.hpp"
+#include "src/optimizers/adadelta.hpp"
+#include "src/optimizers/adagrad.hpp"
 #include "src/optimizers/adam.hpp"
+#include "src/optimizers/adamax.hpp"
+#include "src/optimizers/ftrl.hpp"
+#include "src/optimizers/lion.hpp"
+#include "src/optimizers/nadam.hpp"
+#include "src/optimizers/rmsprop.hpp"
 #include "src/optimizers/sgd.hpp"
 
 namespace lockstep {
 namespace {
 
 template <class O>
+CommonSettings common_of() {
+  CommonSettings settings;
+  if constexpr (requires { O::kWeightDecay; }) settings.weight_decay = O::kWeightDecay;
+  return settings;
+}
+
+template <class O>
 std::unique_ptr<Optimizer> make(std::unique_ptr<Schedule> schedule, KerasConfig& config) {
-  return std::make_unique<O>(std::move(schedule), read_fields(O::fields(), config));
+  auto optimizer = std::make_unique<O>(std::move(schedule), read_fields(O::fields(), config));
+  optimizer->set_common(read_common(common_of<O>(), config), common_of<O>());
+  return optimizer;
 }
 
 /// Of a class that has kClassName, kLearningRate, Settings, fields() and a constructor from a
-/// schedule and Settings.
+/// schedule and Settings; and kWeightDecay, unless that is 0.
 template <class O>
 KnownOptimizer known() {
-  return {{lower_case(O::kClassName), O::kClassName, settings_of_fields(O::fields())},
-          O::kLearningRate,
-          make<O>};
+  std::vector<Setting> settings = settings_of_fields(O::fields());
+  for (Setting& setting : settings_of_fields(common_fields(), common_of<O>()))
+    settings.push_back(std::move(setting));
+  return {
+      {lower_case(O::kClassName), O::kClassName, std::move(settings)}, O::kLearningRate, make<O>};
 }
 
 std::unique_ptr<Schedule> read_schedule(KerasConfig& config, double absent) {
@@ -30,16 +48,11 @@ std::unique_ptr<Schedule> read_schedule(KerasConfig& config, double absent) {
   return config.convert("learning_rate", [&] { return make_schedule(*rate); });
 }
 
-/// Keras's settings of every optimizer that Lockstep lacks must be off.
+/// What Lockstep lacks must be off.
 void refuse_the_rest(KerasConfig& config) {
   config.ignore({"name", "jit_compile", "is_legacy_optimizer"});
-  config.ignore({"ema_momentum", "ema_overwrite_frequency"});  // without use_ema
-  for (const char* key : {"clipnorm", "global_clipnorm", "clipvalue"}) config.expect(key, nullptr);
-  config.expect_one_of("weight_decay", {nullptr, 0, false});
   config.expect_one_of("decay", {nullptr, 0});
-  config.expect("use_ema", false);
   config.expect_one_of("loss_scale_factor", {nullptr, 1});
-  config.expect_one_of("gradient_accumulation_steps", {nullptr, 1});
   config.finish();
 }
 
@@ -47,8 +60,8 @@ void refuse_the_rest(KerasConfig& config) {
 
 const std::vector<KnownOptimizer>& known_optimizers() {
   static const std::vector<KnownOptimizer> optimizers = {
-      known<Adam>(),
-      known<Sgd>(),
+      known<Adam>(),     known<AdamW>(),  known<Sgd>(),   known<Rmsprop>(), known<Adagrad>(),
+      known<Adadelta>(), known<Adamax>(), known<Nadam>(), known<Lion>(),    known<Ftrl>(),
   };
   return optimizers;
 }

@@ -17,8 +17,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// In the form that Keras 2 and Keras 3 both read.
+constexpr NumberRange kAtLeastOne{.low = 1, .words = "a number >= 1"};
+constexpr NumberRange kPowers{0, 1000, "a number from 0 to 1000"};
+
+/// In the form that Keras 2 and Keras 3 both read. Keras 3 wants a name.
 Json keras_json(const char* class_name, Json config) {
+  if (config["name"].is_null()) config["name"] = class_name;
   return {{"module", "keras.optimizers.schedules"},
           {"class_name", class_name},
           {"config", std::move(config)},
@@ -109,6 +113,117 @@ class CosineDecay final : public Schedule {
   Json name_;
 };
 
+/// initial / (1 + decay_rate step / decay_steps), the fraction floored if `staircase`.
+class InverseTimeDecay final : public Schedule {
+ public:
+  explicit InverseTimeDecay(KerasConfig& config);
+  double rate(std::int64_t step) const override {
+    const double decays = staircase_
+                              ? static_cast<double>(step / decay_steps_)
+                              : static_cast<double>(step) / static_cast<double>(decay_steps_);
+    return initial_ / (1 + decay_rate_ * decays);
+  }
+  Json to_json() const override {
+    return keras_json("InverseTimeDecay", {{"initial_learning_rate", initial_},
+                                           {"decay_steps", decay_steps_},
+                                           {"decay_rate", decay_rate_},
+                                           {"staircase", staircase_},
+                                           {"name", name_}});
+  }
+
+ private:
+  double initial_;
+  std::int64_t decay_steps_;
+  double decay_rate_;
+  bool staircase_;
+  Json name_;
+};
+
+/// From the initial rate to the end's, by (1 - step / decay_steps)^power; then it stays there, or,
+/// if `cycle`, starts again from higher up on a slope of twice, three times, ... the steps.
+class PolynomialDecay final : public Schedule {
+ public:
+  explicit PolynomialDecay(KerasConfig& config);
+  double rate(std::int64_t step) const override {
+    std::int64_t steps = decay_steps_;
+    if (cycle_ && step > steps) {
+      steps *= (step + steps - 1) / steps;
+    } else {
+      step = std::min(step, steps);
+    }
+    const double left = 1 - static_cast<double>(step) / static_cast<double>(steps);
+    return (initial_ - end_) * to_power(left) + end_;
+  }
+  Json to_json() const override {
+    return keras_json("PolynomialDecay", {{"initial_learning_rate", initial_},
+                                          {"decay_steps", decay_steps_},
+                                          {"end_learning_rate", end_},
+                                          {"power", power_},
+                                          {"cycle", cycle_},
+                                          {"name", name_}});
+  }
+
+ private:
+  double to_power(double left) const {
+    const auto whole = static_cast<std::int64_t>(power_);
+    if (static_cast<double>(whole) == power_) return power(left, whole);
+    return elementary::exp(power_ * elementary::log(left));
+  }
+
+  double initial_;
+  std::int64_t decay_steps_;
+  double end_;
+  double power_;
+  bool cycle_;
+  Json name_;
+};
+
+/// Half a cosine again and again (Loshchilov and Hutter, arXiv 1608.03983), each t_mul times as
+/// long and m_mul times as high as the one before.
+class CosineDecayRestarts final : public Schedule {
+ public:
+  explicit CosineDecayRestarts(KerasConfig& config);
+  double rate(std::int64_t step) const override {
+    const double time = static_cast<double>(step) / static_cast<double>(first_decay_steps_);
+    const std::int64_t restarts = restarts_before(time);
+    const double progress = (time - start_of(restarts)) / power(t_mul_, restarts);
+    const double height =
+        power(m_mul_, restarts) * (1 + elementary::cos(std::numbers::pi * progress));
+    return initial_ * ((1 - alpha_) * height / 2 + alpha_);
+  }
+  Json to_json() const override {
+    return keras_json("CosineDecayRestarts", {{"initial_learning_rate", initial_},
+                                              {"first_decay_steps", first_decay_steps_},
+                                              {"t_mul", t_mul_},
+                                              {"m_mul", m_mul_},
+                                              {"alpha", alpha_},
+                                              {"name", name_}});
+  }
+
+ private:
+  /// Of the half wave behind so many restarts, in lengths of the first one.
+  double start_of(std::int64_t restarts) const {
+    if (t_mul_ == 1) return static_cast<double>(restarts);
+    return (power(t_mul_, restarts) - 1) / (t_mul_ - 1);
+  }
+  std::int64_t restarts_before(double time) const {
+    if (t_mul_ == 1) return static_cast<std::int64_t>(time);
+    // The logarithm may miss the very step of a restart.
+    auto restarts = static_cast<std::int64_t>(elementary::log(1 + time * (t_mul_ - 1)) /
+                                              elementary::log(t_mul_));
+    if (restarts > 0 && start_of(restarts) > time) --restarts;
+    if (start_of(restarts + 1) <= time) ++restarts;
+    return restarts;
+  }
+
+  double initial_;
+  std::int64_t first_decay_steps_;
+  double t_mul_;
+  double m_mul_;
+  double alpha_;
+  Json name_;
+};
+
 // --- From JSON ---
 
 Json read_name(KerasConfig& config) {
@@ -172,6 +287,29 @@ Json CosineDecay::to_json() const {
   return keras_json("CosineDecay", std::move(config));
 }
 
+InverseTimeDecay::InverseTimeDecay(KerasConfig& config)
+    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+      decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
+      decay_rate_(config.number("decay_rate", kNotNegative)),
+      staircase_(config.boolean("staircase", false)),
+      name_(read_name(config)) {}
+
+PolynomialDecay::PolynomialDecay(KerasConfig& config)
+    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+      decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
+      end_(config.number("end_learning_rate", 0.0001, kNotNegativeFloat)),
+      power_(config.number("power", 1, kPowers)),
+      cycle_(config.boolean("cycle", false)),
+      name_(read_name(config)) {}
+
+CosineDecayRestarts::CosineDecayRestarts(KerasConfig& config)
+    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+      first_decay_steps_(config.integer("first_decay_steps", 1, KerasConfig::kMaxInteger)),
+      t_mul_(config.number("t_mul", 2, kAtLeastOne)),
+      m_mul_(config.number("m_mul", 1, kNotNegative)),
+      alpha_(config.number("alpha", 0)),
+      name_(read_name(config)) {}
+
 template <class S>
 std::unique_ptr<Schedule> make(KerasConfig& config) {
   return std::make_unique<S>(config);
@@ -214,6 +352,43 @@ const std::vector<Known>& known() {
           .range = kNotNegative,
           .help = "the rate to rise to from --learning-rate"}}},
        make<CosineDecay>},
+      {{"cosine_restarts",
+        "CosineDecayRestarts",
+        {{.key = "first_decay_steps",
+          .kind = Kind::kCount,
+          .help = "of the first half wave",
+          .required = true},
+         {.key = "t_mul",
+          .range = kAtLeastOne,
+          .help = "how much longer each half wave is",
+          .standard = "2"},
+         {.key = "m_mul",
+          .range = kNotNegative,
+          .help = "how much higher each half wave is",
+          .standard = "1"},
+         {.key = "alpha",
+          .range = kNotNegative,
+          .help = "last rate as a fraction of the highest",
+          .standard = "0"}}},
+       make<CosineDecayRestarts>},
+      {{"inverse_time",
+        "InverseTimeDecay",
+        {decay_steps,
+         {.key = "decay_rate", .range = kPositive, .required = true},
+         {.key = "staircase", .kind = Kind::kFlag, .help = "decay in whole steps"}}},
+       make<InverseTimeDecay>},
+      {{"polynomial",
+        "PolynomialDecay",
+        {decay_steps,
+         {.key = "end_learning_rate", .range = kNotNegative, .standard = "0.0001"},
+         {.key = "power",
+          .range = kPowers,
+          .help = "of what is left of the steps",
+          .standard = "1"},
+         {.key = "cycle",
+          .kind = Kind::kFlag,
+          .help = "begin again, lower and longer, instead of staying at the end"}}},
+       make<PolynomialDecay>},
   };
   return schedules;
 }

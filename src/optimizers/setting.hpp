@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -32,24 +33,28 @@ struct Choosable {
   std::vector<Setting> settings;
 };
 
-/// A setting that is a member of S, whose initial value is the default.
+/// A setting that is a member of S, whose initial value is the default; of an integer, which counts
+/// from 1, 0 is none.
 template <class S>
 struct SettingField {
   const char* key;
-  std::variant<double S::*, bool S::*> member;
+  std::variant<double S::*, bool S::*, std::int64_t S::*> member;
   NumberRange range = kAnyNumber;
   const char* help = "";
 };
 
-/// The fields as users see them.
+/// The fields as users see them, with `standard` for their defaults.
 template <class S>
-std::vector<Setting> settings_of_fields(std::span<const SettingField<S>> fields) {
+std::vector<Setting> settings_of_fields(std::span<const SettingField<S>> fields,
+                                        const S& standard = {}) {
   std::vector<Setting> settings;
   for (const SettingField<S>& field : fields) {
     Setting setting{field.key, Setting::Kind::kFlag, field.range, field.help};
     if (const auto* number = std::get_if<double S::*>(&field.member)) {
       setting.kind = Setting::Kind::kNumber;
-      setting.standard = fmt::format("{}", S().**number);
+      setting.standard = fmt::format("{}", standard.**number);
+    } else if (std::holds_alternative<std::int64_t S::*>(field.member)) {
+      setting.kind = Setting::Kind::kCount;
     }
     settings.push_back(std::move(setting));
   }
@@ -57,11 +62,12 @@ std::vector<Setting> settings_of_fields(std::span<const SettingField<S>> fields)
 }
 
 template <class S>
-S read_fields(std::span<const SettingField<S>> fields, KerasConfig& config) {
-  S settings;
+S read_fields(std::span<const SettingField<S>> fields, KerasConfig& config, S settings = {}) {
   for (const SettingField<S>& field : fields) {
     if (const auto* number = std::get_if<double S::*>(&field.member)) {
       settings.** number = config.number(field.key, settings.**number, field.range);
+    } else if (const auto* count = std::get_if<std::int64_t S::*>(&field.member)) {
+      settings.** count = config.integer(field.key, settings.**count, 1, KerasConfig::kMaxInteger);
     } else {
       bool& flag = settings.*std::get<bool S::*>(field.member);
       flag = config.boolean(field.key, flag);

@@ -14,7 +14,7 @@ void Sgd::prepare(float rate, std::int64_t) {
   scalars_ = {rate, static_cast<float>(settings_.momentum), settings_.nesterov};
 }
 
-void Sgd::update(const UpdateSpan& span) const {
+void Sgd::apply_rule(const UpdateSpan& span) const {
   const auto n = static_cast<std::int64_t>(span.values.size());
   if (settings_.momentum == 0) {
     kernels().sgd(span.values.data(), span.gradients.data(), n, scalars_.rate);
@@ -47,7 +47,7 @@ void Sgd::decay(const UpdateSpan& span, std::int64_t steps) const {
                       scalars_.momentum, steps);
 }
 
-std::vector<std::string> Sgd::slot_names() const {
+std::vector<std::string> Sgd::rule_slots() const {
   if (settings_.momentum == 0) return {};
   return {"momentum"};
 }

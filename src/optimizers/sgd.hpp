@@ -22,9 +22,6 @@ class Sgd final : public Optimizer {
       : Optimizer(std::move(schedule)), settings_(settings) {}
 
   std::string class_name() const override { return kClassName; }
-  std::vector<std::string> slot_names() const override;
-  void update(const UpdateSpan& span) const override;
-  bool catches_up() const override { return true; }
   float step_scalar() const override { return scalars_.rate; }
   void idle(const UpdateSpan& span, std::span<const float> scalars) const override;
   bool settled(const UpdateSpan& span, float most, std::int64_t steps) const override;
@@ -35,6 +32,9 @@ class Sgd final : public Optimizer {
     write_fields(fields(), settings_, config);
   }
   void prepare(float rate, std::int64_t t) override;
+  std::vector<std::string> rule_slots() const override;
+  void apply_rule(const UpdateSpan& span) const override;
+  bool rule_catches_up() const override { return true; }
 
  private:
   Settings settings_;

@@ -1,6 +1,5 @@
 """What other programs read of ours: real Keras 3, where a python3 in PATH (or LOCKSTEP_KERAS_PYTHON) has it."""
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -11,21 +10,10 @@ import h5py
 import numpy as np
 
 from export_networks import NETWORKS, OTHERS
-from support import BAD_DATA, CANNOT_CREATE, USAGE, SystemTest, main
+from support import BAD_DATA, CANNOT_CREATE, USAGE, SystemTest, main, python_with
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROWS = 11
-
-
-def python_with(variable, *modules):
-    """The first python3 that has these modules, or a reason to skip."""
-    candidates = [os.environ[variable]] if variable in os.environ else [
-        found for directory in os.environ.get("PATH", "").split(os.pathsep)
-        if (found := shutil.which("python3", path=directory))]
-    for python in candidates:
-        if subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True).returncode == 0:
-            return python
-    raise unittest.SkipTest(f"no python3 in PATH has {' and '.join(modules)}; {variable} may name one that has")
 
 
 class ExportTest(SystemTest):

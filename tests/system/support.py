@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,17 @@ def rewrite_state(path, change):
         del group.attrs["training_state"]
         group.attrs.create("training_state", text, dtype=h5py.string_dtype())
     rewrite_checkpoint(path, rewrite)
+
+
+def python_with(variable, *modules):
+    """The first python3 that has these modules, or a reason to skip."""
+    candidates = [os.environ[variable]] if variable in os.environ else [
+        found for directory in os.environ.get("PATH", "").split(os.pathsep)
+        if (found := shutil.which("python3", path=directory))]
+    for python in candidates:
+        if subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True).returncode == 0:
+            return python
+    raise unittest.SkipTest(f"no python3 in PATH has {' and '.join(modules)}; {variable} may name one that has")
 
 
 def main():

@@ -6,6 +6,7 @@
 #include "src/core/progress_hook.hpp"
 #include "src/layers/dense.hpp"
 #include "tests/distributed/update/leaf_network.hpp"
+#include "tests/distributed/update/leaf_steps.hpp"
 #include "tests/support/host_setting.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/support/tiny_training.hpp"
@@ -13,6 +14,8 @@
 namespace lockstep {
 namespace {
 
+using test::all_inputs;
+using test::make_step;
 using test::world;
 
 constexpr std::int64_t kBucketSizes[] = {1, 16, 40, 64, 100, 250, 1000, 1 << 20};
@@ -20,38 +23,6 @@ constexpr std::int64_t kBucketSizes[] = {1, 16, 40, 64, 100, 250, 1000, 1 << 20}
 /// Layers of more than a block, so that several ranks own a shard. SGD, rate 0.01.
 Network large_network() {
   return test::leaf_network(130, {90, 70, 3}, "sgd");
-}
-
-std::vector<DistributedOptimizer::Input> all_inputs(const DistributedOptimizer& optimizer) {
-  const auto others = optimizer.other_inputs();
-  std::vector<DistributedOptimizer::Input> inputs(others.begin(), others.end());
-  inputs.push_back(optimizer.own_input());
-  return inputs;
-}
-
-/// One step as the trainer makes it, of a leaf_network, by plans[which].
-std::vector<double> make_step(DistributedOptimizer& optimizer, std::span<const StepPlan> plans,
-                              std::size_t which, std::uint32_t step) {
-  const StepPlan& plan = plans[which];
-  const int rank = world().rank();
-  optimizer.begin_step(which);
-  for (const DistributedOptimizer::Input& input : all_inputs(optimizer)) {
-    const Matrix x = optimizer.workspace().input(input.rows);
-    for (std::int64_t i = 0; i < x.rows; ++i) {
-      x.row(i)[0] = static_cast<float>(step);
-      x.row(i)[1] = static_cast<float>((input.batch_rows.first + i) / plan.grain());
-    }
-  }
-  optimizer.run({.training = true}, [&](const Block& block) {
-    for (std::size_t i = 0; i < block.subtrees; ++i) {
-      const std::size_t subtree = block.first_subtree + i;
-      const std::span<double> loss_sums = optimizer.loss_sums(subtree);
-      for (std::size_t k = 0; k < loss_sums.size(); ++k)
-        loss_sums[k] = test::tree_value<double>(step, plan.subtrees_of(rank)[subtree], k);
-    }
-  });
-  const std::span<const double> totals = optimizer.finish();
-  return {totals.begin(), totals.end()};
 }
 
 /// A full batch, a partial one, and one with a single grain.

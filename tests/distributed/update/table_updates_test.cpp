@@ -180,10 +180,13 @@ TEST_P(TableUpdatesOf, AdamWithARateThatRises) {
 }
 
 TEST_P(TableUpdatesOf, OtherOptimizers) {
-  for (const Json& other : {optimizer("Adam", R"({"amsgrad": true, "epsilon": 1e-3})"),
-                            optimizer("Adam", R"({"beta_1": 0.0, "beta_2": 0.5})"),
-                            optimizer("SGD", "{}"), optimizer("SGD", R"({"momentum": 0.9})"),
-                            optimizer("SGD", R"({"momentum": 0.7, "nesterov": true})")}) {
+  for (const Json& other :
+       {optimizer("Adam", R"({"amsgrad": true, "epsilon": 1e-3})"),
+        optimizer("Adam", R"({"beta_1": 0.0, "beta_2": 0.5})"), optimizer("SGD", "{}"),
+        optimizer("SGD", R"({"momentum": 0.9})"),
+        optimizer("SGD", R"({"momentum": 0.7, "nesterov": true})"),
+        optimizer("SGD", R"({"momentum": 0.9, "clipvalue": 0.01})"), optimizer("RMSprop", "{}"),
+        optimizer("Adagrad", "{}"), optimizer("Adadelta", R"({"learning_rate": 1.0})")}) {
     SCOPED_TRACE(other.dump());
     expect_the_sweeps_bits({kLayers, other, {20}}, 45);
   }

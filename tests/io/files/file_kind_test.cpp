@@ -102,6 +102,11 @@ TEST(FileKind, KnowsAWholeACutOffAndANewerHdf5File) {
   EXPECT_EQ(kind_of(std::string(512, 'm') + whole), FileKind::kHdf5);
   EXPECT_EQ(kind_of(whole.substr(0, 300)), FileKind::kTruncatedHdf5);
   EXPECT_EQ(kind_of(whole.substr(0, 6)), FileKind::kTruncatedHdf5);
+  std::string archive = zip_of({"metadata.json", "config.json"});
+  archive.resize(2048 - zip_of({"model.weights.h5"}).size());
+  archive += zip_of({"model.weights.h5"}) + whole;
+  ASSERT_EQ(archive.find("\x89HDF"), 2048u);  // where an HDF5 file may begin
+  EXPECT_EQ(kind_of(archive), FileKind::kKerasArchive);
   std::string newer = whole;
   newer[8] = 4;
   EXPECT_EQ(kind_of(newer), FileKind::kNewerHdf5);

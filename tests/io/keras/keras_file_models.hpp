@@ -17,11 +17,12 @@ inline Network make_model(const std::string& optimizer = "adam", std::uint64_t s
   return model;
 }
 
-/// Slots whose every number tells its slot and weight; gaps stay zero.
+/// Slots whose every number tells its slot and weight; gaps stay as they begin.
 inline OptimizerSlots make_slots(const Network& model) {
   OptimizerSlots slots;
   for (std::size_t slot = 0; slot < model.optimizer().slot_names().size(); ++slot) {
-    auto& values = slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()));
+    auto& values = slots.emplace_back(static_cast<std::size_t>(model.arena().trainable_size()),
+                                      model.optimizer().slot_start(slot));
     float number = 1000 * static_cast<float>(slot + 1);
     for (const Parameter* parameter : model.arena().parameters()) {
       for (std::size_t i = 0; i < parameter->value.size(); ++i) {

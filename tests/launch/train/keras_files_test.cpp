@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,7 +11,9 @@
 #include "io/hdf5/hdf5.hpp"
 #include "launch/cli/model_source.hpp"
 #include "launch/train/network_source.hpp"
+#include "launch/train/train_compile.hpp"
 #include "src/graph/workspace.hpp"
+#include "src/model/layers_text.hpp"
 #include "src/model/model_json.hpp"
 #include "tests/launch/error_expectation.hpp"
 
@@ -157,8 +160,7 @@ NetworkSource trained_on(const char* file, const std::optional<std::string>& opt
 TEST(ForeignTrainingConfig, NamesAllThatIsUnknownAndTheOptionsThatReplaceIt) {
   for (const char* file : {"keras2_foreign.h5", "keras3_foreign.h5"}) {
     expect_error(
-        ExitCode::kBadData, [&] { trained_on(file); }, file, "training config: optimizer",
-        "got 'RMSprop'; --optimizer adam (a fresh one) replaces it", "training config: loss",
+        ExitCode::kBadData, [&] { trained_on(file); }, file, "training config: loss",
         "got 'my_loss'; --loss NAME replaces it", "training config: metrics", "my_metric",
         "--metrics NAMES replaces it");
     expect_error(
@@ -166,12 +168,35 @@ TEST(ForeignTrainingConfig, NamesAllThatIsUnknownAndTheOptionsThatReplaceIt) {
   }
 }
 
+TEST(ForeignTrainingConfig, OptimizerThatIsUnknownIsReplacedByAFreshOne) {
+  Network model = model_from_layers_text("Input((4,)), Dense(1)");
+  const nlohmann::ordered_json saved = {{"optimizer_config", "lamb"}, {"loss", "mse"}};
+  TrainSettings settings;
+  expect_error(
+      ExitCode::kBadData, [&] { compile_by(settings, saved, model, CompileFor::kTraining); },
+      "training config: optimizer", "got 'lamb'; --optimizer adam (a fresh one) replaces it");
+  settings.optimizer = "sgd";
+  EXPECT_THAT(compile_by(settings, saved, model, CompileFor::kTraining),
+              HasSubstr("a fresh sgd: the file's optimizer cannot be used"));
+}
+
 TEST(ForeignTrainingConfig, FreshOptimizerIsSaid) {
   const NetworkSource network = trained_on("keras2_foreign_archive.keras", "sgd");
   EXPECT_FALSE(network.start);
   ASSERT_EQ(network.notes.size(), 1u);
-  EXPECT_THAT(network.notes[0], HasSubstr("a fresh sgd: the file's optimizer cannot be used"));
+  EXPECT_THAT(network.notes[0], HasSubstr("a fresh sgd instead of the file's RMSprop"));
   EXPECT_EQ(network.model.optimizer().iterations(), 0);
+}
+
+TEST(ForeignTrainingConfig, RmspropGoesOn) {
+  for (const char* file : {"keras2_foreign_archive.keras", "keras3_foreign_archive.keras"}) {
+    const NetworkSource network = trained_on(file);
+    ASSERT_TRUE(network.start) << file;
+    EXPECT_TRUE(network.notes.empty()) << file;
+    ASSERT_EQ(network.start->slots.size(), 1u);
+    EXPECT_TRUE(std::ranges::all_of(network.start->slots[0], [](float rms) { return rms >= 0; }));
+    EXPECT_TRUE(std::ranges::any_of(network.start->slots[0], [](float rms) { return rms > 0; }));
+  }
 }
 
 TEST(ForeignTrainingConfig, StateOfTheSameOptimizerGoesOn) {

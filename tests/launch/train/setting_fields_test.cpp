@@ -48,15 +48,20 @@ TEST_F(SettingFields, AreOneForEachKey) {
   std::vector<std::string> names;
   for (const TrainField& field : fields_) names.push_back(field.name);
   EXPECT_THAT(names,
-              testing::ElementsAre("rho", "both", "is-on", "many-steps", "borders", "rates"));
+              testing::ElementsAre("rho", "is-on", "many-steps", "borders", "rates", "both"));
 }
 
 TEST_F(SettingFields, SayWhoHasThem) {
   EXPECT_EQ(field("rho").help, "one only [default: 0.5]");
-  EXPECT_EQ(field("both").help, "one, two only [default: one 1, two 2]");
+  EXPECT_EQ(field("both").help, "[default: 1; two 2]");
   EXPECT_EQ(field("is-on").help, "two only: what it does");
   EXPECT_EQ(field("is-on").argument, "");
   EXPECT_EQ(field("rates").argument, "X,X,...");
+}
+
+TEST(DefaultsInWords, NameTheExceptions) {
+  EXPECT_EQ(defaults_in_words({{"a", "1"}}), "1");
+  EXPECT_EQ(defaults_in_words({{"a", "2"}, {"b", "1"}, {"c", "3"}, {"d", "1"}}), "1; a 2, c 3");
 }
 
 TEST_F(SettingFields, BecomeKerassValuesAndTheirTextAgain) {

@@ -55,7 +55,56 @@ TEST(OptimizerJson, RefusesWhatTheOptimizerLacks) {
       [] {
         optimizer_of({"--optimizer", "adan"});
       },
-      "adam, sgd", "'adan'", "did you mean 'adam'?");
+      "adam, adamw, sgd", "'adan'", "did you mean 'adam'?");
+}
+
+TEST(OptimizerJson, HasWhatAllOptimizersHave) {
+  const Json config =
+      optimizer_of({"--optimizer", "adamw", "--weight-decay", "0.1", "--use-ema", "--ema-momentum",
+                    "0.9", "--ema-overwrite-frequency", "10", "--gradient-accumulation-steps", "4",
+                    "--clipvalue", "0.5"})["config"];
+  EXPECT_EQ(config, Json({{"weight_decay", 0.1},
+                          {"clipvalue", 0.5},
+                          {"use_ema", true},
+                          {"ema_momentum", 0.9},
+                          {"ema_overwrite_frequency", 10},
+                          {"gradient_accumulation_steps", 4},
+                          {"learning_rate", 0.001}}));
+  expect_error(
+      ExitCode::kUsage,
+      [] {
+        optimizer_of({"--clipnorm", "1", "--clipvalue", "1"});
+      },
+      "expected one of --clipnorm and --clipvalue, got both");
+  expect_error(
+      ExitCode::kUsage,
+      [] {
+        optimizer_of({"--ema-momentum", "0.9"});
+      },
+      "--ema-momentum: expected --use-ema with it");
+}
+
+TEST(OptimizerJson, ReplacesTheClippingOfASavedOptimizer) {
+  const Json saved = {{"class_name", "Adam"}, {"config", {{"clipnorm", 0.8}, {"use_ema", true}}}};
+  EXPECT_EQ(optimizer_over(saved, {"--clipvalue", "0.5", "--ema-momentum", "0.75"})["config"],
+            Json({{"use_ema", true}, {"clipvalue", 0.5}, {"ema_momentum", 0.75}}));
+}
+
+TEST(OptimizerJson, HasEverySchedule) {
+  EXPECT_EQ(optimizer_of({"--learning-rate-schedule", "polynomial", "--decay-steps", "5", "--power",
+                          "2", "--cycle"})["config"]["learning_rate"],
+            Json({{"class_name", "PolynomialDecay"},
+                  {"config",
+                   {{"initial_learning_rate", 0.001},
+                    {"decay_steps", 5},
+                    {"power", 2.0},
+                    {"cycle", true}}}}));
+  EXPECT_EQ(optimizer_of({"--learning-rate-schedule", "cosine_restarts", "--first-decay-steps", "5",
+                          "--t-mul", "1"})["config"]["learning_rate"]["class_name"],
+            "CosineDecayRestarts");
+  EXPECT_EQ(optimizer_of({"--learning-rate-schedule", "inverse_time", "--decay-steps", "5",
+                          "--decay-rate", "1"})["config"]["learning_rate"]["class_name"],
+            "InverseTimeDecay");
 }
 
 TEST(OptimizerJson, HoldsKerasSchedules) {

@@ -56,6 +56,65 @@ TEST_P(KernelSizes, UpdatesHaveTheSameBitsInEveryVariant) {
   });
 }
 
+/// Of w and two more arrays after two updates by the gradients.
+template <class Update>
+Floats updated(std::int64_t n, const Update& update) {
+  const Floats g = random_floats(n, 1);
+  Floats w = random_floats(n, 2), a(w.size(), 0.1f), b(w.size(), 0.2f);
+  for (int step = 0; step < 2; ++step) update(w.data(), g.data(), a.data(), b.data());
+  w.insert(w.end(), a.begin(), a.end());
+  w.insert(w.end(), b.begin(), b.end());
+  return w;
+}
+
+TEST_P(KernelSizes, UpdatesOfOtherOptimizersHaveTheSameBitsInEveryVariant) {
+  const std::int64_t n = GetParam();
+  using Arrays = void (*)(const Kernels&, float*, const float*, float*, float*, std::int64_t);
+  const Arrays updates[] = {
+      [](const Kernels& k, float* w, const float* g, float* a, float*, std::int64_t n) {
+        k.rmsprop(w, g, a, nullptr, nullptr, n, {0.01f, 0.9f, 0.1f, 0, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.rmsprop(w, g, a, b, nullptr, n, {0.01f, 0.9f, 0.1f, 0.5f, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.rmsprop(w, g, a, nullptr, b, n, {0.01f, 0.9f, 0.1f, 0, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float*, std::int64_t n) {
+        k.adagrad(w, g, a, n, 0.01f, 1e-7f);
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.adadelta(w, g, a, b, n, {1, 0.9f, 0.1f, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.adamax(w, g, a, b, n, {0.01f, 0.1f, 0.9f, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.nadam(w, g, a, b, n, {0.01f, 0.02f, 10, 0.1f, 0.1f, 1e-7f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float*, std::int64_t n) {
+        k.lion(w, g, a, n, {0.01f, 0.9f, 0.1f, 0.99f, 0.01f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.ftrl(w, g, a, b, n, {0.1f, 0.5f, 0.01f, 0.02f, 0.03f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.ftrl(w, g, a, b, n, {0.1f, 0.7f, 0.01f, 0.02f, 0.03f});
+      },
+      [](const Kernels& k, float* w, const float* g, float* a, float* b, std::int64_t n) {
+        k.sum_divided(g, a, a, n, 3);
+        k.scaled(a, b, n, 0.7f);
+        k.clipped(b, b, n, 0.1f);
+        k.decay_weights(w, n, 0.3f, 0.1f);
+        k.average_weights(w, a, n, 0.9f);
+      }};
+  for (const Arrays update : updates)
+    expect_same_bits([&](const Kernels& k) {
+      return updated(
+          n, [&](float* w, const float* g, float* a, float* b) { update(k, w, g, a, b, n); });
+    });
+}
+
 TEST_P(KernelSizes, ElementWiseLoopsHaveTheSameBitsInEveryVariant) {
   const std::int64_t n = GetParam();
   const Floats x = random_floats(n, 1);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/src/model/expect_error.hpp"
+#include "tests/src/optimizers/keras_numbers.hpp"
 
 namespace lockstep {
 namespace {
@@ -84,21 +85,56 @@ TEST(CosineDecay, HasNoWarmUpWithoutATarget) {
   EXPECT_NEAR(cold->rate(50), 0.05, 1e-12);
 }
 
+TEST(Schedule, GivesKerassNumbers) {
+  const Json& numbers = test::keras_numbers();
+  for (const Json& expected : numbers["schedules"]) {
+    const auto found = make_schedule(expected["json"]);
+    for (std::size_t i = 0; i < numbers["steps"].size(); ++i) {
+      const auto step = numbers["steps"][i].get<std::int64_t>();
+      EXPECT_NEAR(found->rate(step), expected["rates"][i].get<double>(), 1e-7)
+          << expected["json"] << " step " << step;
+    }
+    EXPECT_EQ(make_schedule(found->to_json())->to_json(), found->to_json());
+    EXPECT_EQ(found->to_json()["config"], expected["json"]["config"]);
+  }
+}
+
+TEST(CosineDecayRestarts, BeginsEveryHalfWaveAtItsStep) {
+  const auto waves =
+      schedule("CosineDecayRestarts",
+               R"({"initial_learning_rate": 1.0, "first_decay_steps": 5, "t_mul": 3})");
+  for (const std::int64_t start : {0, 5, 20, 65, 200, 605, 1820, 5465, 16400, 49205}) {
+    EXPECT_EQ(waves->rate(start), 1.0) << start;
+    EXPECT_LT(waves->rate(start + 1), 1.0) << start;
+    if (start > 0) {
+      EXPECT_LT(waves->rate(start - 1), 0.1) << start;
+    }
+  }
+  EXPECT_NEAR(waves->rate(1'000'000'000'000), 0.5, 0.5);
+}
+
 TEST(Schedule, RoundTripsThroughJson) {
   for (const char* text :
        {R"({"module":"keras.optimizers.schedules","class_name":"ExponentialDecay","config":)"
         R"({"initial_learning_rate":0.1,"decay_steps":100,"decay_rate":0.96,"staircase":true,)"
-        R"("name":null},"registered_name":null})",
+        R"("name":"ExponentialDecay"},"registered_name":null})",
         R"({"module":"keras.optimizers.schedules","class_name":"PiecewiseConstantDecay","config":)"
         R"({"boundaries":[10,20.5],"values":[1.0,0.5,0.25],"name":"mine"},"registered_name":null})",
         R"({"module":"keras.optimizers.schedules","class_name":"CosineDecay","config":)"
-        R"({"initial_learning_rate":0.1,"decay_steps":100,"alpha":0.5,"name":null},)"
+        R"({"initial_learning_rate":0.1,"decay_steps":100,"alpha":0.5,"name":"CosineDecay"},)"
         R"("registered_name":null})",
         R"({"module":"keras.optimizers.schedules","class_name":"CosineDecay","config":)"
-        R"({"initial_learning_rate":0.0,"decay_steps":100,"alpha":0.0,"name":null,)"
+        R"({"initial_learning_rate":0.0,"decay_steps":100,"alpha":0.0,"name":"CosineDecay",)"
         R"("warmup_target":0.1,"warmup_steps":10},"registered_name":null})"}) {
     EXPECT_EQ(make_schedule(Json::parse(text))->to_json().dump(), text);
   }
+}
+
+TEST(Schedule, HasANameForKeras3) {
+  const auto decay =
+      schedule("ExponentialDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 5,
+                                                      "decay_rate": 0.5, "name": null})");
+  EXPECT_EQ(decay->to_json()["config"]["name"], "ExponentialDecay");
 }
 
 TEST(Schedule, RefusesByNameWhatLockstepLacks) {
@@ -106,9 +142,10 @@ TEST(Schedule, RefusesByNameWhatLockstepLacks) {
     expect_error(
         ExitCode::kBadData, [&] { make_schedule(Json::parse(text)); }, HasSubstr(message));
   };
-  refused(R"({"class_name": "PolynomialDecay", "config": {}})",
-          "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay or "
-          "CosineDecay, got 'PolynomialDecay'");
+  refused(
+      R"({"class_name": "NoamDecay", "config": {}})",
+      "[learning_rate] expected a number, ExponentialDecay, PiecewiseConstantDecay, CosineDecay, "
+      "CosineDecayRestarts, InverseTimeDecay or PolynomialDecay, got 'NoamDecay'");
   refused("-0.1", "at least 0, got -0.1");
   refused("1e300", "expected a learning rate");
   refused("true", "got true");
@@ -130,6 +167,12 @@ TEST(Schedule, RefusesByNameWhatLockstepLacks) {
              "boundaries: expected ascending order, got [2, 1]");
   refused_in("PiecewiseConstantDecay", R"({"boundaries": 2, "values": [1, 2, 3]})",
              "boundaries: expected a list of numbers, got 2");
+  refused_in("CosineDecayRestarts",
+             R"({"initial_learning_rate": 0.1, "first_decay_steps": 5, "t_mul": 0.5})",
+             "t_mul: expected a number >= 1, got 0.5");
+  refused_in("PolynomialDecay",
+             R"({"initial_learning_rate": 0.1, "decay_steps": 5, "power": -1.0})",
+             "power: expected a number from 0 to 1000, got -1");
   refused_in("CosineDecay", R"({"initial_learning_rate": 0.1, "decay_steps": 9, "t_mul": 2})",
              "t_mul: expected no such key, got 2");
 }
