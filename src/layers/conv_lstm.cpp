@@ -67,8 +67,8 @@ std::vector<Parameter> ConvLstm::make_parameters(const std::string& name,
 }
 
 /// With dropout the gates read inputs of their own: groups of one convolution.
-std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t input,
-                              std::span<Parameter> parameters, const Use& use) const {
+std::vector<std::size_t> ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                           std::span<Parameter> parameters, const Use& use) const {
   check(!graph.mask(input), ExitCode::kBadData,
         "[{}] expected an input without a mask, got one with a mask, which {} does not take yet",
         name, class_name());
@@ -119,7 +119,7 @@ std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t
       over_steps(make_convolution_op(std::move(of_convolution), of_input, window_.axes(), false),
                  steps),
       {input}, std::move(sums));
-  return graph.add(make_conv_lstm_op(&parameters[1], setting), {convolved}, std::move(output));
+  return {graph.add(make_conv_lstm_op(&parameters[1], setting), {convolved}, std::move(output))};
 }
 
 nlohmann::ordered_json ConvLstm::config() const {
