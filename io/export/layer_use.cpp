@@ -23,21 +23,30 @@ Padding padding_of(const LayerUse& use) {
 
 }  // namespace
 
-LayerUse::LayerUse(const Network& model, const Network::Call& call, const Shape& output)
-    : layer(*model.layers()[call.layer]),
+LayerUse::LayerUse(const Network& model, std::size_t call)
+    : layer(*model.layers()[model.calls()[call].layer]),
       config(layer.config()),
-      output(layer.channels_first() ? channels_last(output) : output),
-      causal(call.causal) {
-  for (const std::size_t input : call.inputs) inputs.push_back(model.call_shape(input));
+      output(model.shape_of(call)),
+      causal(model.calls()[call].causal) {
+  if (layer.channels_first()) output = channels_last(std::move(output));
+  for (const Network::Output& input : model.calls()[call].inputs)
+    inputs.push_back(model.shape_of(input));
   if (inputs.empty()) inputs.push_back(model.input_shape());
   if (layer.channels_first())
     for (Shape& shape : inputs) shape = channels_last(shape);
 }
 
-void refuse_masks(const Network& model, const Network::Call& call) {
-  const Layer& layer = *model.layers()[call.layer];
-  const bool masked =
-      std::ranges::any_of(call.inputs, [&](std::size_t input) { return model.is_masked(input); });
+void refuse_masks_and_states(const Network& model, std::size_t call) {
+  const std::vector<Network::Output>& inputs = model.calls()[call].inputs;
+  const Layer& layer = *model.layers()[model.calls()[call].layer];
+  check(layer.merges() || inputs.size() < 2, ExitCode::kBadData,
+        "[{}] expected a call without an initial state, got {} states", printable(layer.name()),
+        inputs.size() - 1);
+  check(model.outputs_of(call) == 1, ExitCode::kBadData,
+        "[{}] expected a layer of one output (return_state=False), got {}", printable(layer.name()),
+        model.outputs_of(call));
+  const bool masked = std::ranges::any_of(
+      inputs, [&](const Network::Output& input) { return model.is_masked(input); });
   check(!masked || layer.on_mask() != OnMask::kLowers, ExitCode::kBadData,
         "[{}] expected an input without a mask (of Masking or mask_zero), got one by which {} "
         "computes",

@@ -20,7 +20,7 @@ struct LayerUse {
   Shape output;
   std::optional<bool> causal;
 
-  LayerUse(const Network& model, const Network::Call& call, const Shape& output);
+  LayerUse(const Network& model, std::size_t call);
 
   bool has(const std::string& name) const { return find(name) != nullptr; }
   /// By Keras 2's path: "kernel", "query/kernel", or with the group of Keras 3's files in front:
@@ -42,8 +42,9 @@ struct LayerUse {
   const Parameter* find(const std::string& path) const;
 };
 
-/// Other programs know no masks: throws Error (65) if the layer computes by one of an input.
-void refuse_masks(const Network& model, const Network::Call& call);
+/// What is not written for other programs: throws Error (65) if the layer computes by the mask of
+/// an input, or is called with an initial state, or returns its states.
+void refuse_masks_and_states(const Network& model, std::size_t call);
 
 /// Padding in front of and behind the positions of one axis.
 struct Margin {

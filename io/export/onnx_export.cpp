@@ -127,14 +127,13 @@ std::vector<std::byte> export_to_onnx(const Network& model) {
   Problems problems;
   OnnxInputs values;
   for (std::size_t i = 0; i < model.calls().size(); ++i) {
-    const Network::Call& call = model.calls()[i];
-    const LayerUse use(model, call, model.call_shape(i));
+    const LayerUse use(model, i);
     OnnxInputs x;
-    for (const std::size_t input : call.inputs) x.push_back(values[input]);
+    for (const Network::Output& input : model.calls()[i].inputs) x.push_back(values[input.call]);
     if (x.empty()) x = {"input"};
     graph.begin(use.layer.name());
     try {
-      refuse_masks(model, call);
+      refuse_masks_and_states(model, i);
       values.push_back(emitted(graph, use, x));
     } catch (const Error& error) {
       problems.add(fmt::format("[{}]", printable(use.layer.name())), without_where(error));
@@ -142,7 +141,7 @@ std::vector<std::byte> export_to_onnx(const Network& model) {
     }
   }
   problems.throw_if_any(ExitCode::kBadData);
-  const std::string& result = values[model.output_calls().front()];
+  const std::string& result = values[model.outputs().front().call];
   graph.finish(result);
 
   onnx::ModelProto proto;

@@ -88,13 +88,12 @@ TorchExport export_to_torch(const Network& model, const std::string& state_dict_
   Problems problems;
   std::vector<std::string> values;
   for (std::size_t i = 0; i < model.calls().size(); ++i) {
-    const Network::Call& call = model.calls()[i];
-    const LayerUse use(model, call, model.call_shape(i));
+    const LayerUse use(model, i);
     TorchInputs x;
-    for (const std::size_t input : call.inputs) x.push_back(values[input]);
+    for (const Network::Output& input : model.calls()[i].inputs) x.push_back(values[input.call]);
     if (x.empty()) x = {"x"};
     try {
-      refuse_masks(model, call);
+      refuse_masks_and_states(model, i);
       const std::string y = emitted(code, use, x);
       values.push_back(y == x[0] ? y : code.assign(y));
     } catch (const Error& error) {
@@ -103,7 +102,7 @@ TorchExport export_to_torch(const Network& model, const std::string& state_dict_
     }
   }
   problems.throw_if_any(ExitCode::kBadData);
-  const std::string result = values[model.output_calls().front()];
+  const std::string result = values[model.outputs().front().call];
   return {safetensors(code.tensors()),
           python_of(code, model, class_name_of(model.name()), state_dict_name, result)};
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "src/core/error.hpp"
@@ -42,6 +43,8 @@ Bidirectional::Bidirectional(std::unique_ptr<RecurrentLayer> forward,
   check(!backward_ || backward_->return_sequences() == forward_->return_sequences(),
         ExitCode::kBadData,
         "[bidirectional] expected one return_sequences of both directions, got two");
+  check(!backward_ || backward_->return_state() == forward_->return_state(), ExitCode::kBadData,
+        "[bidirectional] expected one return_state of both directions, got two");
   check(merge_ == BidirectionalMerge::kConcat || this->backward().units() == forward_->units(),
         ExitCode::kBadData, "[bidirectional] expected {} units in both directions, got {}",
         forward_->units(), this->backward().units());
@@ -70,23 +73,39 @@ void Bidirectional::build(const Shape& input) {
   }
 }
 
-std::size_t Bidirectional::lower(Graph& graph, std::span<const std::size_t> inputs) {
+std::vector<std::size_t> Bidirectional::states() const {
+  std::vector<std::size_t> lists = forward_->states();
+  const std::vector<std::size_t> of_backward = backward().states();
+  if (of_backward.size() != lists.size()) return {};  // Keras gives each direction one half
+  lists.insert(lists.end(), of_backward.begin(), of_backward.end());
+  return lists;
+}
+
+std::vector<std::size_t> Bidirectional::lower_all(Graph& graph,
+                                                  std::span<const std::size_t> inputs) {
   const std::span all(parameters_);
+  const std::span states = inputs.subspan(1);
+  const std::vector<std::size_t> lists = forward_->states();
+  const std::size_t of_forward =
+      states.empty() ? 0 : std::accumulate(lists.begin(), lists.end(), std::size_t{0});
   const bool sequences = forward_->return_sequences();
-  const std::size_t forward = forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
-                                                {.zeros_for_mask = sequences, .key = random_key()});
-  const std::size_t backward =
+  std::vector<std::size_t> outputs = forward_->add_ops(
+      name(), graph, inputs[0], all.first(of_forward_),
+      {.zeros_for_mask = sequences, .key = random_key(), .states = states.first(of_forward)});
+  const std::vector<std::size_t> backward =
       this->backward().add_ops(name(), graph, inputs[0], all.subspan(of_forward_),
                                {.go_backwards = true,
                                 .in_input_order = true,
                                 .second = true,
                                 .zeros_for_mask = sequences,
-                                .key = random_key()});
+                                .key = random_key(),
+                                .states = states.subspan(of_forward)});
   const auto merge = make_merge(merge_);
   merge->set_name(name());
-  const std::size_t output = merge->apply(graph, std::array{forward, backward});
-  if (sequences) graph.set_mask(output, graph.mask(inputs[0]));
-  return output;
+  outputs.front() = merge->apply(graph, std::array{outputs.front(), backward.front()});
+  if (sequences) graph.set_mask(outputs.front(), graph.mask(inputs[0]));
+  outputs.insert(outputs.end(), backward.begin() + 1, backward.end());
+  return outputs;
 }
 
 nlohmann::ordered_json Bidirectional::config() const {

@@ -13,7 +13,7 @@ enum class BidirectionalMerge : std::uint8_t { kConcat, kSum, kMultiply, kAverag
 /// A recurrent layer over the steps in their order, and one over them from the last to the first,
 /// whose sequence is turned back; then both as `merge` says.  y: as of the layers, for kConcat with
 /// the units of both, forward's first. Weights: forward's, then backward's. In a sequence the
-/// output of a masked step is 0.
+/// output of a masked step is 0. States: forward's, then backward's.
 class Bidirectional final : public Layer {
  public:
   /// `backward`: null for the same as forward with weights of its own, else one that goes
@@ -25,10 +25,14 @@ class Bidirectional final : public Layer {
   OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
   std::vector<Activation> activations() const override;
+  std::vector<std::size_t> states() const override;
 
  private:
   void build(const Shape& input) override;
-  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override;
+  std::vector<std::size_t> lower_all(Graph& graph, std::span<const std::size_t> inputs) override;
+  std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
+    return lower_all(graph, inputs).front();
+  }
   const RecurrentLayer& backward() const { return backward_ ? *backward_ : *forward_; }
 
   std::unique_ptr<RecurrentLayer> forward_, backward_;

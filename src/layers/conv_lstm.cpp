@@ -68,8 +68,8 @@ std::vector<Parameter> ConvLstm::make_parameters(const std::string& name,
 }
 
 /// With dropout the gates read inputs of their own: groups of one convolution.
-std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t input,
-                              std::span<Parameter> parameters, const Use& use) const {
+std::vector<std::size_t> ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                           std::span<Parameter> parameters, const Use& use) const {
   const auto mask = graph.mask(input);
   const Shape shape = graph.shape(input);
   ConvolutionShape of_input = shape_over(name, shape);
@@ -132,8 +132,8 @@ std::size_t ConvLstm::add_ops(const std::string& name, Graph& graph, std::size_t
       {input}, std::move(sums));
   std::vector<std::size_t> inputs = {convolved};
   if (mask) inputs.push_back(*mask);
-  return graph.add(make_conv_lstm_op(&parameters[1], setting), std::move(inputs),
-                   std::move(output));
+  return {graph.add(make_conv_lstm_op(&parameters[1], setting), std::move(inputs),
+                    std::move(output))};
 }
 
 nlohmann::ordered_json ConvLstm::config() const {

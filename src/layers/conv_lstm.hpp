@@ -31,8 +31,8 @@ class ConvLstm final : public RecurrentLayer {
 
   std::vector<Parameter> make_parameters(const std::string& name,
                                          const Shape& input) const override;
-  std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use) const override;
+  std::vector<std::size_t> add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                   std::span<Parameter> parameters, const Use& use) const override;
 
  private:
   /// The input's convolution, of one step.

@@ -100,7 +100,7 @@ class GruResetAfterCell final : public GruCell {
       gate_backward(recurrent_activation(), gates, kept, dz, 2 * u);
       std::copy_n(dz, 4 * u, kept);
     });
-    if (step.records_before.empty()) return;
+    if (!step.goes_on) return;
     const ConstStridedMatrix dz = step.sums;
     const Matrix through = step.spare[0];
     multiply(step.numerics, dz.columns_from(0, 2 * u), step.transposed.rows_from(0, 2 * u),
@@ -174,7 +174,7 @@ class GruResetBeforeCell final : public GruCell {
       gate_backward(recurrent_activation(), gates, kept, to, 2 * u);
       std::copy_n(to, 3 * u, kept);
     });
-    if (step.records_before.empty()) return;
+    if (!step.goes_on) return;
     multiply(step.numerics, dz.columns_from(0, 2 * u), step.transposed.rows_from(0, 2 * u),
              through);
     kernels().sum(through.data, by_reset.data, through.data, through.size());

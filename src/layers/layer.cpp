@@ -32,9 +32,28 @@ std::string Layer::store_of(std::size_t parameter) const {
 }
 
 std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
-  check(merges() ? inputs.size() >= 2 : inputs.size() == 1, ExitCode::kBadData,
-        "[{}] expected {}, got {}", name_, merges() ? "two inputs or more" : "one input",
-        inputs.size());
+  const std::vector<std::size_t> outputs = apply_all(graph, inputs);
+  check(outputs.size() == 1, ExitCode::kBadData, "[{}] expected a layer of one output, got {}",
+        name_, outputs.size());
+  return outputs.front();
+}
+
+void Layer::check_number_of(std::size_t inputs) const {
+  if (merges()) {
+    check(inputs >= 2, ExitCode::kBadData, "[{}] expected two inputs or more, got {}", name_,
+          inputs);
+    return;
+  }
+  const std::vector<std::size_t> lists = states();
+  const std::size_t with_states = std::accumulate(lists.begin(), lists.end(), std::size_t{1});
+  check(inputs == 1 || inputs == with_states, ExitCode::kBadData, "[{}] expected {}, got {}", name_,
+        lists.empty() ? "one input"
+                      : fmt::format("one input, or {} with the initial states", with_states),
+        inputs);
+}
+
+std::vector<std::size_t> Layer::apply_all(Graph& graph, std::span<const std::size_t> inputs) {
+  check_number_of(inputs.size());
   const auto masks = masks_of(graph, inputs);
   const bool masked = std::ranges::any_of(masks, [](const auto& mask) { return mask.has_value(); });
   check(!masked || on_mask() != OnMask::kRefuses, ExitCode::kBadData,
@@ -55,7 +74,8 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
       if (parameter.role == ParameterRole::kTrained && !trainable_)
         parameter.role = ParameterRole::kFrozen;
   }
-  std::size_t output = lower(graph, values);
+  std::vector<std::size_t> outputs = lower_all(graph, values);
+  std::size_t& output = outputs.front();
   if (channels_first_) output = with_axis_moved(graph, output, false);
   if (masked && on_mask() != OnMask::kLowers) {
     if (std::ranges::find(inputs, output) != inputs.end())
@@ -63,7 +83,7 @@ std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {
     graph.set_mask(output, on_mask() == OnMask::kCarries ? carried(graph, masks) : std::nullopt);
   }
   ++uses_;
-  return output;
+  return outputs;
 }
 
 /// Keras 3's rule; Keras 2 takes where all of those masks are that there are.

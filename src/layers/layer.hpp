@@ -28,9 +28,11 @@ class Layer {
 
   virtual std::string class_name() const = 0;  ///< Keras's: "Dense"
 
-  /// Applies the layer to values of the graph, as Keras's __call__, and returns its output. Its
+  /// Applies the layer to values of the graph, as Keras's __call__, and returns its outputs. Its
   /// first use creates the parameters. Throws Error (65) for shapes, or a number of inputs, that do
   /// not fit: "[dense] expected ..., got ...".
+  std::vector<std::size_t> apply_all(Graph& graph, std::span<const std::size_t> inputs);
+  /// The same where one output is expected: throws Error (65) if there are more.
   std::size_t apply(Graph& graph, std::span<const std::size_t> inputs);
   /// A class of KerasHub, not of Keras itself.
   virtual bool is_of_keras_hub() const { return false; }
@@ -40,6 +42,9 @@ class Layer {
   virtual bool takes_causal_mask() const { return false; }
   /// Its inputs are one argument, a list, as Add's, where those of others are arguments each.
   virtual bool takes_list() const { return false; }
+  /// What a call may give behind its one input, all of it or nothing: Keras's initial_state. How
+  /// many there are in each of the lists in which Keras wants them; 1 is no list.
+  virtual std::vector<std::size_t> states() const { return {}; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
@@ -84,6 +89,10 @@ class Layer {
   virtual void build_for(const std::vector<Shape>& inputs) { build(inputs.front()); }
   /// Adds the ops of one use; parameters() exist.
   virtual std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) = 0;
+  /// Of a layer that may have several outputs, which is all that apply() asks for.
+  virtual std::vector<std::size_t> lower_all(Graph& graph, std::span<const std::size_t> inputs) {
+    return {lower(graph, inputs)};
+  }
 
   /// Uses before the one that is being lowered.
   std::int64_t uses() const { return uses_; }
@@ -93,6 +102,7 @@ class Layer {
   std::vector<Parameter> parameters_;
 
  private:
+  void check_number_of(std::size_t inputs) const;
   std::optional<std::size_t> carried(Graph& graph,
                                      const std::vector<std::optional<std::size_t>>& masks) const;
 

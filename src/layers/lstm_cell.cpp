@@ -11,6 +11,7 @@ class LstmCell final : public RecurrentCell {
  public:
   using RecurrentCell::RecurrentCell;
 
+  std::size_t states() const override { return 2; }
   std::int64_t sum_columns() const override { return 4 * units(); }
   std::int64_t record_columns() const override { return 7 * units(); }
   GradientParts parts(std::size_t parameter) const override {
@@ -34,7 +35,7 @@ class LstmCell final : public RecurrentCell {
   void backward(const RecurrentStep& step) const override {
     const LstmRow lstm = row_of();
     for_rows(step.sums.rows, 4 * units(), [&](std::int64_t row) { backward_row(lstm, step, row); });
-    if (step.records_before.empty()) return;
+    if (!step.goes_on) return;
     multiply(step.numerics, step.sums, step.transposed, step.dh);
     if (!step.factors.empty())
       kernels().multiply(step.dh.data, step.factors.data, step.dh.data, step.dh.size());
@@ -43,9 +44,11 @@ class LstmCell final : public RecurrentCell {
  private:
   LstmRow row_of() const { return {activation(), recurrent_activation(), bias(), units()}; }
   void backward_row(const LstmRow& lstm, const RecurrentStep& step, std::int64_t row) const {
-    const float* const c_before = step.records_before.empty()
-                                      ? nullptr
-                                      : step.records_before.row(row) + units() + lstm.cell_column();
+    const float* c_before = nullptr;
+    if (!step.records_before.empty())
+      c_before = step.records_before.row(row) + units() + lstm.cell_column();
+    else if (!step.first_cell.empty())
+      c_before = step.first_cell.row(row);
     lstm.backward({.kept = step.records.row(row) + units(),
                    .c_before = c_before,
                    .dh = step.dh.row(row),

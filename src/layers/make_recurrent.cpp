@@ -61,7 +61,6 @@ std::int64_t read_units(KerasConfig& config) {
 
 /// Of all layers that go over steps: what they lack.
 void expect_steps(KerasConfig& config) {
-  config.expect("return_state", false);
   config.expect("stateful", false);
   config.expect("time_major", false);
   config.ignore({"use_cudnn"});  // which way to the same numbers
@@ -71,6 +70,7 @@ void expect_steps(KerasConfig& config) {
 RecurrentOptions read_layer(CellKind kind, KerasConfig& config, RecurrentOptions defaults = {}) {
   RecurrentOptions options = read_cell(kind, config, std::move(defaults));
   options.return_sequences = config.boolean("return_sequences", options.return_sequences);
+  options.return_state = config.boolean("return_state", options.return_state);
   options.go_backwards = config.boolean("go_backwards", options.go_backwards);
   options.unroll = config.boolean("unroll", options.unroll);
   options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
@@ -232,6 +232,7 @@ std::unique_ptr<Layer> make_rnn(KerasConfig& config) {
     config.refuse("cell", std::string(kCells) + ", or a list of cells", "nothing");
   Rnn::Options options;
   options.return_sequences = config.boolean("return_sequences", options.return_sequences);
+  options.return_state = config.boolean("return_state", options.return_state);
   options.go_backwards = config.boolean("go_backwards", options.go_backwards);
   options.unroll = config.boolean("unroll", options.unroll);
   options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
@@ -265,6 +266,7 @@ std::unique_ptr<Layer> make_conv_lstm_over(std::size_t axes, KerasConfig& config
   RecurrentOptions defaults;
   if (config.keras() == KerasMajor::k2)
     defaults.recurrent_activation = activation_from_name("hard_sigmoid", KerasMajor::k2);
+  config.expect("return_state", false);
   RecurrentOptions options = read_layer(CellKind::kLstm, config, defaults);
   return std::make_unique<ConvLstm>(filters, std::move(window), std::move(options));
 }

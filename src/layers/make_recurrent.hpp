@@ -9,7 +9,8 @@
 
 namespace lockstep {
 
-// Recurrent layers from their configs, for make_layer(). Refused: return_state, stateful.
+// Recurrent layers from their configs, for make_layer(). Refused: stateful, and
+// return_state of a ConvLSTM.
 
 /// The order of arguments in Keras. `class_name`: SimpleRNN, LSTM or GRU.
 std::vector<std::string> recurrent_arguments(const std::string& class_name);

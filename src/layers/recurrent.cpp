@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/core/error.hpp"
+#include "src/layers/columns_op.hpp"
 #include "src/layers/recurrent_op.hpp"
 #include "src/layers/spatial_dropout.hpp"
 
@@ -104,9 +105,9 @@ std::vector<Parameter> Recurrent::make_parameters(const std::string& name,
   return parameters;
 }
 
-std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_t input,
-                               std::span<Parameter> parameters, const Use& use,
-                               bool return_sequences) const {
+std::vector<std::size_t> Recurrent::add_ops(const std::string& name, Graph& graph,
+                                            std::size_t input, std::span<Parameter> parameters,
+                                            const Use& use, Returns returns) const {
   const Shape shape = graph.shape(input);
   const std::int64_t features = parameters.front().shape.front();
   check(shape.size() == 2 && shape.back() == features, ExitCode::kBadData,
@@ -116,6 +117,10 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
   check(!mask || graph.shape(*mask) == Shape{shape.front()}, ExitCode::kBadData,
         "[{}] expected a mask of each time step, got one of {}", name,
         mask ? to_string_batched(graph.shape(*mask)) : "");
+  for (const std::size_t state : use.states)
+    check(graph.shape(state) == Shape{units_}, ExitCode::kBadData,
+          "[{}] expected an initial state (None, {}), got {}", name, units_,
+          to_string_batched(graph.shape(state)));
   if (options_.dropout > 0)
     input = graph.add(
         make_spatial_dropout_op(options_.dropout, features,
@@ -127,10 +132,12 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
   const RecurrentSetting setting{
       .steps = shape.front(),
       .inputs = features,
-      .return_sequences = return_sequences,
+      .return_sequences = returns.sequences,
+      .return_state = returns.state,
       .go_backwards = use.go_backwards,
       .in_input_order = use.in_input_order,
       .masked = mask.has_value(),
+      .begins_with_state = !use.states.empty(),
       .zeros_for_mask = use.zeros_for_mask,
       .recurrent_dropout = options_.recurrent_dropout,
       .purpose = use.second ? Purpose::kBackwardRecurrentDropout : Purpose::kRecurrentDropout,
@@ -140,13 +147,22 @@ std::size_t Recurrent::add_ops(const std::string& name, Graph& graph, std::size_
                                   options_.recurrent_activation, options_.recurrent_dropout > 0);
   std::vector<std::size_t> inputs{input};
   if (mask) inputs.push_back(*mask);
-  return graph.add(make_recurrent_op(std::move(cell), setting), std::move(inputs),
-                   return_sequences ? Shape{shape.front(), units_} : Shape{units_});
+  inputs.insert(inputs.end(), use.states.begin(), use.states.end());
+  const Shape output = returns.sequences ? Shape{shape.front(), units_} : Shape{units_};
+  auto op = make_recurrent_op(std::move(cell), setting);
+  if (!returns.state) return {graph.add(std::move(op), std::move(inputs), output)};
+  std::int64_t first = element_count(output);
+  const std::int64_t floats = first + static_cast<std::int64_t>(state_count()) * units_;
+  const std::size_t all = graph.add(std::move(op), std::move(inputs), {floats});
+  std::vector<std::size_t> outputs = {columns_of(graph, all, 0, output)};
+  for (; first < floats; first += units_)
+    outputs.push_back(columns_of(graph, all, first, {units_}));
+  return outputs;
 }
 
 nlohmann::ordered_json Recurrent::config() const {
   nlohmann::ordered_json config = {{"return_sequences", options_.return_sequences},
-                                   {"return_state", false},
+                                   {"return_state", options_.return_state},
                                    {"go_backwards", options_.go_backwards},
                                    {"stateful", false},
                                    {"unroll", options_.unroll}};

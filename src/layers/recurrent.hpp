@@ -25,6 +25,7 @@ struct RecurrentOptions {
   double dropout = 0;            ///< of the inputs; one mask for all steps
   double recurrent_dropout = 0;  ///< of the state that the recurrent kernel reads; the same
   bool return_sequences = false;
+  bool return_state = false;
   bool go_backwards = false;
   bool unroll = false;                ///< Keras's; without effect
   bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
@@ -33,7 +34,7 @@ struct RecurrentOptions {
 /// Keras's SimpleRNN, LSTM and GRU.  x: (batch, steps, in), y: (batch, units), or (batch, steps,
 /// units) with return_sequences, in the order of the steps. kernel: (in, k units),
 /// recurrent_kernel: (units, k units), bias: (k units), of a GRU with reset_after (2, k units);
-/// k: 1, 4 (i, f, c, o) or 3 (z, r, h).
+/// k: 1, 4 (i, f, c, o) or 3 (z, r, h). States: (batch, units), h, of an LSTM h and c.
 class Recurrent final : public RecurrentLayer {
  public:
   using Options = RecurrentOptions;
@@ -46,21 +47,31 @@ class Recurrent final : public RecurrentLayer {
 
   const Options& options() const { return options_; }
   bool return_sequences() const override { return options_.return_sequences; }
+  bool return_state() const override { return options_.return_state; }
+  std::vector<std::size_t> states() const override {
+    return std::vector<std::size_t>(state_count(), 1);
+  }
   bool go_backwards() const override { return options_.go_backwards; }
   bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
   std::int64_t units() const override { return units_; }
 
   std::vector<Parameter> make_parameters(const std::string& name,
                                          const Shape& input) const override;
-  std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use) const override {
-    return add_ops(name, graph, input, parameters, use, options_.return_sequences);
+  std::vector<std::size_t> add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                   std::span<Parameter> parameters, const Use& use) const override {
+    return add_ops(name, graph, input, parameters, use,
+                   {options_.return_sequences, options_.return_state});
   }
 
   // --- For RNN, which is made of its cells ---
 
-  std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use, bool return_sequences) const;
+  struct Returns {
+    bool sequences, state;
+  };
+  std::vector<std::size_t> add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                   std::span<Parameter> parameters, const Use& use,
+                                   Returns returns) const;
+  std::size_t state_count() const { return kind_ == CellKind::kLstm ? 2 : 1; }
   std::size_t parameter_count() const { return options_.use_bias ? 3 : 2; }
   /// Of the cell that Keras makes it of.
   nlohmann::ordered_json cell_config() const;

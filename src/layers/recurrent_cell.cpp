@@ -39,7 +39,7 @@ class SimpleRnnCell final : public RecurrentCell {
       gate_backward(activation(), kept, kept, dz, u);
       std::copy_n(dz, u, kept);
     });
-    if (step.records_before.empty()) return;
+    if (!step.goes_on) return;
     multiply(step.numerics, step.sums, step.transposed, step.dh);
     if (!step.factors.empty())
       kernels().multiply(step.dh.data, step.factors.data, step.dh.data, step.dh.size());

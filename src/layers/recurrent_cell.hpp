@@ -27,11 +27,13 @@ struct RecurrentStep {
   Matrix sums = {};                   ///< (rows, sum columns): forward the gates, backward dz
   Matrix state = {};                  ///< forward: (rows, u)
   Matrix cell = {};                   ///< LSTM: c, or the gradient by it
-  Matrix dh = {};                     ///< backward: by the state; then by the state before
-  std::array<Matrix, 2> spare = {};   ///< (rows, u)
-  Matrix recalled = {};               ///< backward: (rows, 4 u)
-  ConstMatrix factors = {};           ///< of recurrent dropout: (rows, u), or empty
-  ConstMatrix transposed = {};        ///< backward: the recurrent kernel's columns as rows
+  ConstMatrix first_cell = {};        ///< backward, at the first step: c before it; empty for zeros
+  bool goes_on = false;  ///< backward: the gradients by the state and cell before are wanted
+  Matrix dh = {};        ///< backward: by the state; then by the state before
+  std::array<Matrix, 2> spare = {};  ///< (rows, u)
+  Matrix recalled = {};              ///< backward: (rows, 4 u)
+  ConstMatrix factors = {};          ///< of recurrent dropout: (rows, u), or empty
+  ConstMatrix transposed = {};       ///< backward: the recurrent kernel's columns as rows
 };
 
 /// Some columns of a parameter's gradient: factor^T dz, or dz added up for a bias.
@@ -60,6 +62,7 @@ class RecurrentCell {
   ConstMatrix recurrent_kernel() const { return matrix(kRecurrentKernel); }
   ConstMatrix kernel() const { return matrix(kKernel); }
 
+  virtual std::size_t states() const { return 1; }  ///< h; of an LSTM c, too
   virtual std::int64_t sum_columns() const = 0;
   virtual std::int64_t record_columns() const = 0;
   /// Where dz of all sums stands in a record, those of the kernel's columns first.
@@ -72,7 +75,7 @@ class RecurrentCell {
   /// state and cell are again those before the step.
   virtual void carry(const RecurrentStep& /*step*/, std::int64_t /*row*/) const {}
   /// From dh, and cell = the gradient by c: dz, in the records, and the gradients by the state and
-  /// cell before, unless there is none.
+  /// cell before, if the step goes on.
   virtual void backward(const RecurrentStep& step) const = 0;
 
  protected:

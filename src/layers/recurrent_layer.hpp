@@ -14,6 +14,7 @@ class RecurrentLayer : public Layer {
   OnMask on_mask() const override { return OnMask::kLowers; }
 
   virtual bool return_sequences() const = 0;
+  virtual bool return_state() const { return false; }
   virtual bool go_backwards() const = 0;
   virtual bool zero_output_for_mask() const { return false; }
   virtual std::int64_t units() const = 0;  ///< the last axis of the output
@@ -28,20 +29,27 @@ class RecurrentLayer : public Layer {
     bool zeros_for_mask = false;  ///< a masked step's output is 0
     std::uint32_t key = 0;
     std::uint32_t cell = 0;  ///< of several, each of which has random numbers of its own
+    std::span<const std::size_t> states = {};  ///< that it begins with; none: zeros
   };
-  /// `parameters`: as make_parameters() has made them.
-  virtual std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                              std::span<Parameter> parameters, const Use& use) const = 0;
+  /// The output, then, with return_state, the states that it ends with. `parameters`: as
+  /// make_parameters() has made them.
+  virtual std::vector<std::size_t> add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                           std::span<Parameter> parameters,
+                                           const Use& use) const = 0;
 
  private:
   void build(const Shape& input) override { parameters_ = make_parameters(name(), input); }
+  std::vector<std::size_t> lower_all(Graph& graph, std::span<const std::size_t> inputs) override {
+    std::vector<std::size_t> outputs = add_ops(name(), graph, inputs[0], parameters_,
+                                               {.go_backwards = go_backwards(),
+                                                .zeros_for_mask = zero_output_for_mask(),
+                                                .key = random_key(),
+                                                .states = inputs.subspan(1)});
+    if (return_sequences()) graph.set_mask(outputs.front(), graph.mask(inputs[0]));
+    return outputs;
+  }
   std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) override {
-    const std::size_t output = add_ops(name(), graph, inputs[0], parameters_,
-                                       {.go_backwards = go_backwards(),
-                                        .zeros_for_mask = zero_output_for_mask(),
-                                        .key = random_key()});
-    if (return_sequences()) graph.set_mask(output, graph.mask(inputs[0]));
-    return output;
+    return lower_all(graph, inputs).front();
   }
 };
 

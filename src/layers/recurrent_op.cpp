@@ -1,6 +1,7 @@
 #include "src/layers/recurrent_op.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "src/core/scratch.hpp"
 #include "src/kernels/gemm.hpp"
@@ -20,6 +21,10 @@ void transpose(ConstMatrix from, Matrix to) {
           to.row(b)[a] = from.row(a)[b];
 }
 
+void copy_rows(ConstStridedMatrix from, StridedMatrix to) {
+  for (std::int64_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), to.columns, to.row(i));
+}
+
 class RecurrentOp final : public Op {
  public:
   RecurrentOp(std::unique_ptr<const RecurrentCell> cell, const RecurrentSetting& setting)
@@ -27,7 +32,7 @@ class RecurrentOp final : public Op {
 
   Needs needs() const override {
     return {.kept_per_row = setting_.steps * cell_->record_columns(),
-            .backward_reads_x = setting_.masked,
+            .backward_reads_x = setting_.masked || setting_.begins_with_state,
             .backward_reads_y = false,
             .gradient_reads_y = false};
   }
@@ -48,9 +53,24 @@ class RecurrentOp final : public Op {
   template <class T>
   StridedView<T> output_of(MatrixView<T> y, std::int64_t step) const {
     if (!setting_.return_sequences)
-      return step + 1 == setting_.steps ? StridedView<T>(y) : StridedView<T>();
+      return step + 1 == setting_.steps ? StridedView<T>(y).columns_from(0, units())
+                                        : StridedView<T>();
     const std::int64_t at = setting_.in_input_order ? position(step) : step;
     return StridedView<T>(y).columns_from(at * units(), units());
+  }
+  /// Where a state, or its gradient, lies behind all outputs.
+  template <class T>
+  StridedView<T> state_of(MatrixView<T> y, std::size_t state) const {
+    const std::int64_t before =
+        (setting_.return_sequences ? setting_.steps : 1) + static_cast<std::int64_t>(state);
+    return StridedView<T>(y).columns_from(before * units(), units());
+  }
+  /// The input that is a state to begin with.
+  std::size_t input_of(std::size_t state) const { return (setting_.masked ? 2 : 1) + state; }
+  bool wants_first_state(const OpValues& values) const {
+    for (std::size_t k = 0; setting_.begins_with_state && k < cell_->states(); ++k)
+      if (!values.dx(input_of(k)).empty()) return true;
+    return false;
   }
   /// Of a step; empty if nothing is kept.
   StridedMatrix records_of(Matrix kept, std::int64_t step) const {
@@ -65,6 +85,14 @@ class RecurrentOp final : public Op {
   }
   bool is_masked(const OpValues& values, std::int64_t row, std::int64_t step) const {
     return setting_.masked && values.x(1).row(row)[position(step)] == 0;
+  }
+  /// Whether a masked step gives zeros, and not the output before it: Keras's outputs, unlike its
+  /// states, begin with zeros.
+  bool gives_zeros(const OpValues& values, std::int64_t row, std::int64_t step) const {
+    if (!is_masked(values, row, step)) return false;
+    if (setting_.zeros_for_mask || !setting_.begins_with_state) return setting_.zeros_for_mask;
+    while (step > 0 && is_masked(values, row, step - 1)) --step;
+    return step == 0;
   }
   /// f(row) of those that are masked in this step.
   template <class F>
@@ -100,8 +128,13 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
     draw(pass, values, factors);
     step.factors = factors;
   }
-  std::ranges::fill(step.state.flat(), 0.0f);
-  std::ranges::fill(step.cell.flat(), 0.0f);
+  const std::array states = {step.state, step.cell};
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    if (setting_.begins_with_state && k < cell_->states())
+      copy_rows(values.x(input_of(k)), states[k]);
+    else
+      std::ranges::fill(states[k].flat(), 0.0f);
+  }
   const ConstStridedMatrix x = values.x();
   for (std::int64_t s = 0; s < setting_.steps; ++s) {
     step.x = x.columns_from(position(s) * setting_.inputs, setting_.inputs);
@@ -123,9 +156,12 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
     const StridedMatrix y = output_of(values.y(), s);
     if (y.empty()) continue;
     for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.state.row(i), u, y.row(i));
-    if (setting_.zeros_for_mask)
-      for_masked(values, s, [&](std::int64_t i) { std::fill_n(y.row(i), u, 0.0f); });
+    for_masked(values, s, [&](std::int64_t i) {
+      if (gives_zeros(values, i, s)) std::fill_n(y.row(i), u, 0.0f);
+    });
   }
+  for (std::size_t k = 0; setting_.return_state && k < cell_->states(); ++k)
+    copy_rows(states[k], state_of(values.y(), k));
 }
 
 void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
@@ -148,16 +184,20 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
   const Matrix transposed = scratch.take(recurrent.columns, u);
   transpose(recurrent, transposed);
   step.transposed = transposed;
-  std::ranges::fill(step.cell.flat(), 0.0f);
+  const std::array states = {step.dh, step.cell};
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    if (setting_.return_state && k < cell_->states())
+      copy_rows(state_of(ConstMatrix(values.dy()), k), states[k]);
+    else
+      std::ranges::fill(states[k].flat(), 0.0f);
+  }
   for (std::int64_t s = setting_.steps; s-- > 0;) {
     const ConstStridedMatrix dy = output_of(ConstMatrix(values.dy()), s);
     for (std::int64_t i = 0; i < n && !dy.empty(); ++i) {
-      const bool is_constant = setting_.zeros_for_mask && is_masked(values, i, s);
-      if (s + 1 == setting_.steps && is_constant)
-        std::fill_n(step.dh.row(i), u, 0.0f);
-      else if (s + 1 == setting_.steps)
+      if (gives_zeros(values, i, s)) continue;
+      if (s + 1 == setting_.steps && !setting_.return_state)
         std::copy_n(dy.row(i), u, step.dh.row(i));
-      else if (!is_constant)
+      else
         kernels().sum(dy.row(i), step.dh.row(i), step.dh.row(i), u);
     }
     for_masked(values, s, [&](std::int64_t i) {
@@ -166,6 +206,9 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
     });
     step.records = records_of(values.kept(), s);
     step.records_before = s > 0 ? records_of(values.kept(), s - 1) : StridedMatrix();
+    step.goes_on = s > 0 || wants_first_state(values);
+    if (s == 0 && setting_.begins_with_state && cell_->states() > 1)
+      step.first_cell = values.x(input_of(1));
     cell_->backward(step);
     for_masked(values, s, [&](std::int64_t i) {
       std::copy_n(dh_behind.row(i), u, step.dh.row(i));
@@ -173,6 +216,8 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
       std::fill_n(step.records.row(i) + cell_->dz_column(), cell_->sum_columns(), 0.0f);
     });
   }
+  for (std::size_t k = 0; setting_.begins_with_state && k < cell_->states(); ++k)
+    if (const Matrix dx = values.dx(input_of(k)); !dx.empty()) copy_rows(states[k], dx);
   const Matrix dx = values.dx();
   if (dx.empty()) return;
   const ConstMatrix kernel = cell_->kernel();

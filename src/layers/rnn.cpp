@@ -1,5 +1,6 @@
 #include "src/layers/rnn.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -35,6 +36,12 @@ nlohmann::ordered_json StackedCells::config() const {
   nlohmann::ordered_json cells = nlohmann::ordered_json::array();
   for (const auto& cell : cells_) cells.push_back(inner_layer_to_json(*cell));
   return {{"cells", std::move(cells)}};
+}
+
+bool StackedCells::is_flat() const {
+  return std::ranges::none_of(cells_, [](const auto& cell) {
+    return dynamic_cast<const StackedCells*>(cell.get()) != nullptr;
+  });
 }
 
 /// Keras 3 numbers the cells of a class.
@@ -74,12 +81,24 @@ std::vector<Parameter> Rnn::make_parameters(const std::string& name, const Shape
   return parameters;
 }
 
+/// Keras has the states of each cell of a stack in a list of their own. Of stacks within stacks,
+/// lists in lists, there are none.
+std::vector<std::size_t> Rnn::states() const {
+  const auto* const stack = dynamic_cast<const StackedCells*>(cell_.get());
+  if (stack == nullptr) return parts_.front().recurrent->states();
+  if (!stack->is_flat()) return {};
+  std::vector<std::size_t> lists;
+  for (const CellLayer::Part& part : parts_) lists.push_back(part.recurrent->state_count());
+  return lists;
+}
+
 /// Backwards, a cell leaves its outputs where their inputs lie, so that the next one can do the
 /// same.
-std::size_t Rnn::add_ops(const std::string& name, Graph& graph, std::size_t input,
-                         std::span<Parameter> parameters, const Use& use) const {
+std::vector<std::size_t> Rnn::add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                      std::span<Parameter> parameters, const Use& use) const {
   const auto mask = graph.mask(input);
-  std::size_t value = input;
+  std::vector<std::size_t> outputs = {input};
+  std::span<const std::size_t> states = use.states;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const Recurrent& recurrent = *parts_[i].recurrent;
     const std::size_t count = recurrent.parameter_count();
@@ -88,17 +107,24 @@ std::size_t Rnn::add_ops(const std::string& name, Graph& graph, std::size_t inpu
     its.cell = static_cast<std::uint32_t>(i);
     its.in_input_order = !last || use.in_input_order;
     its.zeros_for_mask = last && use.zeros_for_mask;
-    value = recurrent.add_ops(name, graph, value, parameters.first(count), its,
-                              !last || options_.return_sequences);
-    if (!last) graph.set_mask(value, mask);
+    if (!states.empty()) {
+      its.states = states.first(recurrent.state_count());
+      states = states.subspan(recurrent.state_count());
+    }
+    const std::vector<std::size_t> of_cell =
+        recurrent.add_ops(name, graph, outputs.front(), parameters.first(count), its,
+                          {!last || options_.return_sequences, options_.return_state});
+    outputs.front() = of_cell.front();
+    outputs.insert(outputs.end(), of_cell.begin() + 1, of_cell.end());
+    if (!last) graph.set_mask(outputs.front(), mask);
     parameters = parameters.subspan(count);
   }
-  return value;
+  return outputs;
 }
 
 nlohmann::ordered_json Rnn::config() const {
   nlohmann::ordered_json config = {{"return_sequences", options_.return_sequences},
-                                   {"return_state", false},
+                                   {"return_state", options_.return_state},
                                    {"go_backwards", options_.go_backwards},
                                    {"stateful", false},
                                    {"unroll", options_.unroll},

@@ -51,6 +51,8 @@ class StackedCells final : public CellLayer {
   std::vector<Activation> activations() const override;
   nlohmann::ordered_json config() const override;
   std::vector<Part> parts() const override;
+  /// No cell of it is a stack.
+  bool is_flat() const;
 
  private:
   std::vector<std::unique_ptr<CellLayer>> cells_;
@@ -58,11 +60,13 @@ class StackedCells final : public CellLayer {
 
 /// Keras's RNN: a cell over the steps of a sequence.  x: (batch, steps, in), y: (batch, units), or
 /// (batch, steps, units) with return_sequences, in the order of the steps. A stack of cells has the
-/// bits of as many recurrent layers, each over the sequence of the one before it.
+/// bits of as many recurrent layers, each over the sequence of the one before it. States: those of
+/// the cells, in their order.
 class Rnn final : public RecurrentLayer {
  public:
   struct Options {
     bool return_sequences = false;
+    bool return_state = false;
     bool go_backwards = false;
     bool unroll = false;                ///< Keras's; without effect
     bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
@@ -72,6 +76,8 @@ class Rnn final : public RecurrentLayer {
 
   std::string class_name() const override { return "RNN"; }
   bool return_sequences() const override { return options_.return_sequences; }
+  bool return_state() const override { return options_.return_state; }
+  std::vector<std::size_t> states() const override;
   bool go_backwards() const override { return options_.go_backwards; }
   bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
   std::int64_t units() const override { return parts_.back().recurrent->units(); }
@@ -80,8 +86,8 @@ class Rnn final : public RecurrentLayer {
 
   std::vector<Parameter> make_parameters(const std::string& name,
                                          const Shape& input) const override;
-  std::size_t add_ops(const std::string& name, Graph& graph, std::size_t input,
-                      std::span<Parameter> parameters, const Use& use) const override;
+  std::vector<std::size_t> add_ops(const std::string& name, Graph& graph, std::size_t input,
+                                   std::span<Parameter> parameters, const Use& use) const override;
 
  private:
   std::unique_ptr<CellLayer> cell_;

@@ -119,10 +119,10 @@ class Wiring {
     const std::size_t i = indices_.at(name.layer);
     const std::int64_t call = name.call - first_call_[i];
     const std::size_t calls = is_input(i) ? 1 : calls_[i].size();
+    // How many outputs a layer has is known when it is made.
     const auto& model = blueprint_.parts[i].model;
-    const std::size_t outputs = model ? model->outputs.size() : 1;
     return call >= 0 && static_cast<std::size_t>(call) < calls && name.tensor >= 0 &&
-           static_cast<std::size_t>(name.tensor) < outputs;
+           (!model || static_cast<std::size_t>(name.tensor) < model->outputs.size());
   }
 
   void check_calls() {
@@ -155,8 +155,8 @@ class Wiring {
       if (!tensor) return false;
       inputs.push_back(*tensor);
     }
-    blueprint_.uses.push_back(
-        {i, std::move(inputs), calls_[i][next].inference, calls_[i][next].causal});
+    const LayerCall& call = calls_[i][next];
+    blueprint_.uses.push_back({i, std::move(inputs), call.inference, call.causal, call.unmasked});
     made_[i].push_back({blueprint_.uses.size() - 1, 0});
     return true;
   }
@@ -201,14 +201,14 @@ class Wiring {
   /// As Keras makes them, and not as they are listed: batch statistics change with each.
   void order_uses() {
     std::vector<Network::Call> calls;
-    std::vector<std::size_t> outputs;
+    std::vector<Network::Output> outputs;
     for (const ModelBlueprint::Use& use : blueprint_.uses) {
       calls.push_back({use.part, {}});
       for (const Tensor& input : use.inputs)
-        if (input.use) calls.back().inputs.push_back(*input.use);
+        if (input.use) calls.back().inputs.emplace_back(*input.use);
     }
     for (const Tensor& output : blueprint_.outputs)
-      if (output.use) outputs.push_back(*output.use);
+      if (output.use) outputs.emplace_back(*output.use);
     const std::vector<std::size_t> order =
         KerasOrder(blueprint_.parts.size(), calls, outputs).calls();
     std::vector<std::size_t> number(calls.size());

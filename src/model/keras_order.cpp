@@ -9,19 +9,19 @@
 namespace lockstep {
 
 KerasOrder::KerasOrder(std::size_t layers, const std::vector<Network::Call>& calls,
-                       const std::vector<std::size_t>& outputs)
+                       const std::vector<Network::Output>& outputs)
     : calls_(calls),
       met_(layers, kNever),
       depth_of_layer_(layers, 0),
       finished_(calls.size(), false),
       depth_(calls.size(), kNever) {
-  for (const std::size_t output : outputs) visit(output);
+  for (const Network::Output& output : outputs) visit(output.call);
   // A call's depth is never less than its layer's so far: the order in which they are met counts.
   for (auto call = ordered_.rbegin(); call != ordered_.rend(); ++call) {
     meet(*call);
     std::size_t& of_layer = depth_of_layer_[calls[*call].layer];
     of_layer = depth_[*call] = std::max(depth_[*call], of_layer);
-    for (const std::size_t input : calls[*call].inputs) {
+    for (const auto& [input, number] : calls[*call].inputs) {
       meet(input);
       depth_[input] = std::max(depth_[input], depth_[*call] + 1);
     }
@@ -48,7 +48,7 @@ void KerasOrder::visit(std::size_t output) {
   while (!way.empty()) {
     auto& [call, done] = way.back();
     if (done < calls_[call].inputs.size()) {
-      enter(calls_[call].inputs[done++]);
+      enter(calls_[call].inputs[done++].call);
       continue;
     }
     if (!finished_[call]) ordered_.push_back(call);
@@ -73,7 +73,7 @@ std::vector<std::size_t> KerasOrder::calls() const {
 
 std::vector<std::size_t> keras_layer_order(const Network& model) {
   if (!model.is_chain())
-    return KerasOrder(model.layers().size(), model.calls(), model.output_calls()).layers();
+    return KerasOrder(model.layers().size(), model.calls(), model.outputs()).layers();
   std::vector<std::size_t> order(model.layers().size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   return order;
@@ -97,7 +97,8 @@ std::vector<std::size_t> settled_order(std::size_t layers,
     for (std::size_t layer = 0; layer < layers; ++layer) {
       for (; next[layer] < of_layer[layer].size(); ++next[layer]) {
         const std::size_t call = of_layer[layer][next[layer]];
-        if (!std::ranges::all_of(calls[call].inputs, [&](std::size_t i) { return made[i]; })) break;
+        if (!std::ranges::all_of(calls[call].inputs, [&](const auto& i) { return made[i.call]; }))
+          break;
         made[call] = true;
         order.push_back(call);
       }

@@ -14,7 +14,7 @@ namespace lockstep {
 class KerasOrder {
  public:
   KerasOrder(std::size_t layers, const std::vector<Network::Call>& calls,
-             const std::vector<std::size_t>& outputs);
+             const std::vector<Network::Output>& outputs);
 
   /// The layers that lead to an output.
   std::vector<std::size_t> layers() const;

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -110,6 +111,27 @@ void order_inputs(const std::vector<std::string>& names, LayerCall& call) {
   }
 }
 
+/// Of a recurrent layer, whose states come behind its input: those alone may be named.
+void put_states_behind(LayerCall& call) {
+  std::vector<TensorName> inputs, states;
+  for (TensorName& input : call.inputs) {
+    const std::string& argument = input.argument;
+    if (argument == "initial_state")
+      states.push_back(std::move(input));
+    else if (argument.empty() || argument == "sequences" || argument == "inputs")
+      inputs.push_back(std::move(input));
+    else
+      call.arguments.push_back(argument + "=" + printable(input.layer, 80));
+  }
+  inputs.insert(inputs.end(), states.begin(), states.end());
+  call.inputs = std::move(inputs);
+}
+
+bool has_states(const std::string& class_name) {
+  static constexpr std::array kClasses = {"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"};
+  return std::ranges::find(kClasses, class_name) != kClasses.end();
+}
+
 /// The arguments of a class that are inputs, if there are several.
 std::vector<std::string> input_arguments(const std::string& class_name) {
   if (class_name == "MultiHeadAttention" || class_name == "GroupQueryAttention" ||
@@ -126,11 +148,14 @@ std::vector<LayerCall> read_layer_calls(const ordered_json& layer) {
       layer.is_object() ? layer.value("inbound_nodes", ordered_json()) : ordered_json();
   if (!nodes.is_array()) return calls;
   const ordered_json class_name = layer.value("class_name", ordered_json());
-  const std::vector<std::string> names =
-      input_arguments(class_name.is_string() ? class_name.get<std::string>() : "");
+  const std::string its_class = class_name.is_string() ? class_name.get<std::string>() : "";
+  const std::vector<std::string> names = input_arguments(its_class);
   for (const ordered_json& node : nodes) {
     calls.push_back(read_call(node));
     if (!names.empty()) order_inputs(names, calls.back());
+    if (!has_states(its_class)) continue;
+    put_states_behind(calls.back());
+    calls.back().unmasked = node.is_object() && calls.back().inputs.size() > 1;
   }
   return calls;
 }

@@ -22,6 +22,7 @@ struct LayerCall {
   std::vector<std::string> arguments;  ///< as text
   bool inference = false;              ///< training=False; never of Keras 3
   std::optional<bool> causal = {};     ///< use_causal_mask
+  bool unmasked = false;               ///< see Network::Call
 };
 
 /// The `inbound_nodes` of a layer as Keras 2 and 3 write them; none for an InputLayer.

@@ -15,6 +15,7 @@ struct LayerSource {
   KerasMajor keras = KerasMajor::k3;  ///< whose words the config is in
   std::string store = {};             ///< see NetworkRemarks
   bool nested = false;                ///< in a model that is a layer of another
+  bool in_chain = false;              ///< Keras's Sequential, whose layers have one output each
 
   /// Errors have the given exit code. This must outlive the result.
   KerasConfig read(ExitCode code) const {

@@ -147,6 +147,7 @@ LayerSource to_source(const PythonCall& call) {
                                                    "input_dim"};
   const Signature& signature = find_signature(call, all_layers(), "a layer");
   LayerSource source{signature.class_name, ordered_json::object(), {}};
+  source.in_chain = true;
   std::map<std::string, Written> written;
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
     const PythonArgument& argument = call.arguments[i];

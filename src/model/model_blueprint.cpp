@@ -229,6 +229,7 @@ void Reader::read_part(const ordered_json& json, const std::string& path, bool f
   LayerSource source{
       layer_class, in_newer_words(layer_class, own), in_layer(path, *config), keras_, store,
       place.nested};
+  source.in_chain = !functional;
   if (place.frozen && source.config.is_object()) source.config["trainable"] = false;
   part.layer = read_.layers.size();
   read_.layers.push_back(std::move(source));

@@ -30,6 +30,7 @@ struct ModelBlueprint {
     std::vector<Tensor> inputs;  ///< none: an InputLayer, or a first layer without one
     bool inference = false;
     std::optional<bool> causal = {};
+    bool unmasked = false;  ///< see Network::Call
   };
 
   std::string name;

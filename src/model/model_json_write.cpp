@@ -52,6 +52,12 @@ std::string implied_input_name(const Network& model) {
   return name;
 }
 
+/// Keras 3 would not see the mask there: it passes none to a layer of several arguments.
+bool has_mask_and_states(const Network& model, const Network::Call& call) {
+  return !model.layers()[call.layer]->merges() && call.inputs.size() > 1 &&
+         model.is_masked(call.inputs.front());
+}
+
 /// Keras 3 would read another function there.
 void expect_none_of_keras2_alone(const Network& model) {
   Problems problems;
@@ -62,6 +68,11 @@ void expect_none_of_keras2_alone(const Network& model) {
                      fmt::format("expected activations that Keras 3 has for its form of the "
                                  "network, got Keras 2's {}",
                                  activation_name(activation)));
+  for (const Network::Call& call : model.calls())
+    if (has_mask_and_states(model, call) && !call.unmasked)
+      problems.add(fmt::format("[{}]", printable(model.layers()[call.layer]->name())),
+                   "expected a call with an initial state behind no mask for Keras 3's form of the "
+                   "network, which ignores the mask there, got Keras 2's behind a mask");
   problems.throw_if_any(ExitCode::kBadData);
 }
 
@@ -86,26 +97,46 @@ ordered_json sequential_to_json(const Network& model, const Shape& input) {
           {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
 }
 
-/// An output of a layer: [name, number of the call among those of the layer, 0].
-ordered_json tensor_to_json(const Network& model, std::size_t call) {
-  const std::string& name = model.layers()[model.calls()[call].layer]->name();
-  return {name, model.call_number(call), 0};
+/// An output of a layer: [name, number of the call among those of the layer, number].
+ordered_json tensor_to_json(const Network& model, const Network::Output& output) {
+  const std::string& name = model.layers()[model.calls()[output.call].layer]->name();
+  return {name, model.call_number(output.call), output.number};
+}
+
+/// The tensors of a call, those of its initial state in lists as its layer wants them.
+ordered_json in_lists(const Layer& layer, ordered_json tensors) {
+  if (layer.merges() || tensors.size() < 2) return tensors;
+  ordered_json lists = ordered_json::array({tensors[0]});
+  std::size_t next = 1;
+  for (const std::size_t count : layer.states()) {
+    ordered_json list = ordered_json::array();
+    for (std::size_t i = 0; i < count; ++i) list.push_back(std::move(tensors[next++]));
+    lists.push_back(count == 1 ? std::move(list[0]) : std::move(list));
+  }
+  return lists;
 }
 
 /// As Keras 3 writes a call: Keras 2's form has no place for a second positional argument.
 ordered_json call_to_json(const Network& model, const Network::Call& call) {
   const Layer& layer = *model.layers()[call.layer];
   ordered_json arguments = ordered_json::array();
-  for (const std::size_t input : call.inputs) {
-    const ordered_json config = {{"shape", batched(model.call_shape(input))},
+  for (const Network::Output& input : call.inputs) {
+    const ordered_json config = {{"shape", batched(model.shape_of(input))},
                                  {"dtype", "float32"},
                                  {"keras_history", tensor_to_json(model, input)}};
     arguments.push_back({{"class_name", "__keras_tensor__"}, {"config", config}});
   }
-  // A layer that merges takes one list.
-  if (layer.merges() && (!layer.takes_causal_mask() || layer.takes_list()))
-    arguments = ordered_json::array({std::move(arguments)});
   ordered_json named = ordered_json::object();
+  if (layer.merges()) {
+    // A layer that merges takes one list.
+    if (!layer.takes_causal_mask() || layer.takes_list())
+      arguments = ordered_json::array({std::move(arguments)});
+  } else if (arguments.size() > 1) {
+    ordered_json states = in_lists(layer, std::move(arguments));
+    arguments = ordered_json::array({std::move(states[0])});
+    states.erase(0);
+    named["initial_state"] = std::move(states);
+  }
   if (call.causal) named["use_causal_mask"] = *call.causal;
   if (call.inference) named["training"] = false;
   ordered_json node = {{"args", std::move(arguments)}, {"kwargs", std::move(named)}};
@@ -119,12 +150,13 @@ ordered_json calls_to_json(const Network& model, std::size_t layer, KerasMajor f
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer || call.inputs.empty()) continue;
     const Layer& of_call = *model.layers()[layer];
-    if (form == KerasMajor::k3 || (of_call.takes_causal_mask() && !of_call.takes_list())) {
+    if (form == KerasMajor::k3 || (of_call.takes_causal_mask() && !of_call.takes_list()) ||
+        (call.unmasked && has_mask_and_states(model, call))) {
       nodes.push_back(call_to_json(model, call));
       continue;
     }
     ordered_json node = ordered_json::array();
-    for (const std::size_t input : call.inputs) {
+    for (const Network::Output& input : call.inputs) {
       ordered_json arguments = ordered_json::object();
       if (call.causal) arguments["use_causal_mask"] = *call.causal;
       if (call.inference) arguments["training"] = false;
@@ -132,7 +164,7 @@ ordered_json calls_to_json(const Network& model, std::size_t layer, KerasMajor f
       tensor.push_back(std::move(arguments));
       node.push_back(std::move(tensor));
     }
-    nodes.push_back(std::move(node));
+    nodes.push_back(in_lists(of_call, std::move(node)));
   }
   return nodes;
 }
@@ -156,8 +188,8 @@ ordered_json functional_to_json(const Network& model, KerasMajor form) {
   }
   for (std::size_t i = 0; i < model.calls().size(); ++i)
     if (model.calls()[i].inputs.empty()) inputs.push_back(tensor_to_json(model, i));
-  for (const std::size_t call : model.output_calls())
-    outputs.push_back(tensor_to_json(model, call));
+  for (const Network::Output& output : model.outputs())
+    outputs.push_back(tensor_to_json(model, output));
   return {{"class_name", "Functional"},
           {"config",
            {{"name", model.name()},

@@ -18,15 +18,21 @@ namespace {
 
 /// A call that leads nowhere would ask for a gradient that nobody computes.
 void check_calls_lead_to_outputs(const std::vector<Network::Call>& calls,
-                                 const std::vector<std::size_t>& outputs,
+                                 const std::vector<Network::Output>& outputs,
                                  const std::vector<std::unique_ptr<Layer>>& layers) {
   std::vector<bool> needed(calls.size(), false);
-  for (const std::size_t output : outputs) needed[output] = true;
+  for (const Network::Output& output : outputs) needed[output.call] = true;
   for (std::size_t i = calls.size(); i-- > 0;) {
     check(needed[i], ExitCode::kBadData, "[{}] expected every call to lead to an output, got none",
           layers[calls[i].layer]->name());
-    for (const std::size_t input : calls[i].inputs) needed[input] = true;
+    for (const Network::Output& input : calls[i].inputs) needed[input.call] = true;
   }
+}
+
+/// Of a layer that follows the one before it.
+std::vector<Network::Output> inputs_in_chain(std::size_t layer) {
+  if (layer == 0) return {};
+  return {layer - 1};
 }
 
 /// Of a value that a loss is taken of: how many positions the batch has is known before backward.
@@ -67,44 +73,48 @@ Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
 std::vector<std::unique_ptr<Layer>> Network::release_layers() {
   check(!built_, ExitCode::kUsage, "[{}] expected its layers to be taken before build()", name_);
   calls_.clear();
-  output_calls_.clear();
+  outputs_.clear();
   return std::move(layers_);
 }
 
-void Network::connect(std::vector<Call> calls, std::vector<std::size_t> outputs) {
+void Network::connect(std::vector<Call> calls, std::vector<Output> outputs) {
   calls_ = std::move(calls);
-  output_calls_ = std::move(outputs);
+  outputs_ = std::move(outputs);
 }
 
 void Network::build_for(const std::vector<Shape>& inputs) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(!built_, ExitCode::kUsage, "[{}] is built already", name_);
   check(!layers_.empty(), ExitCode::kBadData, "[{}] expected at least one layer, got none", name_);
-  for (std::size_t i = 0; output_calls_.empty() && i < layers_.size(); ++i)
-    calls_.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
-  if (output_calls_.empty()) output_calls_ = {layers_.size() - 1};
-  check_calls_lead_to_outputs(calls_, output_calls_, layers_);
+  const bool chain = outputs_.empty();
+  for (std::size_t i = 0; chain && i < layers_.size(); ++i)
+    calls_.push_back({i, inputs_in_chain(i)});
+  if (chain) outputs_ = inputs_in_chain(layers_.size());
+  check_calls_lead_to_outputs(calls_, outputs_, layers_);
   std::int64_t parameter_count = 0;
   std::size_t next_input = 0;
   std::vector<bool> counted(layers_.size(), false);
   for (const Call& call : calls_) {
     std::vector<std::size_t> values;
-    for (const std::size_t input : call.inputs) values.push_back(values_[input]);
+    for (const Output& input : call.inputs) values.push_back(checked_value_of(input));
     if (values.empty()) {
       check_input_size(inputs[next_input]);
       values.push_back(graph_.add_input(inputs[next_input++]));
     }
     Layer& layer = *layers_[call.layer];
-    graph_.set_inference(call.inference);
-    graph_.set_causal(call.causal);
-    values_.push_back(layer.apply(graph_, values));
-    check_size(layer, graph_.shape(values_.back()), counted[call.layer], parameter_count);
-    counted[call.layer] = true;
+    values_.push_back(make_call(graph_, layer, call, std::move(values)));
+    check(!chain || values_.back().size() == 1, ExitCode::kBadData,
+          "[{}] expected a layer of one output in a chain, got {}", layer.name(),
+          values_.back().size());
+    for (const std::size_t value : values_.back()) {
+      check_size(layer, graph_.shape(value), counted[call.layer], parameter_count);
+      counted[call.layer] = true;
+    }
   }
   std::vector<std::size_t> output_values;
-  for (const std::size_t call : output_calls_) {
-    output_values.push_back(values_[call]);
-    count_mask(graph_, values_[call]);
+  for (const Output& output : outputs_) {
+    output_values.push_back(checked_value_of(output));
+    count_mask(graph_, output_values.back());
   }
   graph_.finish(std::move(output_values));
 
@@ -115,13 +125,27 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   built_ = true;
 }
 
+std::vector<std::size_t> make_call(Graph& graph, Layer& layer, const Network::Call& call,
+                                   std::vector<std::size_t> inputs) {
+  graph.set_inference(call.inference);
+  graph.set_causal(call.causal);
+  const auto mask = graph.mask(inputs.front());
+  const bool hidden = call.unmasked && mask;
+  if (hidden) inputs.front() = graph.reshape(inputs.front(), graph.shape(inputs.front()));
+  std::vector<std::size_t> outputs = layer.apply_all(graph, inputs);
+  const bool sequence = hidden && graph.shape(outputs.front()).size() > graph.shape(*mask).size();
+  if (sequence) graph.set_mask(outputs.front(), mask);
+  return outputs;
+}
+
 bool Network::is_chain() const {
   if (calls_.size() != layers_.size()) return false;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
-    const bool follows = i == 0 ? calls_[i].inputs.empty() : calls_[i].inputs == std::vector{i - 1};
-    if (calls_[i].layer != i || calls_[i].inference || calls_[i].causal || !follows) return false;
+    if (calls_[i].layer != i || calls_[i].inference || calls_[i].causal ||
+        calls_[i].inputs != inputs_in_chain(i) || (built_ && outputs_of(i) > 1))
+      return false;
   }
-  return output_calls_ == std::vector{calls_.size() - 1};
+  return outputs_ == inputs_in_chain(calls_.size());
 }
 
 std::int64_t Network::call_number(std::size_t call) const {
@@ -131,7 +155,14 @@ std::int64_t Network::call_number(std::size_t call) const {
 
 const Shape& Network::output_shape_of(std::size_t layer) const {
   const auto call = std::ranges::find(calls_, layer, &Call::layer);
-  return call_shape(static_cast<std::size_t>(call - calls_.begin()));
+  return shape_of(static_cast<std::size_t>(call - calls_.begin()));
+}
+
+std::size_t Network::checked_value_of(const Output& output) const {
+  const std::size_t there = outputs_of(output.call);
+  check(output.number < there, ExitCode::kBadData, "[{}] expected one of {} outputs, got number {}",
+        layers_[calls_[output.call].layer]->name(), there, output.number);
+  return value_of(output);
 }
 
 void Network::initialize(std::uint64_t seed) {
@@ -150,27 +181,26 @@ void Network::compile(const nlohmann::ordered_json& optimizer, const nlohmann::o
   objective_.emplace(graph_, optimizer, loss, metrics);
 }
 
-Objective Network::objective(std::size_t output_call,
-                             const std::vector<std::size_t>& trained_layers,
+Objective Network::objective(const Output& wanted, const std::vector<std::size_t>& trained_layers,
                              const nlohmann::ordered_json& optimizer,
                              const nlohmann::ordered_json& loss,
                              const nlohmann::ordered_json& metrics) const {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(built_, ExitCode::kUsage, "[{}] expected build() before objective()", name_);
-  check(output_call < calls_.size(), ExitCode::kUsage,
-        "[{}] expected an objective at one of {} calls, got number {}", name_, calls_.size(),
-        output_call);
-  const std::size_t output = values_[output_call];
+  check(wanted.call < calls_.size() && wanted.number < outputs_of(wanted.call), ExitCode::kUsage,
+        "[{}] expected an objective at an output of one of {} calls, got {} of call {}", name_,
+        calls_.size(), wanted.number, wanted.call);
+  const std::size_t output = value_of(wanted);
   check(
-      !graph_.mask(output) || std::ranges::find(output_calls_, output_call) != output_calls_.end(),
+      !graph_.mask(output) || std::ranges::find(outputs_, wanted) != outputs_.end(),
       ExitCode::kUsage,
       "[{}] expected an objective at an output of the network, or one without a mask, got that of "
       "{}, by whose mask a loss would be weighed",
-      name_, layers_[calls_[output_call].layer]->name());
+      name_, layers_[calls_[wanted.call].layer]->name());
   check(!graph_.dropped(output), ExitCode::kUsage,
         "[{}] expected an objective at an output that is computed as it stands, got that of {}, "
         "which the next layer reads in another order of axes",
-        name_, layers_[calls_[output_call].layer]->name());
+        name_, layers_[calls_[wanted.call].layer]->name());
   std::vector<const Parameter*> trained;
   for (const std::size_t layer : trained_layers) {
     check(layer < layers_.size(), ExitCode::kUsage,

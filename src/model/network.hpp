@@ -33,15 +33,25 @@ class Network {
   Layer& add_layer(std::unique_ptr<Layer> layer);
   /// The layers of a network that is not built, for another one to take up.
   std::vector<std::unique_ptr<Layer>> release_layers();
-  /// One use of a layer: `inputs` are earlier calls, or none for an InputLayer.
+  /// An output of a call: most layers have one alone.
+  struct Output {
+    Output(std::size_t of = 0, std::size_t which = 0) : call(of), number(which) {}
+    std::size_t call;
+    std::size_t number;
+    bool operator==(const Output&) const = default;
+  };
+  /// One use of a layer: `inputs` are of earlier calls, or none for an InputLayer.
   struct Call {
     std::size_t layer;
-    std::vector<std::size_t> inputs;
+    std::vector<Output> inputs;
     bool inference = false;  ///< as when it predicts, in training too: Keras's training=False
     std::optional<bool> causal = {};  ///< Keras's use_causal_mask
+    /// The input's mask is passed on, but the layer does not see it: so Keras 3 makes calls with
+    /// initial states.
+    bool unmasked = false;
   };
   /// How layers are applied to each other. Unless this is called, each follows the one before it.
-  void connect(std::vector<Call> calls, std::vector<std::size_t> outputs);
+  void connect(std::vector<Call> calls, std::vector<Output> outputs);
   /// Applies the layers and creates the parameters, all zero. `inputs`: shapes of the calls without
   /// inputs, in their order; an InputLayer must agree with it. Throws Error (65).
   void build_for(const std::vector<Shape>& inputs);
@@ -59,10 +69,10 @@ class Network {
   bool compiled() const { return objective_.has_value(); }
 
   /// One of several objectives for this network, for loops of one's own (a GAN): the loss stands at
-  /// the output of this call and trains the weights of these layers, by their numbers; all others
+  /// this output and trains the weights of these layers, by their numbers; all others
   /// are constants. Takes what compile() takes. After build(); the network must outlive it. Throws
   /// Error (64) for a layer that has no part in that output.
-  Objective objective(std::size_t output_call, const std::vector<std::size_t>& trained_layers,
+  Objective objective(const Output& output, const std::vector<std::size_t>& trained_layers,
                       const nlohmann::ordered_json& optimizer, const nlohmann::ordered_json& loss,
                       const nlohmann::ordered_json& metrics) const;
 
@@ -103,16 +113,18 @@ class Network {
   const std::string& name() const { return name_; }
   const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
   const std::vector<Call>& calls() const { return calls_; }
-  const std::vector<std::size_t>& output_calls() const { return output_calls_; }
-  /// Each layer stands once, behind the one before it.
+  const std::vector<Output>& outputs() const { return outputs_; }
+  /// How many outputs a call has.
+  std::size_t outputs_of(std::size_t call) const { return values_[call].size(); }
+  /// Each layer stands once, behind the one before it, and has one output.
   bool is_chain() const;
   /// Which of its layer's calls it is, from 0.
   std::int64_t call_number(std::size_t call) const;
-  const Shape& call_shape(std::size_t call) const { return graph_.shape(values_[call]); }
-  /// Whether layers that read it find a mask with it.
-  bool is_masked(std::size_t call) const { return graph_.mask(values_[call]).has_value(); }
   /// Of the layer's first use.
   const Shape& output_shape_of(std::size_t layer) const;
+  const Shape& shape_of(const Output& output) const { return graph_.shape(value_of(output)); }
+  /// Whether layers that read it find a mask with it.
+  bool is_masked(const Output& output) const { return graph_.mask(value_of(output)).has_value(); }
   const Graph& graph() const { return graph_; }
   const Shape& input_shape() const { return graph_.shape(graph_.input()); }
   const Shape& output_shape() const { return graph_.shape(graph_.output()); }
@@ -141,16 +153,23 @@ class Network {
   std::string weights_sha256() const;
 
  private:
+  std::size_t checked_value_of(const Output& output) const;
+  std::size_t value_of(const Output& output) const { return values_[output.call][output.number]; }
+
   std::string name_;
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<Call> calls_;
-  std::vector<std::size_t> output_calls_;
-  std::vector<std::size_t> values_;  ///< of the graph, by call
+  std::vector<Output> outputs_;
+  std::vector<std::vector<std::size_t>> values_;  ///< of the graph, by call
   Graph graph_;
   ParameterArena arena_;
   bool built_ = false;
   Numerics numerics_ = Numerics::kExact;
   std::optional<Objective> objective_;
 };
+
+/// Applies the layer to values of the graph, as the call says. Returns its outputs.
+std::vector<std::size_t> make_call(Graph& graph, Layer& layer, const Network::Call& call,
+                                   std::vector<std::size_t> inputs);
 
 }  // namespace lockstep

@@ -11,7 +11,7 @@ namespace lockstep {
 NetworkBuilder::Call NetworkBuilder::input(const Shape& shape) {
   inputs_.push_back(shape);
   calls_.push_back({add(std::make_unique<InputLayer>(shape)).front(), {}});
-  return calls_.size() - 1;
+  return Call(calls_.size() - 1);
 }
 
 NetworkBuilder::Layers NetworkBuilder::add(const std::string& name,
@@ -34,7 +34,7 @@ NetworkBuilder::Call NetworkBuilder::apply(const Layers& layers, std::vector<Cal
         "[{}] expected layers and an input to apply them to, got none", network_.name());
   for (const std::size_t layer : layers) {
     calls_.push_back({layer, std::move(inputs)});
-    inputs = {calls_.size() - 1};
+    inputs = {Call(calls_.size() - 1)};
   }
   return inputs.front();
 }

@@ -20,7 +20,8 @@ namespace lockstep {
 class NetworkBuilder {
  public:
   using Layers = std::vector<std::size_t>;  ///< their numbers, each applied to the one before it
-  using Call = std::size_t;                 ///< the output of a use of a layer
+  /// An output of a use of a layer: the first one, where apply() returns it.
+  using Call = Network::Output;
 
   explicit NetworkBuilder(std::string name) : network_(std::move(name)) {}
 

@@ -83,6 +83,20 @@ std::vector<std::unique_ptr<Layer>> make_layers(const NetworkPlan& plan, ExitCod
   return layers;
 }
 
+/// What becomes of the network in files.
+void note_saving(const Network& model, const NetworkPlan& plan, NetworkRemarks& remarks) {
+  if (plan.functional && model.is_chain())
+    remarks.saving_notes.emplace_back(
+        "the functional model, a single chain, becomes a Sequential in the files that are saved");
+  if (std::ranges::any_of(model.calls(), [&](const Network::Call& call) {
+        return call.inputs.size() > 1 && !model.layers()[call.layer]->merges() &&
+               !(call.unmasked && model.is_masked(call.inputs.front()));
+      }))
+    remarks.saving_notes.emplace_back(
+        "calls with an initial state: of the files that are saved, Keras 2 opens .h5, Keras 3 "
+        ".keras");
+}
+
 /// The input shape that the layers themselves tell.
 std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
   if (const auto* input = dynamic_cast<const InputLayer*>(&front)) return input->shape();
@@ -100,27 +114,38 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
   }
   Graph graph;
   std::int64_t parameters = 0;
-  std::vector<std::size_t> values;
+  std::vector<std::vector<std::size_t>> values;
   std::vector<bool> counted(layers.size(), false);
   for (const Network::Call& call : plan.calls) {
     std::vector<std::size_t> inputs;
-    for (const std::size_t i : call.inputs) inputs.push_back(values[i]);
     KerasConfig& config = configs[call.layer];
+    for (const auto& [of, number] : call.inputs) {
+      if (number >= values[of].size())
+        config.refuse("", "an output of a listed call as input",
+                      fmt::format("number {} of {} of {}", number, values[of].size(),
+                                  printable(layers[plan.calls[of].layer]->name(), 80)));
+      inputs.push_back(values[of][number]);
+    }
     config.convert("", [&] {
       check_input_size(input);
       if (inputs.empty()) inputs.push_back(graph.add_input(input));
-      graph.set_causal(call.causal);
-      values.push_back(layers[call.layer]->apply(graph, inputs));
-      check_size(*layers[call.layer], graph.shape(values.back()), counted[call.layer], parameters);
+      values.push_back(make_call(graph, *layers[call.layer], call, std::move(inputs)));
+      for (const std::size_t value : values.back()) {
+        check_size(*layers[call.layer], graph.shape(value), counted[call.layer], parameters);
+        counted[call.layer] = true;
+      }
     });
-    counted[call.layer] = true;
     config.throw_if_any();
+    if (plan.layers[call.layer].in_chain && values.back().size() > 1)
+      config.refuse("return_state", "a layer of one output in a Sequential",
+                    fmt::format("{} outputs", values.back().size()));
   }
-  for (const auto& [call, source] : plan.input_checks) {
+  for (const auto& [value, source] : plan.input_checks) {
     KerasConfig config = source.read(code);
     const auto layer = make_layer(source.class_name, config);
     config.convert("", [&] {
-      return dynamic_cast<const InputLayer&>(*layer).reshaped(graph.shape(values[call]));
+      return dynamic_cast<const InputLayer&>(*layer).reshaped(
+          graph.shape(values[value.call][value.number]));
     });
     config.throw_if_any();
   }
@@ -154,6 +179,7 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   if (shape) {
     check_build(model, plan, *shape, code);
     model.build(*shape);
+    if (remarks) note_saving(model, plan, *remarks);
   }
   return model;
 }

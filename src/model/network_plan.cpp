@@ -17,6 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 using Calls = std::vector<Network::Call>;
+using Outputs = std::vector<Network::Output>;
 
 std::string* name_in(ordered_json& config) {
   if (!config.is_object() || !config.contains("name") || !config["name"].is_string())
@@ -35,8 +36,8 @@ void rename_nested(std::vector<LayerSource>& layers) {
 }
 
 /// Applies a model to these calls: adds its own, and returns its outputs.
-std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<std::size_t>& inputs,
-                               bool inference, NetworkPlan& plan) {
+Outputs apply(const ModelBlueprint& model, const Outputs& inputs, bool inference,
+              NetworkPlan& plan) {
   Calls& calls = plan.calls;
   check(inputs.size() == model.inputs, ExitCode::kBadData,
         "model JSON: ({}): expected a model with {} inputs to be given as many, got {}",
@@ -44,9 +45,15 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (const auto& layer = model.input_layers[i])
       plan.input_checks.push_back({inputs[i], plan.layers[*layer]});
-  std::vector<std::vector<std::size_t>> made;  // by use
-  const auto find = [&](const ModelBlueprint::Tensor& tensor) {
-    return tensor.use ? made[*tensor.use][tensor.output] : inputs[tensor.output];
+  struct Made {
+    std::optional<std::size_t> call;  // of a layer, whose outputs are not known yet
+    Outputs outputs;                  // of a model
+  };
+  std::vector<Made> made;  // by use
+  const auto find = [&](const ModelBlueprint::Tensor& tensor) -> Network::Output {
+    if (!tensor.use) return inputs[tensor.output];
+    const Made& use = made[*tensor.use];
+    return use.call ? Network::Output(*use.call, tensor.output) : use.outputs[tensor.output];
   };
   for (const ModelBlueprint::Use& use : model.uses) {
     plan.tensors += 1 + use.inputs.size();
@@ -54,22 +61,23 @@ std::vector<std::size_t> apply(const ModelBlueprint& model, const std::vector<st
           "model JSON: ({}): expected at most {} inputs of layers in all, got more",
           printable(model.name, 80), kMaxTensors);
     const ModelBlueprint::Part& part = model.parts[use.part];
-    std::vector<std::size_t> of_use;
+    Outputs of_use;
     for (const auto& tensor : use.inputs) of_use.push_back(find(tensor));
     if (part.model) {
       check(!use.causal, ExitCode::kBadData,
             "model JSON: ({}): expected a call of a model without use_causal_mask, got it",
             printable(part.model->name, 80));
-      made.push_back(apply(*part.model, of_use, inference || use.inference, plan));
+      made.push_back({{}, apply(*part.model, of_use, inference || use.inference, plan)});
     } else {
       check(calls.size() < kMaxCalls, ExitCode::kBadData,
             "model JSON: ({}): expected at most {} uses of layers in all, got more",
             printable(model.name, 80), kMaxCalls);
-      calls.push_back({*part.layer, std::move(of_use), inference || use.inference, use.causal});
-      made.push_back({calls.size() - 1});
+      calls.push_back(
+          {*part.layer, std::move(of_use), inference || use.inference, use.causal, use.unmasked});
+      made.push_back({calls.size() - 1, {}});
     }
   }
-  std::vector<std::size_t> outputs;
+  Outputs outputs;
   for (const auto& tensor : model.outputs) outputs.push_back(find(tensor));
   return outputs;
 }
@@ -93,34 +101,27 @@ void reorder_calls(NetworkPlan& plan, const std::vector<std::size_t>& order) {
   for (std::size_t i = 0; i < order.size(); ++i) number[order[i]] = i;
   Calls calls;
   for (const std::size_t call : order) {
-    for (std::size_t& input : plan.calls[call].inputs) input = number[input];
+    for (Network::Output& input : plan.calls[call].inputs) input.call = number[input.call];
     calls.push_back(std::move(plan.calls[call]));
   }
-  for (std::size_t& output : plan.outputs) output = number[output];
-  for (auto& [call, input] : plan.input_checks) call = number[call];
-  std::erase_if(plan.input_checks, [&](const auto& check) { return check.call >= order.size(); });
+  for (Network::Output& output : plan.outputs) output.call = number[output.call];
+  for (auto& [value, input] : plan.input_checks) value.call = number[value.call];
+  std::erase_if(plan.input_checks,
+                [&](const auto& check) { return check.value.call >= order.size(); });
   plan.calls = std::move(calls);
 }
 
 /// Leaves out calls that lead to no output.
 void drop_unused_calls(NetworkPlan& plan) {
   std::vector<bool> needed(plan.calls.size(), false);
-  for (const std::size_t output : plan.outputs) needed[output] = true;
+  for (const Network::Output& output : plan.outputs) needed[output.call] = true;
   for (std::size_t i = plan.calls.size(); i-- > 0;)
-    for (const std::size_t input : plan.calls[i].inputs)
-      if (needed[i]) needed[input] = true;
+    for (const Network::Output& input : plan.calls[i].inputs)
+      if (needed[i]) needed[input.call] = true;
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < plan.calls.size(); ++i)
     if (needed[i]) order.push_back(i);
   reorder_calls(plan, order);
-}
-
-bool is_chain(const NetworkPlan& plan) {
-  for (std::size_t i = 0; i < plan.calls.size(); ++i)
-    if (plan.calls[i].layer != i || plan.calls[i].inference || plan.calls[i].causal ||
-        plan.calls[i].inputs != (i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}))
-      return false;
-  return plan.calls.size() == plan.layers.size();
 }
 
 /// Beside the InputLayers of models that have their inputs from the one around them.
@@ -193,9 +194,10 @@ NetworkPlan plan_chain(std::string name, std::vector<LayerSource> layers) {
   NetworkPlan plan;
   plan.name = std::move(name);
   plan.layers = std::move(layers);
-  for (std::size_t i = 0; i < plan.layers.size(); ++i)
-    plan.calls.push_back({i, i == 0 ? std::vector<std::size_t>{} : std::vector{i - 1}});
-  if (!plan.calls.empty()) plan.outputs = {plan.calls.size() - 1};
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    plan.calls.push_back({i, std::move(plan.outputs)});
+    plan.outputs = {i};
+  }
   return plan;
 }
 
@@ -204,6 +206,7 @@ NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* rem
   plan.name = read.blueprint.name;
   plan.layers = std::move(read.layers);
   plan.built_for = std::move(read.built_for);
+  plan.functional = read.functional;
   if (!problems.empty()) {  // the rest of the layers may have some, too
     if (read.functional) return plan;
     const std::string name = plan.name;
@@ -224,9 +227,6 @@ NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* rem
   if (read.has_models)
     remarks->saving_notes.push_back(
         "the models that are layers of the network become its layers in the files that are saved");
-  if (read.functional && is_chain(plan))
-    remarks->saving_notes.push_back(
-        "the functional model, a single chain, becomes a Sequential in the files that are saved");
   return plan;
 }
 
@@ -253,14 +253,17 @@ void split_activations(NetworkPlan& plan, ExitCode code, Problems& problems) {
   Calls calls;
   std::vector<std::size_t> output;  // of each call, now
   for (Network::Call& call : plan.calls) {
-    for (std::size_t& input : call.inputs) input = output[input];
+    for (Network::Output& input : call.inputs) input.call = output[input.call];
     const std::size_t layer = call.layer;
-    calls.push_back({number[layer], std::move(call.inputs), call.inference, call.causal});
-    if (behind[layer]) calls.push_back({*behind[layer], {calls.size() - 1}, call.inference});
+    calls.push_back(std::move(call));
+    calls.back().layer = number[layer];
+    if (behind[layer])
+      calls.push_back(
+          {*behind[layer], {Network::Output(calls.size() - 1)}, calls.back().inference});
     output.push_back(calls.size() - 1);
   }
-  for (std::size_t& call : plan.outputs) call = output[call];
-  for (auto& [call, input] : plan.input_checks) call = output[call];
+  for (Network::Output& end : plan.outputs) end.call = output[end.call];
+  for (auto& [value, input] : plan.input_checks) value.call = output[value.call];
   for (std::size_t& layer : plan.file_order) layer = number[layer];
   plan.layers = std::move(layers);
   plan.calls = std::move(calls);

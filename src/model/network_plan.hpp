@@ -17,14 +17,15 @@ struct NetworkPlan {
   std::string name;
   std::vector<LayerSource> layers;
   std::vector<Network::Call> calls;  ///< none: only the layers themselves can be looked at
-  std::vector<std::size_t> outputs;  ///< calls
+  std::vector<Network::Output> outputs;
   std::optional<Shape> built_for;
   std::vector<std::size_t> file_order;  ///< see NetworkRemarks
+  bool functional = false;              ///< as it was written
   std::size_t tensors = 0;              ///< inputs and outputs of all uses of layers and models
-  /// What a model that is a layer says about its input: a call, and the InputLayer that it must
+  /// What a model that is a layer says about its input: the value, and the InputLayer that it must
   /// agree with.
   struct InputCheck {
-    std::size_t call;
+    Network::Output value;
     LayerSource input;
   };
   std::vector<InputCheck> input_checks;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "src/core/error.hpp"
@@ -70,13 +71,21 @@ std::string row(std::vector<std::string> fields, const Ends& ends) {
   return text;
 }
 
-/// "(None, 8)"; of a layer that is used for several shapes, "multiple" as Keras says.
+/// "(None, 8)", or "[(None, 8), (None, 8)]" of several outputs; of a layer that is used for several
+/// shapes, "multiple" as Keras says.
 std::string shape_text(const Network& model, std::size_t layer) {
-  const Shape& shape = model.output_shape_of(layer);
-  for (std::size_t i = 0; i < model.calls().size(); ++i)
-    if (model.calls()[i].layer == layer && model.call_shape(i) != shape) return "multiple";
-  const std::string text = to_string_batched(shape);
-  return model.layers()[layer]->class_name() == "InputLayer" ? "[" + text + "]" : text;
+  std::optional<std::vector<std::string>> shapes;
+  for (std::size_t call = 0; call < model.calls().size(); ++call) {
+    if (model.calls()[call].layer != layer) continue;
+    std::vector<std::string> of_call;
+    for (std::size_t number = 0; number < model.outputs_of(call); ++number)
+      of_call.push_back(to_string_batched(model.shape_of({call, number})));
+    if (shapes && *shapes != of_call) return "multiple";
+    shapes = std::move(of_call);
+  }
+  const std::string text = fmt::format("{}", fmt::join(*shapes, ", "));
+  const bool list = shapes->size() > 1 || model.layers()[layer]->class_name() == "InputLayer";
+  return list ? "[" + text + "]" : text;
 }
 
 /// "['dense[0][0]', 'dense_1[0][0]']": what all calls of the layer are applied to.
@@ -84,10 +93,10 @@ std::string connections(const Network& model, std::size_t layer) {
   std::vector<std::string> inputs;
   for (const Network::Call& call : model.calls()) {
     if (call.layer != layer) continue;
-    for (const std::size_t input : call.inputs)
-      inputs.push_back(fmt::format("'{}[{}][0]'",
-                                   printable(model.layers()[model.calls()[input].layer]->name()),
-                                   model.call_number(input)));
+    for (const auto& [of, number] : call.inputs)
+      inputs.push_back(fmt::format("'{}[{}][{}]'",
+                                   printable(model.layers()[model.calls()[of].layer]->name()),
+                                   model.call_number(of), number));
   }
   return fmt::format("[{}]", fmt::join(inputs, ", "));
 }

@@ -62,15 +62,15 @@ std::size_t head_of(const NetworkPlan& plan, const Network& network) {
   std::vector<std::int64_t> readers(plan.calls.size(), 0), uses(plan.layers.size(), 0);
   for (const Network::Call& call : plan.calls) {
     ++uses[call.layer];
-    for (const std::size_t input : call.inputs) ++readers[input];
+    for (const Network::Output& input : call.inputs) ++readers[input.call];
   }
   check(plan.outputs.size() == 1, ExitCode::kUsage,
         "[transfer] expected a network of one output, got {}", plan.outputs.size());
-  for (std::size_t at = plan.outputs.front();; at = plan.calls[at].inputs.front()) {
+  const std::size_t last = plan.outputs.front().call;
+  for (std::size_t at = last;; at = plan.calls[at].inputs.front().call) {
     const Network::Call& call = plan.calls[at];
     const std::string name = name_of(plan.layers[call.layer]);
-    check(call.inputs.size() == 1 && uses[call.layer] == 1 &&
-              readers[at] == (at == plan.outputs.front() ? 0 : 1),
+    check(call.inputs.size() == 1 && uses[call.layer] == 1 && readers[at] == (at == last ? 0 : 1),
           ExitCode::kUsage,
           "[transfer] expected a chain of layers from the last one with weights to the output, to "
           "put another head there; got '{}', which has other inputs, or is used more than once",
@@ -83,14 +83,14 @@ std::size_t head_of(const NetworkPlan& plan, const Network& network) {
 /// of both lists. Returns how many of the layers stay.
 std::size_t replace_head(NetworkPlan& plan, const Network& network, const std::string& text) {
   const std::size_t head = head_of(plan, network);
-  std::size_t end = plan.calls[head].inputs.front();
+  Network::Output end = plan.calls[head].inputs.front();
   plan.layers.resize(plan.layers.size() - (plan.calls.size() - head));
   plan.calls.resize(head);
   const std::size_t kept = plan.layers.size();
   for (LayerSource& layer : layers_from_text(text)) {
     plan.layers.push_back(std::move(layer));
     plan.calls.push_back({plan.layers.size() - 1, {end}});
-    end = plan.calls.size() - 1;
+    end = Network::Output(plan.calls.size() - 1);
   }
   plan.outputs = {end};
   return kept;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "src/layers/concatenate.hpp"
+
 namespace lockstep::test {
 namespace {
 
@@ -26,6 +28,19 @@ class InputProbe final : public Op {
   std::vector<Parameter*> parameters_;
   std::vector<float>& dx_;
 };
+
+/// The outputs of a layer one behind the other, with the mask of the first.
+std::size_t as_one(Graph& graph, std::vector<std::size_t> outputs) {
+  if (outputs.size() == 1) return outputs.front();
+  const auto mask = graph.mask(outputs.front());
+  for (std::size_t& output : outputs)
+    output = graph.reshape(output, {element_count(graph.shape(output))});
+  Concatenate concatenate;
+  concatenate.set_name("outputs");
+  const std::size_t all = concatenate.apply(graph, outputs);
+  graph.set_mask(all, mask);
+  return all;
+}
 
 std::size_t floats(std::int64_t rows, const Shape& shape) {
   return static_cast<std::size_t>(rows * element_count(shape));
@@ -56,7 +71,7 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
   }
   graph_.set_inference(inference);
   graph_.set_causal(causal);
-  graph_.finish({layer.apply(graph_, values)});
+  graph_.finish({as_one(graph_, layer.apply_all(graph_, values))});
 
   std::vector<Parameter*> parameters{&probe_};
   for (Parameter& parameter : layer.parameters()) parameters.push_back(&parameter);

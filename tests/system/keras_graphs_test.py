@@ -38,7 +38,7 @@ class GraphsTest(SystemTest):
 
 class FunctionalModels(GraphsTest):
     def test_predict_what_keras_predicts(self):
-        self.assertEqual(len(MODELS), 10)
+        self.assertEqual(len(MODELS), 15)
         for name, entry in MODELS:
             with self.subTest(name):
                 self.assert_close(self.predictions(*placed(entry["network"])), entry["predictions"], 1e-6)
@@ -52,7 +52,7 @@ class FunctionalModels(GraphsTest):
                 final = self.dir / f"{name}_1" / "final.h5"
                 # Moving statistics are in these: those of a layer that is used twice, in Keras's order.
                 self.assert_close(self.predictions(final), entry["predictions at the end"], 1e-5)
-                if name in ("keras2_transfer", "keras3_twins"):  # the rest from what is saved
+                if name in ("keras2_transfer", "keras3_twins", "keras3_translator"):  # the rest from what is saved
                     self.train_steps(3, f"{name}_3", *network, to=24)
                 np.testing.assert_array_equal(self.train_steps(3, f"{name}_3", *network), alone)
                 self.assertEqual(self.sha256(self.dir / f"{name}_3" / "final.h5"), self.sha256(final))
@@ -63,7 +63,7 @@ class FunctionalModelsInTheMiddle(GraphsTest):
 
     def test_predict_and_train_on_as_in_keras(self):
         files = sorted(FILES.glob("*_middle.*"))
-        self.assertEqual(len(files), 12)
+        self.assertEqual(len(files), 16)
         for file in files:
             entry = dict(MODELS)[file.name.split("_middle")[0]]
             with self.subTest(file.name):

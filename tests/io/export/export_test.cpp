@@ -8,7 +8,9 @@
 #include "io/export/tensor.hpp"
 #include "io/export/torch_export.hpp"
 #include "src/layers/make_layer.hpp"
+#include "src/layers/recurrent.hpp"
 #include "src/model/layers_text.hpp"
+#include "src/model/network_builder.hpp"
 #include "tests/io/io_test_support.hpp"
 
 // What PyTorch and ONNX Runtime make of these files: tests/system/export_test.py.
@@ -114,6 +116,24 @@ TEST(Export, RefusesLayersThatComputeByAMask) {
   expect_error(ExitCode::kBadData, {"[lstm]", "without a mask"},
                [&] { export_to_torch(network(layers), "w"); });
   export_to_onnx(network("Input((4, 3)), Masking(), Dense(2), Flatten()"));
+}
+
+TEST(Export, RefusesStates) {
+  NetworkBuilder builder("translator");
+  const auto x = builder.input({4, 3});
+  const auto encoder =
+      builder.apply(builder.add(std::make_unique<Recurrent>(
+                        CellKind::kLstm, 2, RecurrentOptions{.return_state = true})),
+                    x);
+  const Network model =
+      builder.build({builder.apply(builder.add(std::make_unique<Recurrent>(CellKind::kLstm, 2)),
+                                   {x, {encoder.call, 1}, {encoder.call, 2}})});
+  for (const char* layer : {"[lstm]", "[lstm_1]"}) {
+    const char* what =
+        layer == std::string("[lstm]") ? "of one output" : "without an initial state";
+    expect_error(ExitCode::kBadData, {layer, what}, [&] { export_to_onnx(model); });
+    expect_error(ExitCode::kBadData, {layer, what}, [&] { export_to_torch(model, "w"); });
+  }
 }
 
 TEST(OnnxExport, TheSameModelGivesTheSameBytes) {

@@ -132,8 +132,6 @@ TEST(Bidirectional, RefusesByNameWhatItLacks) {
               HasSubstr("layer: expected a recurrent layer, got nothing"));
   EXPECT_THAT(refusal(around("Dense", inner)),
               HasSubstr("layer: expected SimpleRNN, LSTM, GRU, RNN or a ConvLSTM, got Dense"));
-  EXPECT_THAT(refusal(around("LSTM", {{"units", 2}, {"return_state", true}})),
-              HasSubstr("return_state: expected false"));
   EXPECT_THAT(refusal(around("LSTM", {{"units", 2}, {"go_backwards", true}})),
               HasSubstr("expected a layer whose go_backwards is false"));
   EXPECT_THAT(

@@ -49,10 +49,10 @@ struct Call {
 };
 
 Call last_call(const Network& model) {
-  const Network::Call& call = model.calls()[model.output_calls()[0]];
+  const Network::Call& call = model.calls()[model.outputs()[0].call];
   Call found{{}, call.causal};
-  for (const std::size_t input : call.inputs)
-    found.inputs.push_back(model.layers()[model.calls()[input].layer]->name());
+  for (const Network::Output& input : call.inputs)
+    found.inputs.push_back(model.layers()[model.calls()[input.call].layer]->name());
   return found;
 }
 

@@ -45,8 +45,8 @@ std::string calls(const Network& model) {
     text += (i == 0 ? "" : " ") + name(i) + "(";
     const auto& inputs = model.calls()[i].inputs;
     for (std::size_t j = 0; j < inputs.size(); ++j)
-      text += fmt::format("{}{}[{}]", j == 0 ? "" : ", ", name(inputs[j]),
-                          model.call_number(inputs[j]));
+      text += fmt::format("{}{}[{}]", j == 0 ? "" : ", ", name(inputs[j].call),
+                          model.call_number(inputs[j].call));
     text += model.calls()[i].inference ? "; inference)" : ")";
   }
   return text;
