@@ -132,8 +132,8 @@ std::vector<std::size_t> ConvLstm::add_ops(const std::string& name, Graph& graph
       {input}, std::move(sums));
   std::vector<std::size_t> inputs = {convolved};
   if (mask) inputs.push_back(*mask);
-  return {graph.add(make_conv_lstm_op(&parameters[1], setting), std::move(inputs),
-                    std::move(output))};
+  return {
+      graph.add(make_conv_lstm_op(&parameters[1], setting), std::move(inputs), std::move(output))};
 }
 
 nlohmann::ordered_json ConvLstm::config() const {

@@ -64,7 +64,7 @@ bool ModelLayer::passes_through() const {
 }
 
 Activation ModelLayer::final_activation() const {
-  const Network::Call& last = network_.calls()[network_.output_calls().front()];
+  const Network::Call& last = network_.calls()[network_.outputs().front().call];
   return network_.layers()[last.layer]->final_activation();
 }
 
@@ -115,22 +115,25 @@ std::size_t ModelLayer::lower(Graph& graph, std::span<const std::size_t> inputs)
     input_ = graph.shape(inputs[0]);
     set_indices();
   }
-  std::vector<std::size_t> values;
-  for (const Network::Call& call : network_.calls()) {
+  std::vector<std::vector<std::size_t>> values;
+  const auto value_of = [&](const Network::Output& output) {
+    return values[output.call].at(output.number);
+  };
+  for (Network::Call call : network_.calls()) {
     std::vector<std::size_t> read;
-    for (const std::size_t input : call.inputs) read.push_back(values[input]);
+    for (const Network::Output& input : call.inputs) read.push_back(value_of(input));
     if (read.empty()) read.push_back(inputs[0]);
-    graph.set_inference(inference || call.inference);
-    graph.set_causal(call.causal);
+    call.inference = inference || call.inference;
     Layer& layer = *network_.layers()[call.layer];
-    values.push_back(layer.apply(graph, read));
+    values.push_back(make_call(graph, layer, call, std::move(read)));
     std::int64_t parameters = 0;
-    check_size(layer, graph.shape(values.back()), false, parameters);
+    for (const std::size_t value : values.back())
+      check_size(layer, graph.shape(value), false, parameters);
   }
   graph.set_inference(inference);
   graph.set_causal({});
   if (uses() == 0) name_parameters();
-  return values[network_.output_calls().front()];
+  return value_of(network_.outputs().front());
 }
 
 std::int64_t indices_of(const Layer& layer) {
