@@ -141,23 +141,23 @@ TEST(StatesJson, AreInTheSummary) {
   EXPECT_THAT(text, HasSubstr("'encoder[0][2]']"));
 }
 
-/// Keras's Sequential has no place for them, so that a chain of such layers is none.
+/// Keras's Sequential has no place for layers of several outputs, whichever is read.
 TEST(StatesJson, OfALayerThatIsReadOnceMakeNoSequential) {
   ordered_json in = input("in");
   in["config"]["batch_input_shape"] = {nullptr, 3, 2};
   const ordered_json lstm =
       layer("LSTM", "lstm", {on({{"in", 0}})}, {{"units", 2}, {"return_state", true}});
-  ordered_json node = on({{"lstm", 0}});
-  node[0][2] = 2;
-  NetworkRemarks remarks;
-  const Network model = model_from_json(
-      model_of({in, lstm, layer("Dense", "out", ordered_json::array({node}), {{"units", 1}})},
-               "out"),
-      "2.15.0", remarks);
-  EXPECT_THAT(remarks.saving_notes, testing::IsEmpty());
-  const ordered_json written = model_to_json(model);
-  EXPECT_EQ(written["class_name"], "Functional");
-  EXPECT_EQ(last_node(written)[0][2], 2);
+  for (const int number : {0, 2}) {
+    ordered_json node = on({{"lstm", 0}});
+    node[0][2] = number;
+    const ordered_json dense = layer("Dense", "out", ordered_json::array({node}), {{"units", 1}});
+    NetworkRemarks remarks;
+    const Network model = model_from_json(model_of({in, lstm, dense}, "out"), "2.15.0", remarks);
+    EXPECT_THAT(remarks.saving_notes, testing::IsEmpty());
+    const ordered_json written = model_to_json(model);
+    EXPECT_EQ(written["class_name"], "Functional");
+    EXPECT_EQ(last_node(written)[0][2], number);
+  }
 }
 
 TEST(StatesJson, AreRefusedByName) {
