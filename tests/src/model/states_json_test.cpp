@@ -67,7 +67,7 @@ TEST(StatesJson, AreReadHoweverTheyAreGiven) {
                                 ", " + tensor("encoder", 2) + R"(]], "kwargs": {}})";
   const std::string named = R"({"args": [], "kwargs": {"initial_state": [)" + tensor("encoder", 1) +
                             ", " + tensor("encoder", 2) + R"(], "sequences": )" + tensor("x", 0) +
-                            R"(, "mask": null}})";
+                            R"(, "mask": [null, null]}})";
   const std::string with_nulls = R"([["x", 0, 0, {"initial_state": null, "constants": null}],
     ["encoder", 0, 1, {"initial_state": null}], ["encoder", 0, 2, {}]])";
   const std::string as_argument =
@@ -132,6 +132,23 @@ TEST(StatesJson, BehindAMaskKeepTheMeaningOfTheirKeras) {
   expect_error(
       ExitCode::kBadData, [&] { model_to_json(keras2, KerasMajor::k3); },
       HasSubstr("[decoder]: expected a call with an initial state behind no mask"));
+}
+
+/// An encoder that is a model of its own: its outputs are the states.
+TEST(StatesJson, LeaveAModelThatIsALayer) {
+  ordered_json in = input("in");
+  in["config"]["batch_input_shape"] = {nullptr, 3, 2};
+  ordered_json encoder = model_of(
+      {in, layer("LSTM", "lstm", {on({{"in", 0}})}, {{"units", 2}, {"return_state", true}})}, "");
+  encoder["config"]["output_layers"] = {{"lstm", 0, 1}, {"lstm", 0, 2}};
+  encoder["config"]["name"] = encoder["name"] = "encoder";
+  encoder["inbound_nodes"] = ordered_json::array({on({{"in", 0}})});
+  const ordered_json decoder = layer(
+      "LSTM", "decoder", ordered_json::array({node_of(R"([["in", 0, 0, {}], ["encoder", 1, 0, {}],
+                                             ["encoder", 1, 1, {}]])")}),
+      {{"units", 2}});
+  const Network model = model_from_json(model_of({in, encoder, decoder}, "decoder"));
+  EXPECT_EQ(last_inputs(model), (std::vector<std::string>{"in[0][0]", "lstm[0][1]", "lstm[0][2]"}));
 }
 
 TEST(StatesJson, AreInTheSummary) {
