@@ -61,7 +61,8 @@ std::int64_t read_units(KerasConfig& config) {
 
 /// Of all layers that go over steps: what they lack.
 void expect_steps(KerasConfig& config) {
-  config.expect("stateful", false);
+  if (config.boolean("stateful", false))
+    config.object_to("stateful", "false, a batch that begins with states of zeros", "true");
   config.expect("time_major", false);
   config.ignore({"use_cudnn"});  // which way to the same numbers
 }

@@ -53,11 +53,18 @@ void read_inputs(const ordered_json& json, LayerCall& call) {
   }
 }
 
-/// Arguments by name: tensors are inputs; null says nothing.
+/// None, or the masks of several inputs of a model, none of which has one.
+bool says_nothing(const ordered_json& json) {
+  return json.is_null() || (json.is_array() && std::ranges::all_of(json, [](const auto& element) {
+                              return says_nothing(element);
+                            }));
+}
+
+/// Arguments by name: tensors are inputs.
 void read_arguments(const ordered_json& json, LayerCall& call) {
   if (!json.is_object()) return;
   for (const auto& [key, value] : json.items()) {
-    if (value.is_null()) continue;
+    if (says_nothing(value)) continue;
     if (key == "training" && value == false) {
       call.inference = true;
       continue;

@@ -187,9 +187,10 @@ Objective Network::objective(const Output& wanted, const std::vector<std::size_t
                              const nlohmann::ordered_json& metrics) const {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   check(built_, ExitCode::kUsage, "[{}] expected build() before objective()", name_);
-  check(wanted.call < calls_.size() && wanted.number < outputs_of(wanted.call), ExitCode::kUsage,
-        "[{}] expected an objective at an output of one of {} calls, got {} of call {}", name_,
-        calls_.size(), wanted.number, wanted.call);
+  check(
+      wanted.call < calls_.size() && wanted.number < outputs_of(wanted.call), ExitCode::kUsage,
+      "[{}] expected an objective at an output of one of {} calls, got output {} of call number {}",
+      name_, calls_.size(), wanted.number, wanted.call);
   const std::size_t output = value_of(wanted);
   check(
       !graph_.mask(output) || std::ranges::find(outputs_, wanted) != outputs_.end(),

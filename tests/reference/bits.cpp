@@ -199,6 +199,7 @@ void compute_later_layers() {
       .run();
   Training("activations", {37}, activations(), "adam").run();
   Training("branches", {20}, branches(), "adam").run();
+  Training("translator", {5, 7}, translator(), "adam").run();
 }
 
 /// The networks of launch/examples, on smaller images, and every other kernel of convolutions.

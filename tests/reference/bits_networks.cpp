@@ -36,6 +36,23 @@ Network branches() {
   return model;
 }
 
+Network translator() {
+  using Output = Network::Output;
+  Network model = model_from_layers_text(
+      "LSTM(9, return_state=True), RepeatVector(4), LSTM(9, return_sequences=True, "
+      "return_state=True, recurrent_dropout=0.2), GRU(9, return_state=True), SimpleRNN(9), "
+      "Bidirectional(GRU(9)), Dense(5, softmax)");
+  model.connect({{0, {}},
+                 {1, {Output(0, 1)}},
+                 {2, {1, Output(0, 1), Output(0, 2)}},
+                 {3, {2, Output(2, 2)}},
+                 {4, {2, Output(3, 1)}},
+                 {5, {2, 4, Output(2, 1)}},
+                 {6, {5}}},
+                {6});
+  return model;
+}
+
 Network activations() {
   std::string layers = "Dense(33), LayerNormalization(), Rescaling(3)";
   std::vector<Network::Call> calls = {{0, {}}, {1, {0}}, {2, {1}}};
@@ -122,12 +139,13 @@ Network masked_attention() {
 Network residuals() {
   std::string layers;
   std::vector<Network::Call> calls;
-  const auto apply = [&](const std::string& layer, std::vector<std::size_t> inputs) {
+  const auto apply = [&](const std::string& layer, std::vector<Network::Output> inputs) {
     layers += (calls.empty() ? "" : ", ") + layer;
     calls.push_back({calls.size(), std::move(inputs)});
     return calls.size() - 1;
   };
-  const auto convolve = [&](int filters, int size, int stride, std::vector<std::size_t> inputs) {
+  const auto convolve = [&](int filters, int size, int stride,
+                            std::vector<Network::Output> inputs) {
     const std::size_t x =
         apply(fmt::format("Conv2D({}, {}, strides={}, padding=same, use_bias=False)", filters, size,
                           stride),

@@ -7,6 +7,8 @@ namespace lockstep {
 
 /// Residuals around sums over the batch, a layer that is used twice, and every way to merge.
 Network branches();
+/// Recurrent layers whose states begin others.
+Network translator();
 /// The activations that the chains lack, beside each other: of numbers from about -8 to 8.
 Network activations();
 /// Two stages of a convolutional residual network, on images.

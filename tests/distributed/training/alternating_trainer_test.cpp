@@ -477,7 +477,7 @@ TEST(AlternatingTrainer, RefusesBatchesThatDoNotFit) {
 TEST(NetworkObjective, RefusesLayersThatHaveNoPartInItsOutput) {
   const Gan gan;
   const auto none = nlohmann::ordered_json::array();
-  const auto expect_error = [&](std::size_t call, const std::vector<std::size_t>& layers,
+  const auto expect_error = [&](const Network::Output& call, const std::vector<std::size_t>& layers,
                                 const std::string& word) {
     try {
       gan.network.objective(call, layers, "adam", kLogits, none);

@@ -67,7 +67,7 @@ TEST(StatesJson, AreReadHoweverTheyAreGiven) {
                                 ", " + tensor("encoder", 2) + R"(]], "kwargs": {}})";
   const std::string named = R"({"args": [], "kwargs": {"initial_state": [)" + tensor("encoder", 1) +
                             ", " + tensor("encoder", 2) + R"(], "sequences": )" + tensor("x", 0) +
-                            R"(, "mask": null}})";
+                            R"(, "mask": [null, null]}})";
   const std::string with_nulls = R"([["x", 0, 0, {"initial_state": null, "constants": null}],
     ["encoder", 0, 1, {"initial_state": null}], ["encoder", 0, 2, {}]])";
   const std::string as_argument =
@@ -134,6 +134,23 @@ TEST(StatesJson, BehindAMaskKeepTheMeaningOfTheirKeras) {
       HasSubstr("[decoder]: expected a call with an initial state behind no mask"));
 }
 
+/// An encoder that is a model of its own: its outputs are the states.
+TEST(StatesJson, LeaveAModelThatIsALayer) {
+  ordered_json in = input("in");
+  in["config"]["batch_input_shape"] = {nullptr, 3, 2};
+  ordered_json encoder = model_of(
+      {in, layer("LSTM", "lstm", {on({{"in", 0}})}, {{"units", 2}, {"return_state", true}})}, "");
+  encoder["config"]["output_layers"] = {{"lstm", 0, 1}, {"lstm", 0, 2}};
+  encoder["config"]["name"] = encoder["name"] = "encoder";
+  encoder["inbound_nodes"] = ordered_json::array({on({{"in", 0}})});
+  const ordered_json decoder = layer(
+      "LSTM", "decoder", ordered_json::array({node_of(R"([["in", 0, 0, {}], ["encoder", 1, 0, {}],
+                                             ["encoder", 1, 1, {}]])")}),
+      {{"units", 2}});
+  const Network model = model_from_json(model_of({in, encoder, decoder}, "decoder"));
+  EXPECT_EQ(last_inputs(model), (std::vector<std::string>{"in[0][0]", "lstm[0][1]", "lstm[0][2]"}));
+}
+
 TEST(StatesJson, AreInTheSummary) {
   const std::string text = summary(model_from_json(network(kKeras2)));
   EXPECT_THAT(text, HasSubstr(" encoder (LSTM)              [(None, 2),                  40        "
@@ -141,23 +158,23 @@ TEST(StatesJson, AreInTheSummary) {
   EXPECT_THAT(text, HasSubstr("'encoder[0][2]']"));
 }
 
-/// Keras's Sequential has no place for them, so that a chain of such layers is none.
+/// Keras's Sequential has no place for layers of several outputs, whichever is read.
 TEST(StatesJson, OfALayerThatIsReadOnceMakeNoSequential) {
   ordered_json in = input("in");
   in["config"]["batch_input_shape"] = {nullptr, 3, 2};
   const ordered_json lstm =
       layer("LSTM", "lstm", {on({{"in", 0}})}, {{"units", 2}, {"return_state", true}});
-  ordered_json node = on({{"lstm", 0}});
-  node[0][2] = 2;
-  NetworkRemarks remarks;
-  const Network model = model_from_json(
-      model_of({in, lstm, layer("Dense", "out", ordered_json::array({node}), {{"units", 1}})},
-               "out"),
-      "2.15.0", remarks);
-  EXPECT_THAT(remarks.saving_notes, testing::IsEmpty());
-  const ordered_json written = model_to_json(model);
-  EXPECT_EQ(written["class_name"], "Functional");
-  EXPECT_EQ(last_node(written)[0][2], 2);
+  for (const int number : {0, 2}) {
+    ordered_json node = on({{"lstm", 0}});
+    node[0][2] = number;
+    const ordered_json dense = layer("Dense", "out", ordered_json::array({node}), {{"units", 1}});
+    NetworkRemarks remarks;
+    const Network model = model_from_json(model_of({in, lstm, dense}, "out"), "2.15.0", remarks);
+    EXPECT_THAT(remarks.saving_notes, testing::IsEmpty());
+    const ordered_json written = model_to_json(model);
+    EXPECT_EQ(written["class_name"], "Functional");
+    EXPECT_EQ(last_node(written)[0][2], number);
+  }
 }
 
 TEST(StatesJson, AreRefusedByName) {
