@@ -113,6 +113,21 @@ TEST(CosineDecayRestarts, BeginsEveryHalfWaveAtItsStep) {
   EXPECT_NEAR(waves->rate(1'000'000'000'000), 0.5, 0.5);
 }
 
+TEST(CosineDecayRestarts, FindsEveryRestartThoughLogarithmsAreRounded) {
+  for (std::int64_t t_mul = 2; t_mul < 40; ++t_mul) {
+    const auto waves = make_schedule(
+        {{"class_name", "CosineDecayRestarts"},
+         {"config", {{"initial_learning_rate", 1.0}, {"first_decay_steps", 2}, {"t_mul", t_mul}}}});
+    for (std::int64_t start = 0, steps = 2; start < 1'000'000'000'000'000; steps *= t_mul) {
+      EXPECT_EQ(waves->rate(start), 1.0) << t_mul << ": " << start;
+      if (start > 1000) {
+        EXPECT_LT(waves->rate(start - 1), 0.01) << t_mul << ": " << start;
+      }
+      start += steps;
+    }
+  }
+}
+
 TEST(Schedule, RoundTripsThroughJson) {
   for (const char* text :
        {R"({"module":"keras.optimizers.schedules","class_name":"ExponentialDecay","config":)"
