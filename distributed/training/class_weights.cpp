@@ -67,7 +67,10 @@ ClassWeights::ClassWeights(const ClassWeightOption& option, const Objective& obj
   by_class_.assign(static_cast<std::size_t>(columns == 1 ? 2 : columns), 1.0f);
   if (option.balanced) balance(objective, y);
   for (const auto& [label, weight] : option.weights) {
-    check(label < std::ssize(by_class_), ExitCode::kBadData,
+    check(kNotNegativeFloat.contains(weight), ExitCode::kBadData,
+          "[class weights] expected {} for class {}, got {}", kNotNegativeFloat.words, label,
+          weight);
+    check(label >= 0 && label < std::ssize(by_class_), ExitCode::kBadData,
           "[class weights] expected classes from 0 to {}, got {}", by_class_.size() - 1, label);
     by_class_[static_cast<std::size_t>(label)] = static_cast<float>(weight);
   }

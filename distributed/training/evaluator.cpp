@@ -12,8 +12,9 @@
 namespace lockstep {
 namespace {
 
-/// Blocks whose sums are exchanged at a time: bounds the memory, and changes no bit.
-constexpr std::int64_t kBlocksPerExchange = 4096;
+/// Of the blocks whose sums are exchanged at a time: bounds the memory, and changes no bit.
+constexpr std::int64_t kMostBlocks = 4096;
+constexpr std::int64_t kMostSums = 1 << 20;
 
 /// Loss (in front) and metric sums of one block.
 void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& targets,
@@ -46,8 +47,10 @@ Evaluation evaluate_blocks(const Network& model, const Communicator& communicato
   std::vector<double> totals(width, 0.0);
 
   const std::int64_t blocks = (data.rows() + block_rows - 1) / block_rows;
-  for (std::int64_t base = 0; base < blocks; base += kBlocksPerExchange) {
-    const std::int64_t count = std::min(kBlocksPerExchange, blocks - base);
+  const std::int64_t together =
+      std::clamp<std::int64_t>(kMostSums / static_cast<std::int64_t>(width), 1, kMostBlocks);
+  for (std::int64_t base = 0; base < blocks; base += together) {
+    const std::int64_t count = std::min(together, blocks - base);
     const Range mine = my_blocks(communicator, count, root_only);
     // One rank fills a block's sums, the others add zeros: the exchange is exact.
     std::vector<double> sums(static_cast<std::size_t>(count) * width, 0.0);

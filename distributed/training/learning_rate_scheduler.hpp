@@ -21,14 +21,15 @@ class LearningRateScheduler final : public Callback {
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
 
   std::string name() const override { return "learning_rate_scheduler"; }
-  std::string state() const override { return "{}"; }
-  void restore(const std::string& /*state*/) override { restored_ = true; }
+  std::string state() const override;
+  void restore(const std::string& state) override;
 
  private:
-  void set_rate_of(Trainer& trainer, std::int64_t epoch) const;
+  void set_rate_of(Trainer& trainer, std::int64_t epoch);
 
   Function function_;
-  bool restored_ = false;  ///< the rate of the epoch to come stands in the checkpoint
+  bool restored_ = false;
+  std::int64_t set_for_ = -1;  ///< the epoch whose rate was set last
 };
 
 }  // namespace lockstep

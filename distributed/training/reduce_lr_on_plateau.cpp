@@ -1,6 +1,7 @@
 #include "distributed/training/reduce_lr_on_plateau.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "distributed/ranks/agreement.hpp"
@@ -23,8 +24,8 @@ void ReduceLROnPlateau::on_train_begin(Trainer& trainer) {
 
 bool ReduceLROnPlateau::improves(double current) const {
   if (!best_) return true;
-  return larger_is_better_ ? current - options_.min_delta > *best_
-                           : current + options_.min_delta < *best_;
+  const double delta = std::abs(options_.min_delta);
+  return larger_is_better_ ? current - delta > *best_ : current + delta < *best_;
 }
 
 void ReduceLROnPlateau::on_epoch_end(Trainer& trainer, const EpochReport& report) {

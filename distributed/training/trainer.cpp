@@ -183,8 +183,10 @@ void Trainer::prepare(const ArrayDataset& train) {
   if (const std::int64_t rest = train.rows() % full.rows(); rest > 0)
     plans_.emplace_back(rest, full.grain(), communicator_.size());
 
-  loss_sums_.emplace(model_.objective(),
-                     ClassWeights(options_.class_weight, model_.objective(), train.y));
+  together(communicator_, [&] {
+    loss_sums_.emplace(model_.objective(),
+                       ClassWeights(options_.class_weight, model_.objective(), train.y));
+  });
   why_allreduce_.clear();
   distributed_optimizer_ =
       make_distributed_optimizer(options_.sync, model_, communicator_,

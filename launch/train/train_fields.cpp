@@ -165,7 +165,7 @@ void add_callbacks(List& list) {
               "the plateau reduces the learning rate to no less");
   list.text("learning-rate-expression", Use::kResult, &S::rate_expression, "TEXT",
             "the learning rate of every epoch, of epoch (from 0) and rate (so far): \"epoch < 10 ? "
-            "rate : rate * exp(-0.1)\"");
+            "rate : 0.9 * rate\"");
 }
 
 void add_distribution(List& list) {

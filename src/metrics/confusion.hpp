@@ -29,6 +29,7 @@ double ratio(double a, double b);
 /// it is 0.
 struct ConfusionRule {
   float threshold = 0.5f;                     ///< p > threshold
+  bool or_equal = false;                      ///< p >= threshold
   std::optional<std::int64_t> top_k = {};     ///< and among the k largest; of equal ones the first
   std::optional<std::int64_t> class_id = {};  ///< this column alone
 };

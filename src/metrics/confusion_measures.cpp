@@ -185,8 +185,7 @@ Measure measure_binary_iou(KerasConfig& config, std::int64_t) {
       all ? std::vector<std::int64_t>{0, 1} : config.integers("target_class_ids", 0, 1);
   const bool of_zeros = std::ranges::find(ids, 0) != ids.end();
   const bool of_ones = std::ranges::find(ids, 1) != ids.end();
-  // p >= threshold, as p > the number below it.
-  const ConfusionRule rule{.threshold = std::nextafter(static_cast<float>(threshold), -INFINITY)};
+  const ConfusionRule rule{.threshold = static_cast<float>(threshold), .or_equal = true};
   Measure measure = of_confusion({}, rule, {{"target_class_ids", ids}, {"threshold", threshold}});
   measure.result = [=](std::span<const double> sums, double) {
     return intersection_over_union(confusion_in(sums), of_zeros, of_ones);

@@ -286,6 +286,13 @@ std::unique_ptr<Metric> make_metric(const Json& json, std::int64_t output_column
   check_kind(*known, kind);
   const std::string name =
       by_name ? object.name : printable(config.text("name", std::string(known->names[0])));
+  // A column of history.csv.
+  if (name.empty() || name == "loss" || name.starts_with("val_") ||
+      name.find_first_of(",\"") != std::string::npos)
+    config.object_to("name",
+                     "a name other than loss, without commas and quotes, which does not "
+                     "begin with val_",
+                     describe(name));
   config.expect_float32();
   Measure measure = known->make(config, output_columns);
   config.finish();

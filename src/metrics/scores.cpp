@@ -7,6 +7,8 @@ namespace lockstep {
 namespace {
 
 constexpr double kEpsilon = 1e-7;
+/// What a difference of sums of squares may be for equal numbers, of the sums.
+constexpr double kRounding = 1e-12;
 constexpr std::size_t kPerClass = 4;
 constexpr std::size_t kPerColumn = 3;
 
@@ -70,17 +72,20 @@ void R2Score::add(ConstMatrix predictions, const Targets& targets, std::span<dou
 
 double R2Score::result(std::span<const double> sums, double positions) const {
   const std::size_t columns = sums.size() / kPerColumn;
+  double mean = 0;
   double weighted = 0;
   double weights = 0;
   for (std::size_t j = 0; j < columns; ++j) {
     const double* const of_column = &sums[kPerColumn * j];
-    const double spread = of_column[1] - of_column[0] * (of_column[0] / positions);
-    const double score = 1 - of_column[2] / spread;
-    const double weight = weighted_by_variance ? spread : 1;
-    weighted += weight * (std::isinf(score) ? 0 : score);
-    weights += weight;
+    const double difference = of_column[1] - of_column[0] * (of_column[0] / positions);
+    const double spread = difference > kRounding * of_column[1] ? difference : 0;
+    const double of_constant = of_column[2] == 0 ? 1 : 0;
+    const double score = spread > 0 ? 1 - of_column[2] / spread : of_constant;
+    mean += score / static_cast<double>(columns);
+    weighted += spread * score;
+    weights += spread;
   }
-  const double score = weighted / weights;
+  const double score = weighted_by_variance && weights > 0 ? weighted / weights : mean;
   const double samples = positions * static_cast<double>(columns);  // as Keras counts them
   const auto count = static_cast<double>(regressors);
   if (regressors == 0 || count >= samples - 1) return score;

@@ -23,7 +23,8 @@ struct FScore {
   double result(std::span<const double> sums) const;
 };
 
-/// Keras's R2Score: 1 - residuals / spread of the targets, by column. Sums: of each column the
+/// Keras's R2Score: 1 - residuals / spread of the targets, by column; of targets that are all the
+/// same, where Keras has NaN, 1 if they are met and 0 if not. Sums: of each column the
 /// targets, their squares, and the squared errors.
 struct R2Score {
   bool weighted_by_variance = false;  ///< else columns count equally

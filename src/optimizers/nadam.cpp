@@ -32,7 +32,10 @@ std::span<const SettingField<Nadam::Settings>> Nadam::fields() {
 Nadam::Nadam(std::unique_ptr<Schedule> schedule, Settings settings)
     : Optimizer(std::move(schedule)),
       settings_(settings),
-      scalars_{.one_minus_beta_1 = static_cast<float>(1 - settings.beta_1),
+      scalars_{.m_share = 0,
+               .g_share = 0,
+               .v_scale = 0,
+               .one_minus_beta_1 = static_cast<float>(1 - settings.beta_1),
                .one_minus_beta_2 = static_cast<float>(1 - settings.beta_2),
                .epsilon = static_cast<float>(settings.epsilon)} {}
 

@@ -84,13 +84,18 @@ TEST(ClassWeights, BalancedOnesMakeClassesCountAlike) {
 
 TEST(ClassWeights, OfClassesThatThereAreNotAreRefused) {
   const Network model = test::classifier(2, 2, 3);
-  try {
-    ClassWeights({.balanced = false, .weights = {{3, 1}}}, model.objective(), {});
-    FAIL() << "expected an error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kBadData);
-    EXPECT_THAT(error.what(), HasSubstr("expected classes from 0 to 2, got 3"));
-  }
+  const auto refused = [&](std::int64_t label, double weight, const char* message) {
+    try {
+      ClassWeights({.balanced = false, .weights = {{label, weight}}}, model.objective(), {});
+      ADD_FAILURE() << "expected an error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kBadData);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  };
+  refused(3, 1, "expected classes from 0 to 2, got 3");
+  refused(-1, 1, "expected classes from 0 to 2, got -1");
+  refused(1, -2, "for class 1, got -2");
 }
 
 TEST(ClassWeights, GiveTheSameBitsOnAnyNumberOfRanks) {

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -109,6 +111,33 @@ TEST_F(LearningRateCallbacks, AFunctionSetsTheRateOfEachEpochFromTheOneBefore) {
         [](std::int64_t epoch, double rate) { return epoch < 2 ? 0.5 : rate / 2; });
   };
   EXPECT_THAT(run(halves, 5), ElementsAre(0.5f, 0.5f, 0.25f, 0.125f, 0.0625f));
+}
+
+TEST_F(LearningRateCallbacks, AFunctionNeedNotKnowEpochsThatAreNotTrained) {
+  const auto ends = [] {
+    return std::make_shared<LearningRateScheduler>([](std::int64_t epoch, double) {
+      return 0.5 / static_cast<double>(std::min<std::int64_t>(2 - epoch, 1));
+    });
+  };
+  EXPECT_THAT(run(ends, 2), ElementsAre(0.5f, 0.5f));
+}
+
+TEST_F(LearningRateCallbacks, MoreEpochsThanOncePlannedHaveTheirRates) {
+  const auto doubles = [] {
+    return std::make_shared<LearningRateScheduler>(
+        [](std::int64_t epoch, double rate) { return epoch == 0 ? 0.125 : 2 * rate; });
+  };
+  Network model = test::classifier(4, 3, 2, "sgd");
+  Trainer first(model, world(), {.epochs = 2, .batch_size = 8});
+  const auto snapshot = std::make_shared<Snapshot>(2);
+  first.add_callback(doubles());
+  first.add_callback(snapshot);
+  first.fit(data_.view());
+  Trainer more(model, world(), {.epochs = 4, .batch_size = 8, .initialize = false});
+  more.add_callback(doubles());
+  snapshot->state->identity = {};
+  more.restore(*snapshot->state);
+  EXPECT_THAT(rates_of(more.fit(data_.view())), ElementsAre(0.125f, 0.25f, 0.5f, 1));
 }
 
 TEST_F(LearningRateCallbacks, AreRefusedWhereTheRateCannotBeSetOrIsNone) {

@@ -1,4 +1,5 @@
 // Metrics by real Keras: tests/reference/keras_losses.py.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -83,6 +84,25 @@ TEST(KerasMetrics, OfNothingThatIsPositiveAre0) {
         << name;
 }
 
+TEST(KerasMetrics, R2OfTargetsThatAreAllTheSame) {
+  const std::vector<float> p{0.1f, 1, 0.1f, 2, 0.1f, 3};
+  const std::vector<float> t{0.1f, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f};
+  for (const char* how : {"uniform_average", "variance_weighted_average"}) {
+    const auto metric =
+        make_metric(Json{{"class_name", "R2Score"}, {"config", {{"class_aggregation", how}}}}, 2,
+                    TargetKind::kValues);
+    EXPECT_EQ(result_of(*metric, matrix(p, 2), value_targets(t, 2), 1), 0.5) << how;
+  }
+}
+
+TEST(KerasMetrics, BinaryIoUTakesWhatIsAtTheThreshold) {
+  const std::vector<float> p{0, 0, -1};
+  const std::vector<float> t{1, 1, 0};
+  const auto metric = make_metric(Json{{"class_name", "BinaryIoU"}, {"config", {{"threshold", 0}}}},
+                                  1, TargetKind::kValues);
+  EXPECT_NEAR(result_of(*metric, matrix(p, 1), value_targets(t, 1), 3), 1, 1e-6);
+}
+
 TEST(KerasMetrics, KnowWhichIsBetter) {
   const auto better = [](const char* name) {
     return make_metric(name, 3, TargetKind::kValues)->larger_is_better();
@@ -113,6 +133,9 @@ TEST(KerasMetrics, RefusesByNameWhatWouldBeSeveralNumbersOrIsLacking) {
           "[AUC] num_thresholds: expected");
   refused(R"({"class_name": "AUC", "config": {"thresholds": [0.5, 2]}})",
           "[AUC] thresholds: expected a list of numbers from 0 to 1");
+  for (const char* name : {"loss", "val_auc", "a,b"})
+    refused(fmt::format(R"({{"class_name": "AUC", "config": {{"name": "{}"}}}})", name).c_str(),
+            "[AUC] name: expected");
   refused(R"("precision_at_recall")", "[precision_at_recall] recall: expected");
   refused(R"({"class_name": "BinaryIoU", "config": {"target_class_ids": [2]}})",
           "target_class_ids");
