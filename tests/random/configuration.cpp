@@ -124,8 +124,28 @@ Json draw_rate(Draw& draw) {
   }
 }
 
+/// What every optimizer can be set to.
+void draw_common_settings(Draw& draw, Json& config) {
+  if (draw.chance(0.15)) config["weight_decay"] = draw.pick({0.1, 1e-3});
+  if (draw.chance(0.1)) config["clipvalue"] = draw.pick({1e-3, 0.5});
+  if (draw.chance(0.2)) {
+    config[draw.pick<const char*>({"clipnorm", "global_clipnorm"})] = draw.pick({1e-3, 0.5});
+  }
+  if (draw.chance(0.15)) {
+    config["use_ema"] = true;
+    config["ema_momentum"] = draw.pick({0.5, 0.99});
+    if (draw.chance(0.5)) config["ema_overwrite_frequency"] = 2;
+  }
+  if (draw.chance(0.15)) config["gradient_accumulation_steps"] = draw.pick({2, 3});
+}
+
 Json draw_optimizer(Draw& draw) {
   Json config = {{"learning_rate", draw_rate(draw)}};
+  draw_common_settings(draw, config);
+  if (draw.chance(0.3))
+    return {{"class_name", draw.pick<const char*>({"RMSprop", "Adagrad", "Adadelta", "Adamax",
+                                                   "Nadam", "AdamW", "Lion", "Ftrl"})},
+            {"config", config}};
   if (draw.chance(0.35)) {
     if (draw.chance(0.6)) config["momentum"] = draw.pick({0.5, 0.9});
     if (draw.chance(0.3)) config["nesterov"] = true;

@@ -45,6 +45,18 @@ std::string hash_of(const Evaluation& evaluation) {
   return hash_of(numbers);
 }
 
+/// Saves behind every epoch: training ends with averages of the weights, from which it could not go
+/// on.
+class SaveEpochs final : public Callback {
+ public:
+  explicit SaveEpochs(std::filesystem::path file) : file_(std::move(file)) {}
+  bool reads_weights_in_steps() const override { return false; }
+  void on_epoch_end(Trainer& trainer, const EpochReport&) override { trainer.save(file_); }
+
+ private:
+  std::filesystem::path file_;
+};
+
 /// A variant on the ranks that take part in it.
 class VariantRun {
  public:
@@ -64,8 +76,9 @@ class VariantRun {
     Network model = new_model();
     in_environment([&] {
       Trainer trainer(model, Communicator(members_.get()), options(v_.stop_after));
-      fit(trainer, nullptr);
-      trainer.save(file);
+      const bool averages = model.optimizer().average_slot().has_value();
+      fit(trainer, nullptr, averages ? std::make_shared<SaveEpochs>(file) : nullptr);
+      if (!averages) trainer.save(file);
     });
   }
 
@@ -108,10 +121,12 @@ class VariantRun {
     return options;
   }
 
-  History fit(Trainer& trainer, const TrainingState* state) const {
+  History fit(Trainer& trainer, const TrainingState* state,
+              std::shared_ptr<Callback> last = nullptr) const {
     if (c_.early_stopping) {
       trainer.add_callback(std::make_shared<EarlyStopping>(*c_.early_stopping));
     }
+    if (last) trainer.add_callback(std::move(last));
     if (state != nullptr) trainer.restore(*state);
     return c_.validation_rows > 0 ? trainer.fit(c_.train(), c_.validation())
                                   : trainer.fit(c_.train());

@@ -154,7 +154,7 @@ def draw_options(draw, path):
                      + draw.choice(("", "", "Dropout(0.3), ")) for _ in range(draw.randrange(4)))
     options += ["--layers", f"Rescaling(1/100), {hidden}{last}", "--epochs", draw.choice((1, 2, 4)),
                 "--batch-size", draw.choice((1, 5, 16, 64)), "--seed", draw.randrange(100),
-                "--optimizer", draw.choice(("adam", "sgd")), "--learning-rate", draw.choice((0.1, 0.001))]
+                "--optimizer", draw.choice(("adam", "sgd", "rmsprop", "nadam", "adagrad")), "--learning-rate", draw.choice((0.1, 0.001))]
     if rows > 1 and draw.random() < 0.5:
         options += ["--validation-split", draw.choice((0.2, 0.6))]
     if draw.random() < 0.4:
