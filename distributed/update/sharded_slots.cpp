@@ -73,9 +73,26 @@ std::int64_t ShardedSlots::floats() const {
   return floats;
 }
 
+/// Of parameters: what lies between them is updated along with them, and may be anything.
 bool ShardedSlots::finite() const {
-  return std::ranges::all_of(slots_,
-                             [](const FloatBuffer& slot) { return all_finite(slot.span()); });
+  std::vector<Range> owned = owned_by(communicator_.rank());
+  const std::vector<Range> rows = rows_owned_by(communicator_.rank());
+  owned.insert(owned.end(), rows.begin(), rows.end());
+  std::int64_t at = 0;
+  for (const Range& piece : owned) {
+    for (const Parameter* parameter : model_.arena().parameters()) {
+      const std::int64_t first = std::max(piece.first, parameter->offset);
+      const std::int64_t last = std::min(
+          piece.last, parameter->offset + static_cast<std::int64_t>(parameter->value.size()));
+      if (first >= last) continue;
+      for (const FloatBuffer& slot : slots_)
+        if (!all_finite(slot.span().subspan(static_cast<std::size_t>(at + first - piece.first),
+                                            static_cast<std::size_t>(last - first))))
+          return false;
+    }
+    at += piece.count();
+  }
+  return true;
 }
 
 OptimizerSlots ShardedSlots::gather() const {

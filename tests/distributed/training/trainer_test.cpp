@@ -121,6 +121,17 @@ TEST(Trainer, DropsTheSameElementsOnAnyNumberOfRanks) {
   expect_agreement_with_one_rank("sgd", 0.5);
 }
 
+/// Ftrl makes 0 / 0 of nothing, as lies between parameters.
+TEST(Trainer, SavesWhatIsFiniteWhateverLiesBetweenParameters) {
+  Network model = test::linear_network(5, "mean_squared_error", 0.1);
+  model.compile({{"class_name", "Ftrl"}, {"config", {{"initial_accumulator_value", 0}}}},
+                "mean_squared_error", nlohmann::ordered_json::array());
+  const TinyData data = test::unit_rows({1, 2, 3, 4, 5});
+  Trainer trainer(model, world(), {.epochs = 2, .batch_size = 5});
+  trainer.fit(data.view());
+  EXPECT_NO_THROW(trainer.save([](std::span<const std::byte>) {}));
+}
+
 TEST(Trainer, DropsOtherElementsUnderAnotherSeed) {
   const TinyData data = test::classified_rows(24, 8, 4);
   std::vector<double> losses;
