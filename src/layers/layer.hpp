@@ -78,8 +78,8 @@ class Layer {
   /// In Keras's order: kernel, bias.
   virtual ParameterList parameters() { return parameters_; }
   ParameterList parameters() const { return const_cast<Layer*>(this)->parameters(); }
-  /// Where Keras 3 keeps one, in the layer's part of a file: "vars/0", "cell/vars/1".
-  std::string store_of(std::size_t parameter) const;
+  /// Where Keras 3 keeps each, in the layer's part of a file: "vars/0", "cell/vars/1".
+  std::vector<std::string> stores() const;
 
  protected:
   /// Creates the parameters that the first input's shape asks for: called at the first use.
