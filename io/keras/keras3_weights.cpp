@@ -44,9 +44,11 @@ void write_keras3_weights(hdf5::Writer& writer, const Network& model, const Opti
   const std::vector<std::string> stores = keras3_stores(model);
   for (std::size_t i = 0; i < stores.size(); ++i) {
     const Layer& layer = *model.layers()[i];
-    for (std::size_t j = 0; j < layer.parameters().size(); ++j)
-      writer.write_floats(fmt::format("/{}/{}", stores[i], layer.store_of(j)),
-                          layer.parameters()[j].shape, layer.parameters()[j].value);
+    const ParameterList parameters = layer.parameters();
+    const std::vector<std::string> stores_within = layer.stores();
+    for (std::size_t j = 0; j < parameters.size(); ++j)
+      writer.write_floats(fmt::format("/{}/{}", stores[i], stores_within[j]), parameters[j].shape,
+                          parameters[j].value);
   }
   if (slots != nullptr) write_optimizer(writer, model, *slots);
 }

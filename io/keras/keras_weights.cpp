@@ -141,12 +141,14 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const Layer& layer = *model.layers()[i];
     const std::string group = "/" + with_container(stores[i], container) + "/";
-    for (std::size_t j = 0; j < layer.parameters().size(); ++j) {
-      places.push_back({&layer, &layer.parameters()[j], group + layer.store_of(j)});
+    const ParameterList parameters = layer.parameters();
+    const std::vector<std::string> stores_within = layer.stores();
+    for (std::size_t j = 0; j < parameters.size(); ++j) {
+      places.push_back({&layer, &parameters[j], group + stores_within[j]});
       if (!file.exists(places.back().path))
         problems.add(fmt::format("[{}:{}]", file.name(), places.back().path),
-                     fmt::format("expected the {} of layer {}, got nothing",
-                                 layer.parameters()[j].path(), printable(layer.name())));
+                     fmt::format("expected the {} of layer {}, got nothing", parameters[j].path(),
+                                 printable(layer.name())));
     }
   }
   problems.throw_if_any(ExitCode::kBadData);

@@ -26,6 +26,9 @@ class Bidirectional final : public Layer {
   nlohmann::ordered_json config() const override;
   std::vector<Activation> activations() const override;
   std::vector<std::size_t> states() const override;
+  std::size_t number_of_outputs() const override {
+    return forward_->number_of_outputs() + backward().number_of_outputs() - 1;
+  }
 
  private:
   void build(const Shape& input) override;

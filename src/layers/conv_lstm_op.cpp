@@ -92,7 +92,7 @@ class ConvLstmOp final : public Op {
 
   Needs needs() const override {
     return {.kept_per_row = masks_size() + setting_.steps * record_size(),
-            .backward_reads_x = false,
+            .backward_reads_x = setting_.mask_columns > 0,
             .backward_reads_y = false,
             .gradient_reads_y = false};
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
 
 #include "src/core/error.hpp"
 #include "src/layers/mask_op.hpp"
@@ -23,12 +24,13 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
 
 }  // namespace
 
-std::string Layer::store_of(std::size_t parameter) const {
-  const ParameterList all = parameters();
-  const std::string& store = all[parameter].store;
-  std::size_t before = 0;
-  for (std::size_t i = 0; i < parameter; ++i) before += all[i].store == store ? 1 : 0;
-  return fmt::format("{}{}vars/{}", store, store.empty() ? "" : "/", before);
+std::vector<std::string> Layer::stores() const {
+  std::vector<std::string> stores;
+  std::unordered_map<std::string, int> numbers;
+  for (const Parameter& parameter : parameters())
+    stores.push_back(fmt::format("{}{}vars/{}", parameter.store, parameter.store.empty() ? "" : "/",
+                                 numbers[parameter.store]++));
+  return stores;
 }
 
 std::size_t Layer::apply(Graph& graph, std::span<const std::size_t> inputs) {

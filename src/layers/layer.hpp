@@ -45,6 +45,8 @@ class Layer {
   /// What a call may give behind its one input, all of it or nothing: Keras's initial_state. How
   /// many there are in each of the lists in which Keras wants them; 1 is no list.
   virtual std::vector<std::size_t> states() const { return {}; }
+  /// How many outputs each call has.
+  virtual std::size_t number_of_outputs() const { return 1; }
   /// The output is the input under another shape: nothing is computed or copied.
   virtual bool passes_through() const { return false; }
 
@@ -78,8 +80,8 @@ class Layer {
   /// In Keras's order: kernel, bias.
   virtual ParameterList parameters() { return parameters_; }
   ParameterList parameters() const { return const_cast<Layer*>(this)->parameters(); }
-  /// Where Keras 3 keeps one, in the layer's part of a file: "vars/0", "cell/vars/1".
-  std::string store_of(std::size_t parameter) const;
+  /// Where Keras 3 keeps each, in the layer's part of a file: "vars/0", "cell/vars/1".
+  std::vector<std::string> stores() const;
 
  protected:
   /// Creates the parameters that the first input's shape asks for: called at the first use.
@@ -89,7 +91,8 @@ class Layer {
   virtual void build_for(const std::vector<Shape>& inputs) { build(inputs.front()); }
   /// Adds the ops of one use; parameters() exist.
   virtual std::size_t lower(Graph& graph, std::span<const std::size_t> inputs) = 0;
-  /// Of a layer that may have several outputs, which is all that apply() asks for.
+  /// Of a layer that may have several outputs, as number_of_outputs() says; apply() asks for no
+  /// more than this.
   virtual std::vector<std::size_t> lower_all(Graph& graph, std::span<const std::size_t> inputs) {
     return {lower(graph, inputs)};
   }

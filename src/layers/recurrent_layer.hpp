@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ class RecurrentLayer : public Layer {
 
   virtual bool return_sequences() const = 0;
   virtual bool return_state() const { return false; }
+  std::size_t number_of_outputs() const override {
+    const std::vector<std::size_t> lists = states();
+    return return_state() ? std::accumulate(lists.begin(), lists.end(), std::size_t{1}) : 1;
+  }
   virtual bool go_backwards() const = 0;
   virtual bool zero_output_for_mask() const { return false; }
   virtual std::int64_t units() const = 0;  ///< the last axis of the output

@@ -122,6 +122,7 @@ class Wiring {
     // How many outputs a layer has is known when it is made.
     const auto& model = blueprint_.parts[i].model;
     return call >= 0 && static_cast<std::size_t>(call) < calls && name.tensor >= 0 &&
+           (!is_input(i) || name.tensor == 0) &&
            (!model || static_cast<std::size_t>(name.tensor) < model->outputs.size());
   }
 

@@ -25,9 +25,11 @@ nlohmann::ordered_json model_to_json(const Network& model, KerasMajor form = Ker
 /// config.json of Keras 3's .keras files: the network in Keras 3's form, and how it is compiled.
 nlohmann::ordered_json keras3_model_config(const Network& model);
 
-/// The config of a network that is a layer of another one, in the form of Keras 2: of a Sequential
-/// if it is a chain, else of a Functional. `input`: one sample's.
-nlohmann::ordered_json inner_model_config(const Network& model, const Shape& input);
+/// The config of a network that is a layer of another one, whose objects are in the form of Keras 2
+/// and whose calls are in that of either: of a Sequential if it is a chain, else of a Functional.
+/// `input`: one sample's.
+nlohmann::ordered_json inner_model_config(const Network& model, const Shape& input,
+                                          KerasMajor form);
 
 /// The version of Keras that a file of the model names: the one that means by "hard_sigmoid" what
 /// the model does, else Keras 2's last one. model_to_json() says it where the default would be

@@ -9,6 +9,7 @@
 #include "src/model/keras3_form.hpp"
 #include "src/model/keras_order.hpp"
 #include "src/model/model_json.hpp"
+#include "src/model/model_layer.hpp"
 
 namespace lockstep {
 namespace {
@@ -32,12 +33,15 @@ ordered_json input_layer_to_json(const Shape& shape, const std::string& name) {
             {"name", name}}}};
 }
 
-ordered_json layer_to_json(const Layer& layer, const Shape* input) {
+/// In Keras 2's form, but for the calls in a model within it.
+ordered_json layer_to_json(const Layer& layer, const Shape* input, KerasMajor form) {
   ordered_json config = {{"name", layer.name()}};
   if (!layer.is_never_trainable()) config["trainable"] = layer.trainable();
   config["dtype"] = "float32";
   if (input && !layer.is_never_trainable()) config["batch_input_shape"] = batched(*input);
-  const ordered_json own = layer.config();
+  ordered_json own = layer.config();
+  const ModelLayer* const model = model_within(layer);
+  if (model && form == KerasMajor::k3) own["layer"]["config"].update(model->config_for(form));
   for (const auto& [key, value] : own.items()) config[key] = value;
   if (layer.channels_first()) config["data_format"] = "channels_first";
   return {{"class_name", (layer.is_of_keras_hub() ? "keras_hub>" : "") + layer.class_name()},
@@ -58,6 +62,18 @@ bool has_mask_and_states(const Network& model, const Network::Call& call) {
          model.is_masked(call.inputs.front());
 }
 
+/// Of models within it, too.
+void object_to_masks_and_states(const Network& model, Problems& problems) {
+  for (const Network::Call& call : model.calls())
+    if (has_mask_and_states(model, call) && !call.unmasked)
+      problems.add(fmt::format("[{}]", printable(model.layers()[call.layer]->name())),
+                   "expected a call with an initial state behind no mask for Keras 3's form of the "
+                   "network, which ignores the mask there, got Keras 2's behind a mask");
+  for (const auto& layer : model.layers())
+    if (const ModelLayer* const inner = model_within(*layer))
+      object_to_masks_and_states(inner->network(), problems);
+}
+
 /// Keras 3 would read another function there.
 void expect_none_of_keras2_alone(const Network& model) {
   Problems problems;
@@ -68,11 +84,7 @@ void expect_none_of_keras2_alone(const Network& model) {
                      fmt::format("expected activations that Keras 3 has for its form of the "
                                  "network, got Keras 2's {}",
                                  activation_name(activation)));
-  for (const Network::Call& call : model.calls())
-    if (has_mask_and_states(model, call) && !call.unmasked)
-      problems.add(fmt::format("[{}]", printable(model.layers()[call.layer]->name())),
-                   "expected a call with an initial state behind no mask for Keras 3's form of the "
-                   "network, which ignores the mask there, got Keras 2's behind a mask");
+  object_to_masks_and_states(model, problems);
   problems.throw_if_any(ExitCode::kBadData);
 }
 
@@ -85,14 +97,14 @@ bool uses_only(const Network& model, KerasMajor keras) {
   });
 }
 
-ordered_json sequential_to_json(const Network& model, const Shape& input) {
+ordered_json sequential_to_json(const Network& model, const Shape& input, KerasMajor form) {
   ordered_json layers = ordered_json::array();
   std::size_t first = 0;
   if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
   layers.push_back(input_layer_to_json(
       input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
   for (std::size_t i = first; i < model.layers().size(); ++i)
-    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr));
+    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr, form));
   return {{"class_name", "Sequential"},
           {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
 }
@@ -180,8 +192,8 @@ ordered_json functional_to_json(const Network& model, KerasMajor form) {
   for (const std::size_t i : order) {
     const Layer& layer = *model.layers()[i];
     const auto* input = dynamic_cast<const InputLayer*>(&layer);
-    ordered_json json =
-        input ? input_layer_to_json(input->shape(), layer.name()) : layer_to_json(layer, nullptr);
+    ordered_json json = input ? input_layer_to_json(input->shape(), layer.name())
+                              : layer_to_json(layer, nullptr, form);
     json["name"] = layer.name();
     json["inbound_nodes"] = calls_to_json(model, i, form);
     layers.push_back(std::move(json));
@@ -211,16 +223,16 @@ ordered_json model_to_json(const Network& model, KerasMajor form) {
   check(model.built(), ExitCode::kUsage, "[{}] expected build() before its JSON is written",
         model.name());
   if (form == KerasMajor::k3) expect_none_of_keras2_alone(model);
-  ordered_json json = model.is_chain() ? sequential_to_json(model, model.input_shape())
+  ordered_json json = model.is_chain() ? sequential_to_json(model, model.input_shape(), form)
                                        : functional_to_json(model, form);
   if (form == KerasMajor::k3) return in_keras3_form(json);
   if (uses_only(model, KerasMajor::k2)) json["keras_version"] = keras_version(model);
   return json;
 }
 
-ordered_json inner_model_config(const Network& model, const Shape& input) {
-  const ordered_json json = model.is_chain() ? sequential_to_json(model, input)
-                                             : functional_to_json(model, KerasMajor::k2);
+ordered_json inner_model_config(const Network& model, const Shape& input, KerasMajor form) {
+  const ordered_json json =
+      model.is_chain() ? sequential_to_json(model, input, form) : functional_to_json(model, form);
   ordered_json config = json["config"];
   if (json.contains(kInOrder)) config[kInOrder] = true;
   // One tensor each, and no list of one: so Keras 3 gives the model one.

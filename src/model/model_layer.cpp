@@ -82,9 +82,13 @@ ParameterList ModelLayer::parameters() {
 }
 
 ordered_json ModelLayer::config() const {
+  return config_for(KerasMajor::k2);
+}
+
+ordered_json ModelLayer::config_for(KerasMajor form) const {
   check(input_.has_value(), ExitCode::kUsage, "[{}] expected a use of it before its config",
         name());
-  return inner_model_config(network_, *input_);
+  return inner_model_config(network_, *input_, form);
 }
 
 /// So that each of them draws random numbers of its own.
@@ -117,7 +121,7 @@ std::size_t ModelLayer::lower(Graph& graph, std::span<const std::size_t> inputs)
   }
   std::vector<std::vector<std::size_t>> values;
   const auto value_of = [&](const Network::Output& output) {
-    return values[output.call].at(output.number);
+    return values[output.call][output.number];
   };
   for (Network::Call call : network_.calls()) {
     std::vector<std::size_t> read;
@@ -125,21 +129,28 @@ std::size_t ModelLayer::lower(Graph& graph, std::span<const std::size_t> inputs)
     if (read.empty()) read.push_back(inputs[0]);
     call.inference = inference || call.inference;
     Layer& layer = *network_.layers()[call.layer];
+    const std::size_t before = graph.values();
     values.push_back(make_call(graph, layer, call, std::move(read)));
     std::int64_t parameters = 0;
-    for (const std::size_t value : values.back())
-      check_size(layer, graph.shape(value), false, parameters);
+    check_size(layer, graph, before, false, parameters);
   }
   graph.set_inference(inference);
   graph.set_causal({});
-  if (uses() == 0) name_parameters();
+  if (uses() == 0) {
+    network_.know(graph, values);
+    name_parameters();
+  }
   return value_of(network_.outputs().front());
+}
+
+const ModelLayer* model_within(const Layer& layer) {
+  const auto* const wrapper = dynamic_cast<const TimeDistributed*>(&layer);
+  return wrapper ? dynamic_cast<const ModelLayer*>(&wrapper->layer()) : nullptr;
 }
 
 std::int64_t indices_of(const Layer& layer) {
   if (layer.passes_through()) return 0;
-  const auto* const wrapper = dynamic_cast<const TimeDistributed*>(&layer);
-  const auto* const model = wrapper ? dynamic_cast<const ModelLayer*>(&wrapper->layer()) : nullptr;
+  const ModelLayer* const model = model_within(layer);
   if (!model) return 1;
   std::int64_t all = 0;
   for (const auto& its : model->network().layers()) all += indices_of(*its);

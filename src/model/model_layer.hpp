@@ -26,6 +26,8 @@ class ModelLayer final : public Layer {
   bool passes_through() const override;
   OnMask on_mask() const override { return OnMask::kLowers; }
   nlohmann::ordered_json config() const override;
+  /// In the form of that Keras.
+  nlohmann::ordered_json config_for(KerasMajor form) const;
   Activation final_activation() const override;
   std::vector<Activation> activations() const override;
   ParameterList parameters() override;
@@ -40,6 +42,9 @@ class ModelLayer final : public Layer {
   Network network_;
   std::optional<Shape> input_;  ///< of the first use
 };
+
+/// What a TimeDistributed applies, if this is one of a model; else null.
+const ModelLayer* model_within(const Layer& layer);
 
 /// Layer::index() is counted by: how many layers compute something, in a TimeDistributed of a model
 /// those of the model.

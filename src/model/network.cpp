@@ -63,9 +63,8 @@ Layer& Network::add_layer(std::unique_ptr<Layer> layer) {
   check(!taken(layer->name()), ExitCode::kBadData,
         "[{}] expected every layer to have a name of its own, got '{}' twice", name_,
         layer->name());
-  std::int64_t index = 0;
-  for (const auto& other : layers_) index += indices_of(*other);
-  layer->set_index(index);
+  layer->set_index(next_index_);
+  next_index_ += indices_of(*layer);
   layers_.push_back(std::move(layer));
   return *layers_.back();
 }
@@ -74,6 +73,7 @@ std::vector<std::unique_ptr<Layer>> Network::release_layers() {
   check(!built_, ExitCode::kUsage, "[{}] expected its layers to be taken before build()", name_);
   calls_.clear();
   outputs_.clear();
+  next_index_ = 0;
   return std::move(layers_);
 }
 
@@ -102,14 +102,13 @@ void Network::build_for(const std::vector<Shape>& inputs) {
       values.push_back(graph_.add_input(inputs[next_input++]));
     }
     Layer& layer = *layers_[call.layer];
+    const std::size_t before = graph_.values();
     values_.push_back(make_call(graph_, layer, call, std::move(values)));
     check(!chain || values_.back().size() == 1, ExitCode::kBadData,
           "[{}] expected a layer of one output in a chain, got {}", layer.name(),
           values_.back().size());
-    for (const std::size_t value : values_.back()) {
-      check_size(layer, graph_.shape(value), counted[call.layer], parameter_count);
-      counted[call.layer] = true;
-    }
+    check_size(layer, graph_, before, counted[call.layer], parameter_count);
+    counted[call.layer] = true;
   }
   std::vector<std::size_t> output_values;
   for (const Output& output : outputs_) {
@@ -117,6 +116,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
     count_mask(graph_, output_values.back());
   }
   graph_.finish(std::move(output_values));
+  know(graph_, values_);
 
   std::vector<Parameter*> parameters;
   for (const auto& layer : layers_)
@@ -142,7 +142,7 @@ bool Network::is_chain() const {
   if (calls_.size() != layers_.size()) return false;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     if (calls_[i].layer != i || calls_[i].inference || calls_[i].causal ||
-        calls_[i].inputs != inputs_in_chain(i) || (built_ && outputs_of(i) > 1))
+        calls_[i].inputs != inputs_in_chain(i) || outputs_of(i) > 1)
       return false;
   }
   return outputs_ == inputs_in_chain(calls_.size());
@@ -156,6 +156,21 @@ std::int64_t Network::call_number(std::size_t call) const {
 const Shape& Network::output_shape_of(std::size_t layer) const {
   const auto call = std::ranges::find(calls_, layer, &Call::layer);
   return shape_of(static_cast<std::size_t>(call - calls_.begin()));
+}
+
+void Network::know(const Graph& graph, const std::vector<std::vector<std::size_t>>& values) {
+  known_.clear();
+  for (const std::vector<std::size_t>& of_call : values) {
+    known_.emplace_back();
+    for (const std::size_t value : of_call)
+      known_.back().push_back({graph.shape(value), graph.mask(value).has_value()});
+  }
+}
+
+const Network::Known& Network::known(const Output& output) const {
+  check(!known_.empty(), ExitCode::kUsage, "[{}] expected build() before its outputs are asked for",
+        name_);
+  return known_[output.call][output.number];
 }
 
 std::size_t Network::checked_value_of(const Output& output) const {

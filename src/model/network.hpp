@@ -57,6 +57,9 @@ class Network {
   void build_for(const std::vector<Shape>& inputs);
   void build(const Shape& input) { build_for({input}); }
   bool built() const { return built_; }
+  /// Of a network that is not built, but has been applied within another one's graph: lets
+  /// shape_of() and is_masked() answer. `values`: the outputs of each call.
+  void know(const Graph& graph, const std::vector<std::vector<std::size_t>>& values);
   /// Draws the first weights: a pure function of the seed.
   void initialize(std::uint64_t seed);
 
@@ -115,16 +118,18 @@ class Network {
   const std::vector<Call>& calls() const { return calls_; }
   const std::vector<Output>& outputs() const { return outputs_; }
   /// How many outputs a call has.
-  std::size_t outputs_of(std::size_t call) const { return values_[call].size(); }
+  std::size_t outputs_of(std::size_t call) const {
+    return layers_[calls_[call].layer]->number_of_outputs();
+  }
   /// Each layer stands once, behind the one before it, and has one output.
   bool is_chain() const;
   /// Which of its layer's calls it is, from 0.
   std::int64_t call_number(std::size_t call) const;
   /// Of the layer's first use.
   const Shape& output_shape_of(std::size_t layer) const;
-  const Shape& shape_of(const Output& output) const { return graph_.shape(value_of(output)); }
+  const Shape& shape_of(const Output& output) const { return known(output).shape; }
   /// Whether layers that read it find a mask with it.
-  bool is_masked(const Output& output) const { return graph_.mask(value_of(output)).has_value(); }
+  bool is_masked(const Output& output) const { return known(output).masked; }
   const Graph& graph() const { return graph_; }
   const Shape& input_shape() const { return graph_.shape(graph_.input()); }
   const Shape& output_shape() const { return graph_.shape(graph_.output()); }
@@ -153,6 +158,11 @@ class Network {
   std::string weights_sha256() const;
 
  private:
+  struct Known {
+    Shape shape;
+    bool masked;
+  };
+  const Known& known(const Output& output) const;
   std::size_t checked_value_of(const Output& output) const;
   std::size_t value_of(const Output& output) const { return values_[output.call][output.number]; }
 
@@ -160,7 +170,9 @@ class Network {
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<Call> calls_;
   std::vector<Output> outputs_;
+  std::int64_t next_index_ = 0;                   ///< of a layer that is added
   std::vector<std::vector<std::size_t>> values_;  ///< of the graph, by call
+  std::vector<std::vector<Known>> known_;         ///< of the outputs, by call
   Graph graph_;
   ParameterArena arena_;
   bool built_ = false;

@@ -68,6 +68,9 @@ std::vector<std::unique_ptr<Layer>> make_layers(const NetworkPlan& plan, ExitCod
       if (dynamic_cast<const InputLayer*>(layer.get()) && is_applied(plan, i))
         config.refuse("", "InputLayer in front of all layers only",
                       fmt::format("it as layer {}", i + 1));
+      if (sources[i].in_chain && layer->number_of_outputs() > 1)
+        config.refuse("return_state", "a layer of one output in a Sequential",
+                      fmt::format("{} outputs", layer->number_of_outputs()));
       if (!layer->name().empty() && !names.take(layer->name()))
         config.refuse("name", "every layer to have a name of its own",
                       fmt::format("'{}' twice", printable(layer->name(), 80)));
@@ -83,15 +86,46 @@ std::vector<std::unique_ptr<Layer>> make_layers(const NetworkPlan& plan, ExitCod
   return layers;
 }
 
+/// Throws unless the layers have the outputs that are read.
+void check_outputs(const Network& model, const NetworkPlan& plan, ExitCode code) {
+  const auto check_input = [&](const Network::Output& input, const LayerSource& source) {
+    const std::size_t there = model.outputs_of(input.call);
+    if (input.number >= there)
+      source.read(code).refuse(
+          "", "an output of a listed call as input",
+          fmt::format("number {} of {} of {}", input.number, there,
+                      printable(model.layers()[plan.calls[input.call].layer]->name(), 80)));
+  };
+  for (const Network::Call& call : plan.calls)
+    for (const Network::Output& input : call.inputs) check_input(input, plan.layers[call.layer]);
+  for (const auto& [input, source] : plan.input_checks) check_input(input, source);
+  for (const Network::Output& output : plan.outputs)
+    check(output.number < model.outputs_of(output.call), code,
+          "[{}] expected one of the {} outputs of {}, got number {}", plan.name,
+          model.outputs_of(output.call), model.layers()[plan.calls[output.call].layer]->name(),
+          output.number);
+}
+
+/// Keras 2 alone reads such calls from its form, and Keras 3 from its own.
+bool has_calls_with_states(const Network& model) {
+  return std::ranges::any_of(model.calls(),
+                             [&](const Network::Call& call) {
+                               return call.inputs.size() > 1 &&
+                                      !model.layers()[call.layer]->merges() &&
+                                      !(call.unmasked && model.is_masked(call.inputs.front()));
+                             }) ||
+         std::ranges::any_of(model.layers(), [](const auto& layer) {
+           const ModelLayer* const inner = model_within(*layer);
+           return inner && has_calls_with_states(inner->network());
+         });
+}
+
 /// What becomes of the network in files.
 void note_saving(const Network& model, const NetworkPlan& plan, NetworkRemarks& remarks) {
   if (plan.functional && model.is_chain())
     remarks.saving_notes.emplace_back(
         "the functional model, a single chain, becomes a Sequential in the files that are saved");
-  if (std::ranges::any_of(model.calls(), [&](const Network::Call& call) {
-        return call.inputs.size() > 1 && !model.layers()[call.layer]->merges() &&
-               !(call.unmasked && model.is_masked(call.inputs.front()));
-      }))
+  if (has_calls_with_states(model))
     remarks.saving_notes.emplace_back(
         "calls with an initial state: of the files that are saved, Keras 2 opens .h5, Keras 3 "
         ".keras");
@@ -119,26 +153,17 @@ void check_build(const Network& model, const NetworkPlan& plan, const Shape& inp
   for (const Network::Call& call : plan.calls) {
     std::vector<std::size_t> inputs;
     KerasConfig& config = configs[call.layer];
-    for (const auto& [of, number] : call.inputs) {
-      if (number >= values[of].size())
-        config.refuse("", "an output of a listed call as input",
-                      fmt::format("number {} of {} of {}", number, values[of].size(),
-                                  printable(layers[plan.calls[of].layer]->name(), 80)));
-      inputs.push_back(values[of][number]);
-    }
+    for (const Network::Output& input : call.inputs)
+      inputs.push_back(values[input.call][input.number]);
     config.convert("", [&] {
       check_input_size(input);
       if (inputs.empty()) inputs.push_back(graph.add_input(input));
+      const std::size_t before = graph.values();
       values.push_back(make_call(graph, *layers[call.layer], call, std::move(inputs)));
-      for (const std::size_t value : values.back()) {
-        check_size(*layers[call.layer], graph.shape(value), counted[call.layer], parameters);
-        counted[call.layer] = true;
-      }
+      check_size(*layers[call.layer], graph, before, counted[call.layer], parameters);
+      counted[call.layer] = true;
     });
     config.throw_if_any();
-    if (plan.layers[call.layer].in_chain && values.back().size() > 1)
-      config.refuse("return_state", "a layer of one output in a Sequential",
-                    fmt::format("{} outputs", values.back().size()));
   }
   for (const auto& [value, source] : plan.input_checks) {
     KerasConfig config = source.read(code);
@@ -158,7 +183,10 @@ Network unbuilt_from_plan(NetworkPlan& plan, ExitCode code, NetworkRemarks* rema
   split_activations(plan, code, problems);
   Network model(plan.name);
   for (auto& layer : make_layers(plan, code, remarks, problems)) model.add_layer(std::move(layer));
-  if (!plan.calls.empty()) model.connect(plan.calls, plan.outputs);
+  if (!plan.calls.empty()) {
+    model.connect(plan.calls, plan.outputs);
+    check_outputs(model, plan, code);
+  }
   return model;
 }
 

@@ -10,7 +10,8 @@ void check_input_size(const Shape& input) {
         element_count(input));
 }
 
-void check_size(const Layer& layer, const Shape& output, bool counted, std::int64_t& parameters) {
+void check_size(const Layer& layer, const Graph& graph, std::size_t first, bool counted,
+                std::int64_t& parameters) {
   for (const Parameter& parameter : layer.parameters()) {
     if (counted) break;
     const std::int64_t count = element_count(parameter.shape);
@@ -19,9 +20,11 @@ void check_size(const Layer& layer, const Shape& output, bool counted, std::int6
           kMaxElements, count, parameter.name, to_string(parameter.shape));
     parameters += count;
   }
-  const std::int64_t outputs = element_count(output);
-  check(outputs <= kMaxElements, ExitCode::kBadData,
-        "[{}] expected at most {} outputs a sample, got {}", layer.name(), kMaxElements, outputs);
+  for (std::size_t value = first; value < graph.values(); ++value) {
+    const std::int64_t outputs = element_count(graph.shape(value));
+    check(outputs <= kMaxElements, ExitCode::kBadData,
+          "[{}] expected at most {} outputs a sample, got {}", layer.name(), kMaxElements, outputs);
+  }
 }
 
 }  // namespace lockstep

@@ -17,7 +17,9 @@ inline constexpr std::size_t kMaxTensors = 10 * kMaxCalls;  ///< that calls take
 void check_input_size(const Shape& input);
 
 /// Adds a layer's parameters to `parameters`, unless they are counted already, and throws Error
-/// (65) if these, or the elements of its output, are too many. Called before memory is allocated.
-void check_size(const Layer& layer, const Shape& output, bool counted, std::int64_t& parameters);
+/// (65) if these, or the elements of a value of the graph that it has added, of which `first` is
+/// the first, are too many. Called before memory is allocated.
+void check_size(const Layer& layer, const Graph& graph, std::size_t first, bool counted,
+                std::int64_t& parameters);
 
 }  // namespace lockstep

@@ -29,6 +29,18 @@ class InputProbe final : public Op {
   std::vector<float>& dx_;
 };
 
+/// A mask that no input of the graph keeps: its memory is free when nothing reads it any more.
+class MaskCopyOp final : public Op {
+ public:
+  Needs needs() const override {
+    return {.backward_reads_x = false, .backward_reads_y = false, .passes_gradient = false};
+  }
+  void forward(const Pass&, const OpValues& values) const override {
+    copy_values(values.x(), values.y());
+  }
+  void backward(const Pass&, const OpValues&) const override {}
+};
+
 /// The outputs of a layer one behind the other, with the mask of the first.
 std::size_t as_one(Graph& graph, std::vector<std::size_t> outputs) {
   if (outputs.size() == 1) return outputs.front();
@@ -66,7 +78,8 @@ LayerRun::LayerRun(Layer& layer, std::vector<Shape> inputs, std::int64_t rows, c
     Shape positions = inputs[i];
     positions.pop_back();
     while (!masks_[i].empty() && floats(rows, positions) > masks_[i].size()) positions.pop_back();
-    const std::size_t mask = graph_.add_input(positions);
+    const std::size_t mask =
+        graph_.add(std::make_unique<MaskCopyOp>(), {graph_.add_input(positions)}, positions);
     if (!masks_[i].empty()) graph_.set_mask(values[i], mask);
   }
   graph_.set_inference(inference);

@@ -211,7 +211,7 @@ TEST(MultiHeadAttention, MakesKerassParameters) {
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     const Parameter& parameter = layer->parameters()[i];
     parameters.push_back(parameter.path() + " " + to_string(parameter.shape));
-    stores.push_back(layer->store_of(i));
+    stores.push_back(layer->stores()[i]);
   }
   EXPECT_EQ(parameters, (std::vector<std::string>{
                             "query/kernel (7, 2, 3)", "query/bias (2, 3)", "key/kernel (6, 2, 3)",

@@ -131,7 +131,7 @@ TEST(ConvLstm, HasKerassParameters) {
   EXPECT_EQ(layer->parameters()[1].shape, (Shape{2, 5, 3, 12}));
   EXPECT_EQ(layer->parameters()[2].shape, (Shape{12}));
   EXPECT_EQ(layer->parameters()[1].path(), "recurrent_kernel");
-  EXPECT_EQ(layer->store_of(2), "cell/vars/2");
+  EXPECT_EQ(layer->stores()[2], "cell/vars/2");
   EXPECT_EQ(run.output_shape(), (Shape{5, 3, 3}));
 }
 

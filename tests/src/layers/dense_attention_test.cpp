@@ -75,7 +75,7 @@ std::vector<std::string> parameters_of(const Case& c) {
   std::vector<std::string> all;
   for (std::size_t i = 0; i < layer->parameters().size(); ++i)
     all.push_back(layer->parameters()[i].path() + " " + to_string(layer->parameters()[i].shape) +
-                  " " + layer->store_of(i));
+                  " " + layer->stores()[i]);
   return all;
 }
 

@@ -192,6 +192,32 @@ TEST_P(MaskedLayers, HaveTheSameBitsBehindAMaskOfOnes) {
   EXPECT_EQ(run(true), run(false));
 }
 
+/// The memory of the mask outlives what else the gradients by the parameters would have kept.
+TEST_P(MaskedLayers, PassTheSameGradientsWhenTheyAreFrozen) {
+  const auto gradients = [&](bool trained) {
+    const auto layer = test::layer_of(GetParam().class_name, GetParam().config);
+    layer->set_trainable(trained);
+    test::LayerRun run(*layer, GetParam().inputs, 5, {.training = true}, 0, false, {},
+                       masks_of(GetParam(), 5));
+    std::uint64_t at = 0;
+    const RandomStream random(3, Purpose::kSynthetic, 0);
+    const auto fill = [&](std::span<float> values) {
+      for (float& value : values) value = random.uniform(at++) - 0.4f;
+    };
+    for (Parameter& parameter : layer->parameters()) fill(parameter.value);
+    for (std::size_t i = 0; i < GetParam().inputs.size(); ++i) fill(run.x(i));
+    Floats dy = run.forward();
+    fill(dy);
+    run.backward(dy);
+    Floats all;
+    for (std::size_t i = 0; i < GetParam().inputs.size(); ++i)
+      all.insert(all.end(), run.dx(i).begin(), run.dx(i).end());
+    return all;
+  };
+  if (GetParam().name == "BatchNormalization") return;  // another function when it is frozen
+  EXPECT_EQ(gradients(false), gradients(true));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, MaskedLayers, ::testing::ValuesIn(settings()),
                          [](const auto& info) { return info.param.name; });
 

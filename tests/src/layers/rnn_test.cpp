@@ -158,7 +158,7 @@ TEST(Rnn, HasKerassNamesOfWeights) {
   std::vector<std::string> paths, stores;
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     paths.push_back(layer->parameters()[i].path());
-    stores.push_back(layer->store_of(i));
+    stores.push_back(layer->stores()[i]);
   }
   EXPECT_THAT(paths, testing::ElementsAre("stack/first/kernel", "stack/first/recurrent_kernel",
                                           "stack/first/bias", "stack/lstm_cell/kernel",

@@ -98,6 +98,19 @@ TEST(States, GiveTheSameBitsInBlocks) {
   }
 }
 
+TEST(States, AreCountedBeforeTheyAreMade) {
+  for (const Case& each : cases()) {
+    SCOPED_TRACE(each.class_name + each.config.dump());
+    const auto made = test::layer_of(each.class_name, each.config);
+    made->set_name("layer");
+    const std::size_t counted = made->number_of_outputs();
+    Graph graph;
+    std::vector<std::size_t> inputs;
+    for (const Shape& shape : each.inputs) inputs.push_back(graph.add_input(shape));
+    EXPECT_EQ(made->apply_all(graph, inputs).size(), counted);
+  }
+}
+
 TEST(States, ConfigMakesTheSameLayerAgain) {
   for (const Case& each : cases()) {
     const ordered_json written = test::layer_of(each.class_name, each.config)->config();

@@ -176,7 +176,7 @@ TEST(TimeDistributed, HasKerassNamesOfWeights) {
   std::vector<std::string> paths, stores;
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     paths.push_back(layer->parameters()[i].path());
-    stores.push_back(layer->store_of(i));
+    stores.push_back(layer->stores()[i]);
   }
   EXPECT_THAT(paths, testing::ElementsAre("lstm_cell/kernel", "lstm_cell/recurrent_kernel",
                                           "lstm_cell/bias"));
@@ -196,10 +196,10 @@ TEST(TimeDistributed, OfAModelHasKerassNamesOfWeights) {
   EXPECT_THAT(paths_of(*layer),
               testing::IsSupersetOf({"first/kernel", "first/bias", "gru/gru_cell/recurrent_kernel",
                                      "batch_normalization/moving_mean", "second/kernel"}));
-  EXPECT_EQ(layer->store_of(0), "layer/layers/conv1d/vars/0");
-  EXPECT_EQ(layer->store_of(5), "layer/layers/batch_normalization/vars/3");
-  EXPECT_EQ(layer->store_of(7), "layer/layers/gru/cell/vars/1");
-  EXPECT_EQ(layer->store_of(10), "layer/layers/dense/vars/1");
+  EXPECT_EQ(layer->stores()[0], "layer/layers/conv1d/vars/0");
+  EXPECT_EQ(layer->stores()[5], "layer/layers/batch_normalization/vars/3");
+  EXPECT_EQ(layer->stores()[7], "layer/layers/gru/cell/vars/1");
+  EXPECT_EQ(layer->stores()[10], "layer/layers/dense/vars/1");
 }
 
 /// Each of its layers is as it would be in a TimeDistributed of its own.

@@ -80,7 +80,7 @@ TEST(Transformer, MakesKerasHubsParameters) {
     std::vector<std::string> all;
     for (std::size_t i = 0; i < layer->parameters().size(); ++i)
       all.push_back(fmt::format("{} {} {}", layer->parameters()[i].path(),
-                                to_string(layer->parameters()[i].shape), layer->store_of(i)));
+                                to_string(layer->parameters()[i].shape), layer->stores()[i]));
     return all;
   };
   const auto encoder = names("TransformerEncoder"), decoder = names("TransformerDecoder");

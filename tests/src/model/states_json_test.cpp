@@ -196,7 +196,7 @@ TEST(StatesJson, AreRefusedByName) {
   ordered_json json = network(kKeras2);
   json["config"]["output_layers"] = {{"encoder", 0, 3}};
   json["config"]["layers"].erase(3);
-  expect_refused(json, "[encoder] expected one of 3 outputs, got number 3");
+  expect_refused(json, "[model] expected one of the 3 outputs of encoder, got number 3");
   const ordered_json inner = {{"class_name", "LSTM"},
                               {"config", {{"name", "lstm"}, {"units", 2}, {"return_state", true}}}};
   const ordered_json chain = {{"class_name", "Sequential"},
