@@ -115,8 +115,9 @@ TEST(States, ConfigMakesTheSameLayerAgain) {
   for (const Case& each : cases()) {
     const ordered_json written = test::layer_of(each.class_name, each.config)->config();
     EXPECT_EQ(test::layer_of(each.class_name, written)->config(), written);
-    if (each.config.contains("return_state"))
+    if (each.config.contains("return_state")) {
       EXPECT_EQ(written["return_state"], each.config["return_state"]);
+    }
   }
 }
 
