@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "src/core/scratch.hpp"
 #include "src/kernels/gemm.hpp"
@@ -87,21 +86,13 @@ class RecurrentOp final : public Op {
   bool is_masked(const OpValues& values, std::int64_t row, std::int64_t step) const {
     return setting_.masked && values.x(1).row(row)[position(step)] == 0;
   }
-  /// Of each row how many masked steps, before all others, give zeros: Keras's outputs, unlike its
-  /// states, begin with them. Without states to begin with that is their output anyway.
-  std::vector<std::int64_t> first_zeros(const OpValues& values) const {
-    std::vector<std::int64_t> steps(static_cast<std::size_t>(values.rows()), 0);
-    for (std::int64_t i = 0; setting_.begins_with_state && i < values.rows(); ++i) {
-      std::int64_t& first = steps[static_cast<std::size_t>(i)];
-      while (first < setting_.steps && is_masked(values, i, first)) ++first;
-    }
-    return steps;
-  }
-  /// Whether a step gives zeros, and not the output before it.
-  bool gives_zeros(const OpValues& values, const std::vector<std::int64_t>& first_zeros,
-                   std::int64_t row, std::int64_t step) const {
-    return step < first_zeros[static_cast<std::size_t>(row)] ||
-           (setting_.zeros_for_mask && is_masked(values, row, step));
+  /// Whether a masked step gives zeros, and not the output before it: Keras's outputs, unlike its
+  /// states, begin with zeros.
+  bool gives_zeros(const OpValues& values, std::int64_t row, std::int64_t step) const {
+    if (!is_masked(values, row, step)) return false;
+    if (setting_.zeros_for_mask || !setting_.begins_with_state) return setting_.zeros_for_mask;
+    while (step > 0 && is_masked(values, row, step - 1)) --step;
+    return step == 0;
   }
   /// f(row) of those that are masked in this step.
   template <class F>
@@ -145,7 +136,6 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
       std::ranges::fill(states[k].flat(), 0.0f);
   }
   const ConstStridedMatrix x = values.x();
-  const std::vector<std::int64_t> zeros = first_zeros(values);
   for (std::int64_t s = 0; s < setting_.steps; ++s) {
     step.x = x.columns_from(position(s) * setting_.inputs, setting_.inputs);
     step.records = records_of(values.kept(), s);
@@ -167,7 +157,7 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
     if (y.empty()) continue;
     for (std::int64_t i = 0; i < n; ++i) std::copy_n(step.state.row(i), u, y.row(i));
     for_masked(values, s, [&](std::int64_t i) {
-      if (gives_zeros(values, zeros, i, s)) std::fill_n(y.row(i), u, 0.0f);
+      if (gives_zeros(values, i, s)) std::fill_n(y.row(i), u, 0.0f);
     });
   }
   for (std::size_t k = 0; setting_.return_state && k < cell_->states(); ++k)
@@ -201,11 +191,10 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
     else
       std::ranges::fill(states[k].flat(), 0.0f);
   }
-  const std::vector<std::int64_t> zeros = first_zeros(values);
   for (std::int64_t s = setting_.steps; s-- > 0;) {
     const ConstStridedMatrix dy = output_of(ConstMatrix(values.dy()), s);
     for (std::int64_t i = 0; i < n && !dy.empty(); ++i) {
-      if (gives_zeros(values, zeros, i, s)) continue;
+      if (gives_zeros(values, i, s)) continue;
       if (s + 1 == setting_.steps && !setting_.return_state)
         std::copy_n(dy.row(i), u, step.dh.row(i));
       else

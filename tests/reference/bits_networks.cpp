@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "src/core/keras_config.hpp"
+#include "src/layers/make_layer.hpp"
 #include "src/model/layers_text.hpp"
 
 namespace lockstep {
@@ -38,10 +41,22 @@ Network branches() {
 
 Network translator() {
   using Output = Network::Output;
-  Network model = model_from_layers_text(
-      "LSTM(9, return_state=True), RepeatVector(4), LSTM(9, return_sequences=True, "
-      "return_state=True, recurrent_dropout=0.2), GRU(9, return_state=True), SimpleRNN(9), "
-      "Bidirectional(GRU(9)), Dense(5, softmax)");
+  using Json = nlohmann::ordered_json;
+  Network model("translator");
+  const auto add = [&](const char* class_name, const Json& json) {
+    KerasConfig config(json, settings_of(class_name));
+    model.add_layer(make_layer(class_name, config));
+  };
+  add("LSTM", {{"units", 9}, {"return_state", true}});
+  add("RepeatVector", {{"n", 4}});
+  add("LSTM", {{"units", 9},
+               {"return_sequences", true},
+               {"return_state", true},
+               {"recurrent_dropout", 0.2}});
+  add("GRU", {{"units", 9}, {"return_state", true}});
+  add("SimpleRNN", {{"units", 9}});
+  add("Bidirectional", {{"layer", {{"class_name", "GRU"}, {"config", {{"units", 9}}}}}});
+  add("Dense", {{"units", 5}, {"activation", "softmax"}});
   model.connect({{0, {}},
                  {1, {Output(0, 1)}},
                  {2, {1, Output(0, 1), Output(0, 2)}},
