@@ -24,8 +24,8 @@ std::unique_ptr<Schedule> constant_rate(double rate);
 /// Not among their settings: the first rate, where that is --learning-rate.
 const std::vector<Choosable>& known_schedules();
 
-/// From a number, or {"class_name", "config"} of one of Keras's schedules, in Keras 2's or 3's form.
-/// Throws Error (65) by name otherwise.
+/// From a number, or {"class_name", "config"} of one of Keras's schedules, in Keras 2's or 3's
+/// form. Throws Error (65) by name otherwise.
 std::unique_ptr<Schedule> make_schedule(const nlohmann::ordered_json& json);
 
 }  // namespace lockstep
