@@ -7,18 +7,13 @@
 
 #include "distributed/training/option_text.hpp"
 #include "src/core/error.hpp"
+#include "src/core/words.hpp"
 
 namespace lockstep {
 namespace {
 
 constexpr const char* kExpected = "CLASS:WEIGHT with commas between them, or balanced";
 constexpr std::int64_t kMostClasses = 1'000'000;
-
-std::string trimmed(std::string text) {
-  text.erase(0, std::min(text.find_first_not_of(' '), text.size()));
-  text.erase(text.find_last_not_of(' ') + 1);
-  return text;
-}
 
 std::int64_t class_of(const Targets& targets, std::int64_t position) {
   if (targets.values.empty()) return targets.classes[static_cast<std::size_t>(position)];

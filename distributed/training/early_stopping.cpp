@@ -1,7 +1,6 @@
 #include "distributed/training/early_stopping.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "distributed/ranks/agreement.hpp"
@@ -11,8 +10,7 @@
 namespace lockstep {
 
 bool EarlyStopping::better(double current, double reference) const {
-  const double delta = std::abs(options_.min_delta);
-  return larger_is_better_ ? current - delta > reference : current + delta < reference;
+  return improves(current, reference, options_.min_delta, larger_is_better_);
 }
 
 void EarlyStopping::on_train_begin(Trainer& trainer) {

@@ -1,5 +1,7 @@
 #include "distributed/training/monitor.hpp"
 
+#include <cmath>
+
 #include "distributed/ranks/agreement.hpp"
 
 namespace lockstep {
@@ -16,6 +18,11 @@ bool larger_is_better(const Network& model, const std::string& monitor, Mode mod
   throw CollectiveError(
       ExitCode::kUsage,
       fmt::format("[callback] expected to monitor one of {}, got '{}'", known, monitor));
+}
+
+bool improves(double current, double reference, double min_delta, bool larger_is_better) {
+  const double delta = std::abs(min_delta);
+  return larger_is_better ? current - delta > reference : current + delta < reference;
 }
 
 }  // namespace lockstep

@@ -1,7 +1,6 @@
 #include "distributed/training/reduce_lr_on_plateau.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "distributed/ranks/agreement.hpp"
@@ -22,12 +21,6 @@ void ReduceLROnPlateau::on_train_begin(Trainer& trainer) {
   restored_ = false;
 }
 
-bool ReduceLROnPlateau::improves(double current) const {
-  if (!best_) return true;
-  const double delta = std::abs(options_.min_delta);
-  return larger_is_better_ ? current - delta > *best_ : current + delta < *best_;
-}
-
 void ReduceLROnPlateau::on_epoch_end(Trainer& trainer, const EpochReport& report) {
   const std::optional<double> current = report.value(options_.monitor);
   if (!current) return;
@@ -35,7 +28,7 @@ void ReduceLROnPlateau::on_epoch_end(Trainer& trainer, const EpochReport& report
     --cooldown_left_;
     wait_ = 0;
   }
-  if (improves(*current)) {
+  if (!best_ || improves(*current, *best_, options_.min_delta, larger_is_better_)) {
     best_ = current;
     wait_ = 0;
   } else if (cooldown_left_ == 0 && ++wait_ >= options_.patience) {

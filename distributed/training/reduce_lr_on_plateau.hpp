@@ -34,7 +34,6 @@ class ReduceLROnPlateau final : public Callback {
   void restore(const std::string& state) override;
 
  private:
-  bool improves(double current) const;
   void reduce(Trainer& trainer);
 
   Options options_;

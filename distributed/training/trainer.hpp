@@ -65,8 +65,8 @@ class Trainer {
   void set_learning_rate(double rate) { wanted_rate_ = rate; }  ///< from the next epoch; on rank 0
   /// Writes model, optimizer state and training state to a file, atomically, in the format of the
   /// name's ending; after any step or epoch. (After fit() an optimizer with use_ema has left the
-  /// averages: to go on as if training had not ended, save in on_epoch_end.) First all replicas are compared: Error (70) if they
-  /// differ or are not finite, and no file is touched. Collective.
+  /// averages: to go on as if training had not ended, save in on_epoch_end.) First all replicas are
+  /// compared: Error (70) if they differ or are not finite, and no file is touched. Collective.
   void save(const std::filesystem::path& path);
   /// Hands the file's bytes to `write`, which is called on rank 0 and may throw. Collective.
   using FileWriter = std::function<void(std::span<const std::byte> bytes)>;

@@ -81,13 +81,12 @@ bool ShardedSlots::finite() const {
   std::int64_t at = 0;
   for (const Range& piece : owned) {
     for (const Parameter* parameter : model_.arena().parameters()) {
-      const std::int64_t first = std::max(piece.first, parameter->offset);
-      const std::int64_t last = std::min(
-          piece.last, parameter->offset + static_cast<std::int64_t>(parameter->value.size()));
-      if (first >= last) continue;
+      const Range elements = parameter->elements_within(piece);
+      if (elements.count() == 0) continue;
+      const std::int64_t first = at + parameter->offset + elements.first - piece.first;
       for (const FloatBuffer& slot : slots_)
-        if (!all_finite(slot.span().subspan(static_cast<std::size_t>(at + first - piece.first),
-                                            static_cast<std::size_t>(last - first))))
+        if (!all_finite(slot.span().subspan(static_cast<std::size_t>(first),
+                                            static_cast<std::size_t>(elements.count()))))
           return false;
     }
     at += piece.count();

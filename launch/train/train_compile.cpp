@@ -140,10 +140,8 @@ std::vector<std::string> split_names(const std::string& text) {
     std::size_t comma = first;
     for (int depth = 0; comma < text.size() && (text[comma] != ',' || depth > 0); ++comma)
       depth += (text[comma] == '(') - (text[comma] == ')');
-    std::string name = text.substr(first, comma - first);
-    name.erase(0, std::min(name.find_first_not_of(' '), name.size()));
-    name.erase(name.find_last_not_of(' ') + 1);
-    if (!name.empty()) names.push_back(name);
+    std::string name = trimmed(text.substr(first, comma - first));
+    if (!name.empty()) names.push_back(std::move(name));
     first = comma + 1;
   }
   return names;

@@ -1,5 +1,7 @@
 #include "src/core/words.hpp"
 
+#include <algorithm>
+
 namespace lockstep {
 
 std::string lower_case(std::string_view text) {
@@ -7,6 +9,11 @@ std::string lower_case(std::string_view text) {
   for (char& letter : lower)
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   return lower;
+}
+
+std::string trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  return std::string(text.substr(0, text.find_last_not_of(' ') + 1));
 }
 
 std::string alternatives(std::span<const std::string> words) {

@@ -9,6 +9,9 @@ namespace lockstep {
 /// With small letters for A to Z, whatever the locale.
 std::string lower_case(std::string_view text);
 
+/// Without the spaces around it.
+std::string trimmed(std::string_view text);
+
 /// "adam, sgd or lion".
 std::string alternatives(std::span<const std::string> words);
 

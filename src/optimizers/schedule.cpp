@@ -39,29 +39,52 @@ class Constant final : public Schedule {
   double rate_;
 };
 
-/// initial * decay_rate^(step / decay_steps), the exponent floored if `staircase`.
-class ExponentialDecay final : public Schedule {
+/// What decays with step / decay_steps, which is floored if `staircase`.
+class TimeDecay : public Schedule {
  public:
-  explicit ExponentialDecay(KerasConfig& config);
-  double rate(std::int64_t step) const override {
-    if (staircase_) return initial_ * power(decay_rate_, step / decay_steps_);
-    const double exponent = static_cast<double>(step) / static_cast<double>(decay_steps_);
-    return initial_ * elementary::exp(exponent * elementary::log(decay_rate_));
-  }
+  TimeDecay(const char* class_name, KerasConfig& config, const NumberRange& decay_rates);
   Json to_json() const override {
-    return keras_json("ExponentialDecay", {{"initial_learning_rate", initial_},
-                                           {"decay_steps", decay_steps_},
-                                           {"decay_rate", decay_rate_},
-                                           {"staircase", staircase_},
-                                           {"name", name_}});
+    return keras_json(class_name_, {{"initial_learning_rate", initial_},
+                                    {"decay_steps", decay_steps_},
+                                    {"decay_rate", decay_rate_},
+                                    {"staircase", staircase_},
+                                    {"name", name_}});
   }
 
- private:
+ protected:
+  double exact_decays(std::int64_t step) const {
+    return static_cast<double>(step) / static_cast<double>(decay_steps_);
+  }
+  std::int64_t whole_decays(std::int64_t step) const { return step / decay_steps_; }
+
+  const char* class_name_;
   double initial_;
   std::int64_t decay_steps_;
   double decay_rate_;
   bool staircase_;
   Json name_;
+};
+
+/// initial * decay_rate^(step / decay_steps)
+class ExponentialDecay final : public TimeDecay {
+ public:
+  explicit ExponentialDecay(KerasConfig& config)
+      : TimeDecay("ExponentialDecay", config, kPositive) {}
+  double rate(std::int64_t step) const override {
+    if (staircase_) return initial_ * power(decay_rate_, whole_decays(step));
+    return initial_ * elementary::exp(exact_decays(step) * elementary::log(decay_rate_));
+  }
+};
+
+/// initial / (1 + decay_rate step / decay_steps)
+class InverseTimeDecay final : public TimeDecay {
+ public:
+  explicit InverseTimeDecay(KerasConfig& config)
+      : TimeDecay("InverseTimeDecay", config, kNotNegative) {}
+  double rate(std::int64_t step) const override {
+    const double decays = staircase_ ? static_cast<double>(whole_decays(step)) : exact_decays(step);
+    return initial_ / (1 + decay_rate_ * decays);
+  }
 };
 
 /// values[i], where i boundaries lie below the step.
@@ -110,32 +133,6 @@ class CosineDecay final : public Schedule {
   double alpha_;
   std::optional<double> warmup_target_;
   std::int64_t warmup_steps_;
-  Json name_;
-};
-
-/// initial / (1 + decay_rate step / decay_steps), the fraction floored if `staircase`.
-class InverseTimeDecay final : public Schedule {
- public:
-  explicit InverseTimeDecay(KerasConfig& config);
-  double rate(std::int64_t step) const override {
-    const double decays = staircase_
-                              ? static_cast<double>(step / decay_steps_)
-                              : static_cast<double>(step) / static_cast<double>(decay_steps_);
-    return initial_ / (1 + decay_rate_ * decays);
-  }
-  Json to_json() const override {
-    return keras_json("InverseTimeDecay", {{"initial_learning_rate", initial_},
-                                           {"decay_steps", decay_steps_},
-                                           {"decay_rate", decay_rate_},
-                                           {"staircase", staircase_},
-                                           {"name", name_}});
-  }
-
- private:
-  double initial_;
-  std::int64_t decay_steps_;
-  double decay_rate_;
-  bool staircase_;
   Json name_;
 };
 
@@ -240,10 +237,11 @@ std::vector<double> read_numbers(KerasConfig& config, const char* key) {
   return {};
 }
 
-ExponentialDecay::ExponentialDecay(KerasConfig& config)
-    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
+TimeDecay::TimeDecay(const char* class_name, KerasConfig& config, const NumberRange& decay_rates)
+    : class_name_(class_name),
+      initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
       decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
-      decay_rate_(config.number("decay_rate", kPositive)),
+      decay_rate_(config.number("decay_rate", decay_rates)),
       staircase_(config.boolean("staircase", false)),
       name_(read_name(config)) {}
 
@@ -286,13 +284,6 @@ Json CosineDecay::to_json() const {
   }
   return keras_json("CosineDecay", std::move(config));
 }
-
-InverseTimeDecay::InverseTimeDecay(KerasConfig& config)
-    : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
-      decay_steps_(config.integer("decay_steps", 1, KerasConfig::kMaxInteger)),
-      decay_rate_(config.number("decay_rate", kNotNegative)),
-      staircase_(config.boolean("staircase", false)),
-      name_(read_name(config)) {}
 
 PolynomialDecay::PolynomialDecay(KerasConfig& config)
     : initial_(config.number("initial_learning_rate", kNotNegativeFloat)),
