@@ -4,10 +4,10 @@
 
 namespace lockstep {
 
-BatchFeed::BatchFeed(const ArrayDataset& train, const Network& model, std::int64_t most_rows,
-                     bool shuffle, std::uint64_t seed)
+BatchFeed::BatchFeed(const ArrayDataset& train, const Scaling& scaling, const Network& model,
+                     std::int64_t most_rows, bool shuffle, std::uint64_t seed)
     : train_(train),
-      scaling_(model.input_scaling()),
+      scaling_(scaling),
       order_(train.rows(), shuffle, seed),
       targets_(model.loss().target_kind(), most_rows, model.output_positions(),
                model.output_columns()),

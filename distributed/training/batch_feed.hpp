@@ -14,9 +14,9 @@ namespace lockstep {
 /// them.
 class BatchFeed {
  public:
-  /// `most_rows`: of one rank in a step. The model must outlive the feed.
-  BatchFeed(const ArrayDataset& train, const Network& model, std::int64_t most_rows, bool shuffle,
-            std::uint64_t seed);
+  /// `scaling`: of every number of x. `most_rows`: of one rank in a step.
+  BatchFeed(const ArrayDataset& train, const Scaling& scaling, const Network& model,
+            std::int64_t most_rows, bool shuffle, std::uint64_t seed);
 
   /// Draws the order of a pass over the rows, counted from 0.
   void begin_pass(std::int64_t pass) { order_.begin_epoch(pass); }

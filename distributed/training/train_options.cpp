@@ -87,6 +87,9 @@ void add_distribution(List& list) {
                 return fmt::format("{}", *options.block_grains);
               }});
   list.fields.back().unset = "by the cache";
+  list.flag("cache-features", Use::kRun, &O::cache_features,
+            "compute once what layers that are not trained make of each row, if half of the memory "
+            "that is free has room for it: the same numbers");
   list.integer("check-replicas-every", Use::kRun, &O::check_replicas_every, 0, kMany,
                "steps between comparisons of all replicas; 0: only after training");
 }

@@ -34,7 +34,10 @@ struct TrainOptions {
   std::optional<bool> sparse_tables = {};   ///< see DistributedOptimizer::Options; the same bits
   std::int64_t check_replicas_every = 100;  ///< steps between comparisons of all replicas; 0: never
   bool validate_on_root =
-      false;                ///< rank 0 alone runs the validation passes: the same numbers, slower
+      false;  ///< rank 0 alone runs the validation passes: the same numbers, slower
+  /// Compute once what the layers in front that are not trained make of each row, if half of the
+  /// memory that is free has room for it: the same bits.
+  bool cache_features = true;
   bool verify_data = true;  ///< compare a hash of the rows over the ranks first
   bool profile = false;     ///< measure where the steps' time goes: Trainer::profile()
   /// How rows are made of a table or of texts (io/table, io/text), for the files that save()

@@ -50,8 +50,10 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   const ArrayDataset train = data.slice(0, split);
   const ArrayDataset held_out = validation ? *validation : data.slice(split, data.rows());
 
+  cache_features(train);
   prepare(train);
   set_out();
+  if (features_) features_->compute(communicator_);
   for (const auto& callback : callbacks_) callback->on_train_begin(*this);
   if (!amid_epoch()) follow_requests();
   while (epoch_ < options_.epochs && (amid_epoch() || !stops())) {
@@ -68,13 +70,14 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   distributed_optimizer_->catch_up_all();
   distributed_optimizer_->hand_back();
   take_averages();
+  features_.reset();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
 }
 
 void Trainer::train_epoch(const ArrayDataset& train) {
   const std::int64_t batch = plans_.front().rows();
   const std::int64_t batches = (train.rows() + batch - 1) / batch;
-  const std::int64_t steps = options_.steps_per_epoch > 0 ? options_.steps_per_epoch : batches;
+  const std::int64_t steps = steps_of_epoch(train.rows());
   communicator_.barrier();
   const EpochTotals& done = meter_.totals();
   const bool read_in_steps = std::ranges::any_of(
@@ -198,8 +201,28 @@ void Trainer::prepare(const ArrayDataset& train) {
                                  plans_, why_allreduce_);
 
   // One rank's share of a batch is all that is gathered at once.
-  feed_.emplace(train, model_, std::max(plans_.front().most_rows(), plans_.back().most_rows()),
-                options_.shuffle, options_.seed);
+  const std::int64_t most = std::max(plans_.front().most_rows(), plans_.back().most_rows());
+  if (features_) {
+    feed_.emplace(ArrayDataset{features_->view(), train.y}, Scaling(), model_, most,
+                  options_.shuffle, options_.seed);
+  } else {
+    feed_.emplace(train, model_.input_scaling(), model_, most, options_.shuffle, options_.seed);
+  }
+}
+
+/// If a row will be used more than once.
+void Trainer::cache_features(const ArrayDataset& train) {
+  features_.reset();
+  const double uses = static_cast<double>(options_.epochs) *
+                      static_cast<double>(steps_of_epoch(train.rows())) *
+                      static_cast<double>(options_.batch_size) / static_cast<double>(train.rows());
+  if (options_.cache_features && uses > 1)
+    features_ = FrozenFeatures::of(model_, communicator_, train.x);
+}
+
+std::int64_t Trainer::steps_of_epoch(std::int64_t rows) const {
+  const std::int64_t batch = std::min(options_.batch_size, rows);
+  return options_.steps_per_epoch > 0 ? options_.steps_per_epoch : (rows + batch - 1) / batch;
 }
 
 }  // namespace lockstep

@@ -13,6 +13,7 @@
 #include "distributed/training/callback.hpp"
 #include "distributed/training/epoch_meter.hpp"
 #include "distributed/training/evaluator.hpp"
+#include "distributed/training/frozen_features.hpp"
 #include "distributed/training/loss_sums.hpp"
 #include "distributed/training/train_options.hpp"
 #include "distributed/training/training_state.hpp"
@@ -89,6 +90,8 @@ class Trainer {
   const Heartbeat& heartbeat() const { return *heartbeat_; }
   /// Where the time of all steps of fit() went, with options().profile. Collective.
   ProfileReport profile() const { return gather_profiles(profile_, communicator_); }
+  /// What fit() computes once of the rows on each host, in bytes: see TrainOptions::cache_features.
+  std::int64_t cached_bytes() const { return features_ ? features_->bytes() : 0; }
   /// Why fit() exchanges messages on one host although options().sync is kSharded; empty if not.
   const std::string& why_allreduce() const { return why_allreduce_; }
 
@@ -97,6 +100,8 @@ class Trainer {
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void prepare(const ArrayDataset& train);
+  void cache_features(const ArrayDataset& train);
+  std::int64_t steps_of_epoch(std::int64_t rows) const;
   void set_out();
   void train_epoch(const ArrayDataset& train);
   void train_step(std::int64_t first, std::size_t plan);
@@ -121,6 +126,7 @@ class Trainer {
   std::vector<StepPlan> plans_;  ///< of a full batch, and of a pass's last one if it is partial
   std::unique_ptr<DistributedOptimizer> distributed_optimizer_;
   std::string why_allreduce_;
+  std::unique_ptr<FrozenFeatures> features_;
   std::optional<BatchFeed> feed_;
   std::optional<LossSums> loss_sums_;
   EpochMeter meter_;

@@ -36,7 +36,7 @@ AllreduceOptimizer::AllreduceOptimizer(Network& model, const Communicator& commu
   for (const StepPlan& plan : plans) {
     const Range rows = plan.rows_of(communicator.rank());
     steps_.push_back({&plan,
-                      {rows, {0, rows.count()}, {0, element_count(model.input_shape())}},
+                      {rows, {0, rows.count()}, {0, objective_.aim().input_columns(model.graph())}},
                       plan.subtree_rows(communicator.rank()),
                       TreeSum(plan.grains(), plan.all_subtrees())});
     if (!layout_.tables.empty())

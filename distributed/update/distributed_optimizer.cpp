@@ -96,7 +96,8 @@ const Objective& objective_of(const Network& model, const Options& options) {
 std::int64_t block_grains(const Network& model, const DistributedOptimizer::Options& options,
                           std::int64_t grain_rows, std::int64_t most_grains) {
   if (options.block_grains) return *options.block_grains;
-  return choose_block_grains(model.graph(), objective_of(model, options).ops(), grain_rows,
+  const Objective& objective = objective_of(model, options);
+  return choose_block_grains(model.graph(), objective.aim(), objective.ops(), grain_rows,
                              most_grains, second_level_cache_bytes());
 }
 

@@ -5,17 +5,19 @@ namespace lockstep {
 namespace {
 
 /// The columns of the input that tables are looked up by: owners are everywhere among its ids.
-Range columns_of_tables(const Graph& graph, const GradientPlan& gradients) {
+Range columns_of_tables(const Graph& graph, std::size_t input, const GradientPlan& gradients) {
   for (const TrainedParameter& trained : gradients.parameters)
     for (const auto& [op, number] : trained.uses)
       if (trained.way == GradientWay::kTouched &&
-          graph.storage(graph.steps()[op].inputs[0]) == graph.input())
-        return {0, element_count(graph.shape(graph.input()))};
+          graph.storage(graph.steps()[op].inputs[0]) == input)
+        return {0, element_count(graph.shape(input))};
   return {};
 }
 
 /// The columns of the input that a range of the arena's gradients is computed from by its owner.
-Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats) {
+Range columns_of(const Graph& graph, std::size_t input, const GradientPlan& gradients,
+                 Range floats) {
+  const std::int64_t all = element_count(graph.shape(input));
   Range columns{};
   for (const TrainedParameter& trained : gradients.parameters) {
     const Range elements = trained.parameter->elements_within(floats);
@@ -23,9 +25,8 @@ Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats
     for (const auto& [op, number] : trained.uses) {
       const Graph::Step& step = graph.steps()[op];
       for (const std::size_t value : step.inputs)
-        if (graph.storage(value) == graph.input())
-          columns = hull(columns, step.op->gradient_columns(
-                                      number, elements, element_count(graph.shape(graph.input()))));
+        if (graph.storage(value) == input)
+          columns = hull(columns, step.op->gradient_columns(number, elements, all));
     }
   }
   return columns;
@@ -33,13 +34,14 @@ Range columns_of(const Graph& graph, const GradientPlan& gradients, Range floats
 
 }  // namespace
 
-Range gradient_columns(const Graph& graph, const GradientPlan& gradients, const HostMap& map,
-                       std::span<const Bucket> buckets, int rank) {
-  Range columns = columns_of_tables(graph, gradients);
+Range gradient_columns(const Graph& graph, const Aim& aim, const GradientPlan& gradients,
+                       const HostMap& map, std::span<const Bucket> buckets, int rank) {
+  const std::size_t input = aim.input(graph);
+  Range columns = columns_of_tables(graph, input, gradients);
   for (const Bucket& bucket : buckets)
     for (int shard = 0; shard < map.shards(); ++shard)
       if (map.owner(map.host_of(rank), shard) == rank)
-        columns = hull(columns, columns_of(graph, gradients, map.shard(bucket, shard)));
+        columns = hull(columns, columns_of(graph, input, gradients, map.shard(bucket, shard)));
   return columns;
 }
 

@@ -60,11 +60,12 @@ void plan_shards(const HostMap& map, int rank, const Extents& most, ShardedLayou
 
 /// Where every rank keeps its input for itself, each takes from the dataset what it needs of
 /// others.
-void plan_inputs(const Network& model, const HostMap& map, int rank, ShardedLayout& layout) {
+void plan_inputs(const Graph& graph, const Aim& aim, const HostMap& map, int rank,
+                 ShardedLayout& layout) {
   const auto columns_of = [&](int of_rank) {
-    return gradient_columns(model.graph(), layout.gradients, map, layout.buckets, of_rank);
+    return gradient_columns(graph, aim, layout.gradients, map, layout.buckets, of_rank);
   };
-  const std::int64_t columns = element_count(model.input_shape());
+  const std::int64_t columns = aim.input_columns(graph);
   const std::int64_t host_rows = layout.workspace.rows[static_cast<std::size_t>(Scope::kHost)];
   std::int64_t gathered = 0;  // columns of others' rows, by all ranks
   for (const int other : map.ranks_of(map.host_of(rank))) gathered += columns_of(other).count();
@@ -104,7 +105,7 @@ ShardedLayout plan_sharded_layout(const Network& model, const HostMap& map, int 
                       .rows = {most.host_rows, most.own_rows,
                                block_rows(layout.block_grains, grain, most.own_rows)},
                       .shared = host_ranks > 1};
-  plan_inputs(model, map, rank, layout);
+  plan_inputs(graph, objective.aim(), map, rank, layout);
 
   const std::size_t partials = host_ranks == 1 ? 0 : most.rank_partials;
   layout.most_addends = std::max(most.all_subtrees, most.rank_partials);

@@ -87,7 +87,9 @@ void ShardedOptimizer::begin_step(std::size_t plan) {
 }
 
 DistributedOptimizer::Input ShardedOptimizer::own_input() const {
-  return {step_->plan->rows_of(self_), step_->rows, {0, element_count(model_.input_shape())}};
+  return {step_->plan->rows_of(self_),
+          step_->rows,
+          {0, objective_.aim().input_columns(model_.graph())}};
 }
 
 Subtrees ShardedOptimizer::subtrees() const {

@@ -50,7 +50,8 @@ TrainingMemory of_sharded(const Network& model, const DistributedOptimizer::Opti
     memory.workspace += own_workspace(model.graph(), layout.workspace) +
                         stack_floats(layout.gradients, layout.block_grains, layout.most_grains);
     if (layout.own_input)
-      memory.workspace += layout.workspace.rows[0] * element_count(model.input_shape());
+      memory.workspace +=
+          layout.workspace.rows[0] * layout.workspace.aim.input_columns(model.graph());
   }
   return memory;
 }

@@ -18,6 +18,7 @@
 #include "src/core/error.hpp"
 #include "src/core/hash.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/system_files.hpp"
 #include "src/kernels/gemm.hpp"
 #include "src/kernels/kernels.hpp"
 

@@ -10,13 +10,6 @@ namespace lockstep {
 std::string cpu_model();
 /// Those that matter here: "avx2 fma avx512"; empty for none.
 std::string instruction_sets();
-/// Bytes that this process may still take: what the system has available, or the container's or
-/// job's limit (cgroup) if that is less. None where the system does not tell.
-std::optional<std::int64_t> available_memory();
-
-/// Bytes of memory that this process takes, shared ones in parts; 0 where the system does not tell.
-std::int64_t resident_memory();
-
 struct FileSystemSpace {
   std::int64_t size = 0;
   std::int64_t available = 0;

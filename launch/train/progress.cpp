@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "distributed/training/trainer.hpp"
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 namespace {
@@ -79,6 +80,13 @@ std::string finished_line(const EpochReport& report, std::int64_t steps) {
 std::string log_line(const EpochReport& report, std::int64_t epochs, std::int64_t steps) {
   return fmt::format("Epoch {}/{} - {} - {:.0f} samples/s - {}", report.epoch, epochs,
                      time_taken(report, steps), report.samples_per_second, describe_report(report));
+}
+
+void Progress::on_train_begin(Trainer& trainer) {
+  if (verbose_ == 0 || !trainer.communicator().is_root() || trainer.cached_bytes() == 0) return;
+  print_now(fmt::format(
+      "what the layers in front make of the rows, which are not trained, was computed once: {}\n",
+      mebibytes(static_cast<std::size_t>(trainer.cached_bytes()))));
 }
 
 void Progress::on_step_end(Trainer& trainer, const StepReport& report) {

@@ -30,6 +30,7 @@ class Progress final : public Callback {
   Progress(std::int64_t verbose, const Screen& screen) : verbose_(verbose), screen_(screen) {}
 
   bool reads_weights_in_steps() const override { return false; }
+  void on_train_begin(Trainer& trainer) override;
   void on_step_end(Trainer& trainer, const StepReport& report) override;
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
 

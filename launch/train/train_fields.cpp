@@ -127,6 +127,14 @@ void add_training(List& list) {
   list.integer_or_unset("batch-size-per-rank", Use::kThisCall, &TrainSettings::batch_size_per_rank,
                         1, kMany, "",
                         "--batch-size for each rank: results then depend on the number of ranks");
+  list.integer_or_unset("linear-scaling", Use::kThisCall, &TrainSettings::linear_scaling, 1, kMany,
+                        "",
+                        "for large batches: --learning-rate is that of batches of N samples; the "
+                        "rate is that times batch size / N, and begins with a warm-up");
+  list.integer("warmup-epochs", Use::kThisCall, &TrainSettings::warmup_epochs, 0, kMany,
+               "linear scaling: epochs in which the rate rises to that");
+  list.integer("steps-per-execution", Use::kThisCall, &TrainSettings::steps_per_execution, 1, kMany,
+               "Keras's; changes nothing here, where a step costs no call of Python");
   list.other({"no-shuffle", "", "", "take the rows as they stand in the file", Use::kThisCall,
               [](TrainSettings& settings, const Text& text) {
                 settings.training.shuffle = !read_switch(text);

@@ -7,6 +7,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/frozen_features.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/training_memory.hpp"
 #include "io/data/sample_order.hpp"
@@ -16,11 +17,12 @@
 #include "io/text/text_mapping.hpp"
 #include "launch/cli/numerics_choice.hpp"
 #include "launch/cli/screen.hpp"
-#include "launch/machine/machine.hpp"
+#include "launch/train/linear_scaling.hpp"
 #include "launch/train/run_directory.hpp"
 #include "launch/train/train_fields.hpp"
 #include "launch/train/train_inputs.hpp"
 #include "src/core/printable.hpp"
+#include "src/core/system_files.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
@@ -196,6 +198,13 @@ std::string describe_all(const TrainPlan& plan, int ranks, int host_ranks, std::
   const std::int64_t rows = open(plan.train.x, plan.settings).rows();
   text += describe_steps(plan.settings, rows, ranks);
   text += fmt::format("{:<12}{}, {} on this host\n", "ranks", ranks, host_ranks);
+  const std::int64_t features =
+      FrozenFeatures::bytes_of(model, training_rows_of(plan.settings, rows));
+  if (plan.settings.training.cache_features && features > 0)
+    text += fmt::format(
+        "{:<12}what layers that are not trained make of the rows is computed once "
+        "if {} are less than half of what is available\n",
+        "features", mib(features));
   memory.training = training_bytes(plan, rows, ranks, host_ranks);
   memory.checkpoint = checkpoint_bytes(model);
   // Each holds its parameters already.
@@ -225,7 +234,12 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   std::string table_mapping;
   together(world, [&] {
     const DatasetFile x(train.x.file, train.x.dataset, settings.trust_data);
+    const std::string scaling =
+        resolve_linear_scaling(settings, steps_per_epoch(settings, x.rows()));
     network.emplace(make_network(settings, x.row_shape()));
+    if (!scaling.empty()) network->notes.push_back(scaling);
+    if (settings.steps_per_execution > 1)
+      network->notes.push_back("--steps-per-execution changes nothing here");
     table_mapping = read_table_mapping(train.x, x.row_shape(), settings.trust_data);
     // What cannot be written in the end is not trained.
     if (settings.save_format == ModelFormat::kKeras) keras3_model_config(network->model);

@@ -158,6 +158,11 @@ void check_together(const TrainSettings& s) {
          "expected one of --learning-rate-schedule, --reduce-lr-on-plateau and "
          "--learning-rate-expression, got more");
   if (!s.rate_expression.empty()) rate_expression(s.rate_expression);
+  expect(s.linear_scaling > 0 || s.warmup_epochs == standard.warmup_epochs,
+         "expected --linear-scaling N with --warmup-epochs, got none");
+  expect(s.linear_scaling == 0 || (s.reduce_lr.empty() && s.rate_expression.empty()),
+         "expected --linear-scaling without --reduce-lr-on-plateau and --learning-rate-expression, "
+         "got both");
   const bool validates = s.training.validation_split > 0 || !s.x_val.empty();
   expect(validates || !(s.early_stopping.starts_with("val_") || s.save_best.starts_with("val_") ||
                         s.reduce_lr.starts_with("val_")),

@@ -47,6 +47,9 @@ struct TrainSettings {
   // Training, Distribution
   TrainOptions training = {.verify_data = false};  ///< ResidentArray compares the hosts' rows
   std::int64_t batch_size_per_rank = 0;            ///< 0: training.batch_size counts
+  std::int64_t linear_scaling = 0;  ///< samples a batch that learning_rate is for; 0: any
+  std::int64_t warmup_epochs = 5;
+  std::int64_t steps_per_execution = 1;  ///< Keras's, which means nothing here
   std::int64_t threads = 1;
 
   // Callbacks

@@ -4,11 +4,14 @@
 
 namespace lockstep {
 
-std::int64_t choose_block_grains(const Graph& graph, std::size_t ops, std::int64_t grain_rows,
-                                 std::int64_t grains, std::int64_t cache_bytes) {
+std::int64_t choose_block_grains(const Graph& graph, const Aim& aim, std::size_t ops,
+                                 std::int64_t grain_rows, std::int64_t grains,
+                                 std::int64_t cache_bytes) {
   std::int64_t of_row = 0;  // floats that stay from forward to backward, and their gradients
   std::int64_t parameters = 0;
+  const std::vector<bool> runs = aim.runs(graph);
   for (std::size_t op = 0; op < ops; ++op) {
+    if (!runs[op]) continue;
     const Graph::Step& step = graph.steps()[op];
     of_row += 2 * element_count(graph.shape(step.output)) + step.op->needs().kept_per_row;
     for (const Parameter* parameter : step.op->parameters())

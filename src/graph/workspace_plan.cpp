@@ -77,7 +77,7 @@ class Lives {
   void make_values() {
     for (std::size_t v = 0; v < graph_.values(); ++v)
       if (graph_.storage(v) == v) of_value_[v] = make(element_count(graph_.shape(v)));
-    for (const std::size_t v : graph_.inputs()) {
+    for (const std::size_t v : use_.aim.inputs(graph_)) {
       plan_.inputs.push_back(value(v));
       use(value(v), -1, -1);
     }

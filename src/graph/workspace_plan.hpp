@@ -15,8 +15,8 @@ namespace lockstep {
 /// What passes will do, and over how many rows at most.
 struct WorkspaceUse {
   bool training = false;
-  std::size_t ops = 0;                       ///< the first ones; the loss takes over the others
-  Aim aim = {};                              ///< training only
+  std::size_t ops = 0;  ///< the first ones; the loss takes over the others
+  Aim aim = {};
   std::vector<GradientWay> way = {};         ///< by op; training only
   std::array<std::int64_t, kScopes> rows{};  ///< of the host, of this rank, of a block
   /// Ranks share the memory of Scope::kHost.

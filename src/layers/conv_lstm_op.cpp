@@ -52,8 +52,10 @@ class GateDropoutOp final : public Op {
       : steps_(steps), elements_(elements), channels_(channels), masks_(masks) {}
 
   Needs needs() const override {
-    return {
-        .kept_per_row = kGates * elements_, .backward_reads_x = false, .backward_reads_y = false};
+    return {.kept_per_row = kGates * elements_,
+            .backward_reads_x = false,
+            .backward_reads_y = false,
+            .draws = masks_.rate > 0};
   }
   void forward(const Pass& pass, const OpValues& values) const override {
     Scratch scratch(Scratch::floats(1, kGates * elements_));
@@ -94,7 +96,8 @@ class ConvLstmOp final : public Op {
     return {.kept_per_row = masks_size() + setting_.steps * record_size(),
             .backward_reads_x = setting_.mask_columns > 0,
             .backward_reads_y = false,
-            .gradient_reads_y = false};
+            .gradient_reads_y = false,
+            .draws = drops()};
   }
   std::span<Parameter* const> parameters() const override { return {&kernel_, 1}; }
   Range gradient_columns(std::size_t, Range, std::int64_t) const override { return {}; }

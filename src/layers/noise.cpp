@@ -16,7 +16,10 @@ class AddedNoiseOp final : public Op {
   AddedNoiseOp(double stddev, std::uint32_t key) : stddev_(stddev), key_(key) {}
 
   Needs needs() const override {
-    return {.backward_in_place = true, .backward_reads_x = false, .backward_reads_y = false};
+    return {.backward_in_place = true,
+            .backward_reads_x = false,
+            .backward_reads_y = false,
+            .draws = stddev_ != 0};
   }
   void forward(const Pass& pass, const OpValues& values) const override {
     const ConstMatrix x = values.x();

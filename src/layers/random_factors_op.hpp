@@ -17,7 +17,8 @@ class RandomFactorsOp : public Op {
             .forward_in_place = true,
             .backward_in_place = true,
             .backward_reads_x = false,
-            .backward_reads_y = false};
+            .backward_reads_y = false,
+            .draws = active_};
   }
   void forward(const Pass& pass, const OpValues& values) const final;
   void backward(const Pass& pass, const OpValues& values) const final;

@@ -34,7 +34,8 @@ class RecurrentOp final : public Op {
     return {.kept_per_row = setting_.steps * cell_->record_columns(),
             .backward_reads_x = setting_.masked || setting_.begins_with_state,
             .backward_reads_y = false,
-            .gradient_reads_y = false};
+            .gradient_reads_y = false,
+            .draws = setting_.recurrent_dropout > 0};
   }
   std::span<Parameter* const> parameters() const override { return cell_->parameters(); }
 

@@ -32,6 +32,8 @@ class Objective {
   std::size_t ops() const { return ops_; }
   bool loss_is_fused() const { return fused_; }
   const Aim& aim() const { return aim_; }
+  /// See Aim::begin_at().
+  void begin_at(std::optional<std::size_t> value) { aim_.begin_at(value); }
   /// (positions, K) of one sample's output: all axes but the last, and the last.
   std::int64_t output_positions() const { return positions_; }
   std::int64_t output_columns() const { return columns_; }

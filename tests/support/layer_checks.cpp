@@ -42,6 +42,26 @@ std::vector<float> results(const std::string& class_name, const nlohmann::ordere
   return all;
 }
 
+/// What is computed once of the rows is what training would compute: see frozen_front().
+void expect_what_inference_computes_unless_it_says_so(const std::string& class_name,
+                                                      const nlohmann::ordered_json& config,
+                                                      const std::vector<Shape>& inputs,
+                                                      const LayerRun::Masks& masks) {
+  constexpr std::int64_t kRows = 11;
+  std::vector<float> y[2];
+  bool differs = false;
+  for (const bool training : {false, true}) {
+    const auto layer = layer_of(class_name, config);
+    LayerRun run(*layer, inputs, kRows, {.training = training}, 0, false, {}, masks);
+    std::uint32_t stream = 0;
+    for (Parameter& parameter : layer->parameters()) fill(parameter.value, ++stream);
+    for (std::size_t i = 0; i < inputs.size(); ++i) fill(run.x(i), ++stream);
+    y[training ? 1 : 0] = run.forward();
+    differs = run.differs_in_training();
+  }
+  EXPECT_EQ(y[0] == y[1], !differs) << class_name;
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> layer_of(const std::string& class_name, const nlohmann::ordered_json& json) {
@@ -73,6 +93,7 @@ void expect_the_same_bits_in_blocks(const std::string& class_name,
   const std::vector<float> expected = results(class_name, config, inputs, 0, masks);
   for (const std::int64_t block_grains : {1, 2, 4})
     EXPECT_EQ(results(class_name, config, inputs, block_grains, masks), expected) << block_grains;
+  expect_what_inference_computes_unless_it_says_so(class_name, config, inputs, masks);
 }
 
 }  // namespace lockstep::test

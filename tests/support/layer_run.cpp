@@ -164,6 +164,13 @@ void LayerRun::backward(const std::vector<float>& dy) {
       nullptr);
 }
 
+bool LayerRun::differs_in_training() const {
+  return std::ranges::any_of(graph_.steps(), [](const Graph::Step& step) {
+    const Needs needs = step.op->needs();
+    return needs.draws || needs.forward_sums > 0;
+  });
+}
+
 std::vector<float> LayerRun::gradient(std::size_t parameter) const {
   const Parameter& wanted = layer_.parameters()[parameter];
   if (!wanted.trained()) return std::vector<float>(wanted.value.size());

@@ -102,7 +102,7 @@ Trained train(Network& model, const Communicator& communicator, const test::Host
                                                 .loss_sums = loss_sum_count(model.objective()),
                                                 .block_grains = block_grains};
     const auto optimizer = test::make_distributed(setting, model, communicator, options, plans);
-    BatchFeed feed(data.view(), model, kBatch, false, 0);
+    BatchFeed feed(data.view(), model.input_scaling(), model, kBatch, false, 0);
     LossSums loss_sums(model.objective());
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
       feed.begin_pass(epoch);

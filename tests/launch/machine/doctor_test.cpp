@@ -4,6 +4,7 @@
 #include "launch/machine/doctor_checks.hpp"
 #include "launch/machine/machine.hpp"
 #include "launch/machine/matrix_rate.hpp"
+#include "src/core/system_files.hpp"
 
 namespace lockstep {
 namespace {

@@ -5,6 +5,8 @@
 #include "src/graph/gradient_plan.hpp"
 #include "src/layers/concatenate.hpp"
 #include "src/layers/dense.hpp"
+#include "src/model/layers_text.hpp"
+#include "src/model/transfer.hpp"
 
 namespace lockstep {
 namespace {
@@ -90,6 +92,48 @@ TEST(Aim, TrainsNoFrozenParameter) {
   EXPECT_TRUE(aim.trains(fork.first.parameters()[0]));
   EXPECT_FALSE(aim.trains(fork.first.parameters()[1]));
   EXPECT_FALSE(aim.trains(fork.second.parameters()[0]));
+}
+
+/// The sample shape of what comes once of every row; none: nothing does.
+std::optional<Shape> front_of(const std::string& layers, const std::string& frozen) {
+  const Network network =
+      transfer(model_from_layers_text(layers), {.freeze = {frozen}, .unfreeze = {}, .head = {}}, 0)
+          .network;
+  const auto value = frozen_front(network.graph(), Aim());
+  return value ? std::optional(network.graph().shape(*value)) : std::nullopt;
+}
+
+TEST(FrozenFront, EndsBeforeWhatTrainingChanges) {
+  EXPECT_EQ(front_of("Input((3,)), Dense(4, relu), Dense(5), Dense(2)", "dense"), (Shape{4}));
+  EXPECT_EQ(front_of("Input((3,)), Dense(4, relu), Dense(5), Dense(2)", "dense_[1x]"),
+            std::nullopt);
+  const char* const kDrops = "Input((3,)), Dense(4), Dropout(0.5), Dense(5), Dense(2)";
+  EXPECT_EQ(front_of(kDrops, "d*[!2]"), (Shape{4}));
+  const char* const kNormalizes = "Input((3,)), Dense(4), BatchNormalization(), Dense(5), Dense(2)";
+  EXPECT_EQ(front_of(kNormalizes, "[!d]*"), std::nullopt);
+  EXPECT_EQ(front_of(kNormalizes, "dense"), (Shape{4}));
+  EXPECT_EQ(front_of(kNormalizes, "*[!2]"), (Shape{5}));
+}
+
+TEST(FrozenFront, HasWeightsThatAreNoTable) {
+  EXPECT_EQ(front_of("Input((3,)), ReLU(), Dense(4)", "re_lu"), std::nullopt);
+  EXPECT_EQ(front_of("Input((3,)), Embedding(7, 2), Flatten(), Dense(4)", "embedding"),
+            std::nullopt);
+  EXPECT_EQ(front_of("Input((3,)), Embedding(7, 2), LSTM(5), Dense(4)", "[el]*"), (Shape{5}));
+  // The mask is read behind it.
+  EXPECT_EQ(front_of("Input((3,)), Embedding(7, 2, mask_zero=True), Dense(5), LSTM(4)", "[ed]*"),
+            std::nullopt);
+}
+
+TEST(FrozenFront, IsReadAloneByWhatComesBehind) {
+  Fork fork;
+  for (Parameter& parameter : fork.second.parameters()) parameter.role = ParameterRole::kFrozen;
+  EXPECT_EQ(frozen_front(fork.graph, Aim()), std::nullopt);  // left reads the input, too
+  EXPECT_EQ(frozen_front(fork.graph, Aim(fork.again, parameters_of(fork.first))), fork.right);
+  Aim behind(fork.again, parameters_of(fork.first));
+  behind.begin_at(fork.right);
+  EXPECT_THAT(behind.runs(fork.graph), ElementsAre(false, false, true, false));
+  EXPECT_THAT(behind.inputs(fork.graph), ElementsAre(fork.right));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Chain {
     graph.finish({second.apply(graph, {&value, 1})});
   }
   std::int64_t block(std::int64_t grain_rows, std::int64_t grains, std::int64_t cache) const {
-    return choose_block_grains(graph, graph.ops(), grain_rows, grains, cache);
+    return choose_block_grains(graph, Aim(), graph.ops(), grain_rows, grains, cache);
   }
 };
 constexpr std::int64_t kBytesOfRow = 2 * (2 * 64 * 32) * 4;
