@@ -157,7 +157,7 @@ def write(name, directory, shapes):
 def check(lockstep, directory, name):
     name = name or "keras3"
     keras = find_keras(name)
-    x = rows()["x_test"]
+    x = rows()["x_train"]
     failed = 0
     for listing in sorted(directory.glob("*.json")):
         for shape, entry in json.loads(listing.read_text())["networks"].items():
@@ -167,7 +167,7 @@ def check(lockstep, directory, name):
                     ours = real_keras.train_and_predict(
                         lockstep, directory.resolve(),
                         ["--from", entry["file"], "--no-shuffle", "--batch-size", BATCH, "--epochs", 2, *OPTIONS,
-                         "--save-format", ending], "x_test", scratch / "run" / f"final.{ending}")
+                         "--save-format", ending], "x_train", scratch / "run" / f"final.{ending}")
                     model = keras.models.load_model(scratch / "run" / f"final.{ending}", compile=False)
                     theirs = model.predict(x, batch_size=BATCH, verbose=0)
                 difference = float(np.abs(theirs - ours.reshape(theirs.shape)).max())
