@@ -138,6 +138,10 @@ TEST_P(StatefulOverRanks, CarriesStatesThatMatter) {
   options.reset_states = false;
   options.validation_freq = 2;
   EXPECT_NE(train_alone(options).losses[2], carried.losses[2]);
+  options.validation_split = 0;
+  const Trained unvalidated = train_alone(options);
+  options.reset_states = true;
+  EXPECT_NE(train_alone(options).losses[2], unvalidated.losses[2]);
 }
 
 /// Takes the state, and the weights, after a step of epoch 2.

@@ -156,6 +156,32 @@ TEST_P(StatefulGradients, AreThoseOfACallWithThatInitialState) {
   EXPECT_NE(gradients_of(model, {x}), expected);
 }
 
+/// Keras's outputs begin with zeros, whatever the states.
+TEST(StatefulLayers, GiveZerosForMaskedFirstStepsAsACallWithAnInitialState) {
+  const std::string layer = "GRU(3, return_sequences=True, STATEFUL)";
+  Floats x = numbers(kRows * kSteps * kFeatures, 0);
+  for (const std::int64_t row : {0, 2})
+    std::fill_n(x.begin() + row * kSteps * kFeatures, (1 + row / 2) * kFeatures, 0.0f);
+  const Floats before = numbers(kRows * 3, 10);
+
+  NetworkBuilder builder("begun");
+  const auto rows = builder.input({kSteps, kFeatures}), state = builder.input({3});
+  const auto masked = builder.apply(builder.add("mask", "Masking()"), rows);
+  Network begun = builder.build(
+      {builder.apply(builder.add("it", "GRU(3, return_sequences=True)"), {masked, state})});
+  begun.initialize(5);
+  const Workspace workspace = begun.inference_workspace(kRows);
+  std::ranges::copy(x, workspace.input({0, kRows}).data);
+  std::ranges::copy(before, workspace.input({0, kRows}, 1).data);
+  const Matrix expected = begun.forward(workspace, {0, kRows}, {});
+
+  const Network model = network("Masking(), " + layer, kSteps, true);
+  std::ranges::copy(before, model.graph().states()[0]->before().flat().begin());
+  const Floats y = outputs_of(model, x);
+  EXPECT_TRUE(std::ranges::equal(y, expected.flat()));
+  EXPECT_EQ(y.front(), 0);
+}
+
 TEST(StatefulLayers, BeginWithZerosUntilTheBatchSizeIsKnown) {
   const Network model = model_from_layers_text("Input((3, 2)), LSTM(3, stateful=True)");
   EXPECT_TRUE(model.is_stateful());
