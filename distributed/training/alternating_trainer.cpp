@@ -121,6 +121,9 @@ Facts AlternatingTrainer::identity() const {
 void AlternatingTrainer::check_setup() const {
   check_collectively(model_.built() && !objectives_.empty(), ExitCode::kUsage,
                      "[trainer] expected a network that is built, and at least one objective");
+  check_collectively(!model_.is_stateful(), ExitCode::kUsage,
+                     "[trainer] expected a network without stateful layers, whose batches of one "
+                     "objective would go on from those of another, got one with them");
   std::vector<std::string> names;
   for (const NamedObjective& named : objectives_) {
     names.push_back(named.name);

@@ -5,6 +5,8 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/batches_in_order.hpp"
+#include "distributed/training/carried_states.hpp"
 #include "distributed/training/loss_sums.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/range.hpp"
@@ -36,8 +38,10 @@ Range my_blocks(const Communicator& communicator, std::int64_t blocks, bool root
   return share(blocks, communicator.rank(), communicator.size());
 }
 
-Evaluation evaluate_blocks(const Network& model, const Communicator& communicator,
-                           const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
+/// The sums over all rows, block after block.
+std::vector<double> sums_of_blocks(const Network& model, const Communicator& communicator,
+                                   const ArrayDataset& data, std::int64_t block_rows,
+                                   bool root_only) {
   const std::size_t width = loss_sum_count(model.objective());
   block_rows = std::min(block_rows, std::max<std::int64_t>(data.rows(), 1));
   Workspace workspace = model.inference_workspace(block_rows);
@@ -65,7 +69,14 @@ Evaluation evaluate_blocks(const Network& model, const Communicator& communicato
     communicator.all_sum(std::span(sums));
     for (std::size_t i = 0; i < sums.size(); ++i) totals[i % width] += sums[i];
   }
+  return totals;
+}
 
+Evaluation evaluate_rows(const Network& model, const Communicator& communicator,
+                         const ArrayDataset& data, std::int64_t block_rows, bool root_only) {
+  const std::vector<double> totals =
+      model.is_stateful() ? sums_in_order(model, communicator, data, block_rows, root_only)
+                          : sums_of_blocks(model, communicator, data, block_rows, root_only);
   const auto positions = static_cast<double>(data.rows() * model.output_positions());
   const double counted = counted_positions(model.objective(), totals, data.rows());
   Evaluation evaluation;
@@ -121,7 +132,8 @@ Evaluation evaluate(const Network& model, const Communicator& communicator,
   const FloatingPointEnvironment environment;
   Evaluation evaluation;
   never_alone(communicator, [&] {
-    evaluation = evaluate_blocks(model, communicator, data, block_rows, root_only);
+    check_whole_batches(model, block_rows, data.rows(), "evaluated");
+    evaluation = evaluate_rows(model, communicator, data, block_rows, root_only);
   });
   return evaluation;
 }
@@ -132,7 +144,11 @@ void predict(const Network& model, const Communicator& communicator, const Array
   never_alone(communicator, [&] {
     check_same_everywhere(communicator, "network", describe_network(model));
     check_same_everywhere(communicator, "weights", describe_weights(model));
-    predict_rounds(model, communicator, x, block_rows, sink);
+    check_whole_batches(model, block_rows, x.rows, "predicted");
+    if (model.is_stateful())
+      predict_in_order(model, communicator, x, block_rows, sink);
+    else
+      predict_rounds(model, communicator, x, block_rows, sink);
   });
 }
 

@@ -31,6 +31,11 @@ void add_training(List& list) {
   list.integer("validation-freq", Use::kResult, &O::validation_freq, 1, kMany,
                "validate after every N epochs");
   list.flag("shuffle", Use::kResult, &O::shuffle, "another order of rows in every epoch");
+  list.choice(
+      "reset-states", Use::kResult, &O::reset_states, "WHEN",
+      Choices<bool>{{"never", false}, {"epoch", true}},
+      "when the states of stateful layers become zeros: never again, as in Keras's fit(), or "
+      "before every epoch");
   list.integer_or_unset("steps-per-epoch", Use::kResult, &O::steps_per_epoch, 1, kMany, "all rows",
                         "updates per epoch");
   list.other(

@@ -21,6 +21,9 @@ struct TrainOptions {
   std::int64_t validation_batch_size = 0;  ///< rows per evaluated block; 0: batch_size
   std::int64_t validation_freq = 1;        ///< validate after every so many epochs
   bool shuffle = true;
+  /// Stateful layers begin every epoch with states of zeros; else they go on, as in Keras's fit(),
+  /// from where the rows before, of training or validation, have ended.
+  bool reset_states = false;
   std::int64_t steps_per_epoch = 0;  ///< 0: until the rows are used up
   ClassWeightOption class_weight = {};
   std::uint64_t seed = 0;

@@ -7,6 +7,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/carried_states.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/floating_point.hpp"
 
@@ -40,7 +41,6 @@ History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>
 
 void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
   check_agreement(data, validation);
-  identify(data, validation);
 
   // Rank 0 decides where the rows are cut: before shuffling, the last ones validate.
   std::int64_t split = data.rows();
@@ -50,6 +50,8 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   const ArrayDataset train = data.slice(0, split);
   const ArrayDataset held_out = validation ? *validation : data.slice(split, data.rows());
 
+  check_stateful(model_, options_, train.rows(), held_out.rows());
+  identify(data, validation);
   cache_features(train);
   prepare(train);
   set_out();
@@ -82,6 +84,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
   const EpochTotals& done = meter_.totals();
   const bool read_in_steps = std::ranges::any_of(
       callbacks_, [](const auto& callback) { return callback->reads_weights_in_steps(); });
+  if (options_.reset_states && !amid_epoch()) model_.reset_states();
   const double start = now() - done.seconds;
   if (options_.profile) profile_.start();
   for (bool begins = true; done.steps < steps && !done.cut_short; begins = false) {
@@ -100,6 +103,7 @@ void Trainer::train_epoch(const ArrayDataset& train) {
       distributed_optimizer_->check_replicas(fmt::format("after step {}", taken));
   }
   profile_.pause();
+  share_states(model_, communicator_, plans_.front());
   double seconds = now() - start;
   communicator_.broadcast(std::span(&seconds, 1));
   meter_.finish(seconds);
@@ -134,6 +138,7 @@ void Trainer::train_step(std::int64_t first, std::size_t plan_index) {
   distributed_optimizer_->run(pass, std::cref(loss));  // which allocates nothing
   fault_point("allreduce", communicator_.rank(), step);
   const std::span<const double> sums = distributed_optimizer_->finish();
+  model_.turn_states();
 
   profile_.enter(Phase::kOther);
   profile_.count_step();
@@ -171,6 +176,9 @@ Evaluation Trainer::evaluate(const ArrayDataset& data) {
     check_same_everywhere(communicator_, "weights", describe_weights(model_));
     check_same_rows(communicator_, "rows", &data, options_.verify_data);
     check_data(communicator_, model_, data, "x", "y");
+    if (model_.is_stateful() && model_.batch_size() == 0)
+      model_.set_batch_size(options_.batch_size);
+    if (!plans_.empty()) share_states(model_, communicator_, plans_.front());
     evaluation = lockstep::evaluate(model_, communicator_, data, options_.batch_size);
   });
   return evaluation;

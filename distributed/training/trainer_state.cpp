@@ -6,6 +6,7 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/replica_check.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/carried_states.hpp"
 #include "distributed/training/trainer.hpp"
 #include "io/files/atomic_file.hpp"
 #include "src/core/fault.hpp"
@@ -59,6 +60,7 @@ void Trainer::set_out() {
     together(communicator_, [&] {
       if (restored_->learning_rate) set_rate(*restored_->learning_rate);
       distributed_optimizer_->restore_slots(restored_->slots);
+      restore_states(model_, restored_->states);
       restore_callbacks();
       meter_.begin(epoch_ + 1, std::move(restored_->amid));
     });
@@ -70,8 +72,11 @@ void Trainer::set_out() {
     history_.clear();
     model_.optimizer().set_iterations(0);
     if (options_.initialize) model_.initialize(options_.seed);
+    model_.begin_states();
+    if (options_.initialize) model_.reset_states();
   }
   communicator_.broadcast(model_.arena().values());
+  broadcast_states(model_, communicator_);
   check_replicas(model_, communicator_, "before the first step");
   distributed_optimizer_->set_up();
 }
@@ -185,6 +190,8 @@ TrainingState Trainer::state_on_root() {
     if (!callback->name().empty())
       state.callbacks.emplace_back(callback->name(), callback->state());
   state.iterations = model_.optimizer().iterations();
+  share_states(model_, communicator_, plans_.front());
+  state.states = copy_states(model_);
   const std::size_t slot_bytes = model_.optimizer().slot_names().size() * sizeof(float) *
                                  static_cast<std::size_t>(model_.arena().trainable_size());
   state.slots =

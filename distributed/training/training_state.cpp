@@ -190,8 +190,9 @@ void check_same_run(const TrainingState& state, const RunIdentity& here) {
 
 std::string describe(const TrainingState& state) {
   std::vector<std::uint64_t> hashes;
-  for (const auto& slot : state.slots)
-    hashes.push_back(fast_hash(std::as_bytes(std::span<const float>(slot)))[0]);
+  for (const auto& part : {&state.slots, &state.states})
+    for (const auto& floats : *part)
+      hashes.push_back(fast_hash(std::as_bytes(std::span<const float>(floats)))[0]);
   const std::string text = to_json_text(state);
   hashes.push_back(fast_hash(std::as_bytes(std::span(text)))[0]);
   return fmt::format("epoch {}, step {}, hash {}", state.epoch, state.iterations,

@@ -30,6 +30,8 @@ struct TrainingState {
   // These two stand in the file's optimizer state, not in the JSON.
   std::int64_t iterations = 0;
   OptimizerSlots slots;
+  // And these in the group /lockstep. None: zeros.
+  CarriedStates states = {};
 };
 
 /// Throws Error (65) if these numbers cannot be those of a training: a negative or absurd epoch or

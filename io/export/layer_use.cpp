@@ -39,6 +39,11 @@ LayerUse::LayerUse(const Network& model, std::size_t call)
 void refuse_masks_and_states(const Network& model, std::size_t call) {
   const std::vector<Network::Output>& inputs = model.calls()[call].inputs;
   const Layer& layer = *model.layers()[model.calls()[call].layer];
+  check(
+      !model.is_stateful(), ExitCode::kBadData,
+      "[{}] expected no stateful layer, since what is exported begins every batch with zeros, got "
+      "one",
+      printable(model.is_stateful() ? model.graph().states().front()->layer() : ""));
   check(layer.merges() || inputs.size() < 2, ExitCode::kBadData,
         "[{}] expected a call without an initial state, got {} states", printable(layer.name()),
         inputs.size() - 1);

@@ -107,8 +107,8 @@ std::string version_in(const std::string& metadata) {
   return version != json.end() && version->is_string() ? version->get<std::string>() : "";
 }
 
-/// More than any optimizer keeps of the network's parameters, and HDF5's own structures. Of a
-/// network that Lockstep cannot build: a fixed size.
+/// More than any optimizer keeps of the network's parameters, what stateful layers carry, and
+/// HDF5's own structures. Of a network that Lockstep cannot build: a fixed size.
 std::uint64_t most_weights(const KerasArchive& model) {
   constexpr std::uint64_t kOfUnknown = std::uint64_t{4} << 30;
   constexpr std::uint64_t kOfNothing = std::uint64_t{16} << 20;
@@ -117,7 +117,11 @@ std::uint64_t most_weights(const KerasArchive& model) {
     NetworkRemarks remarks;
     const Network network = model_from_json_text(model.config, model.keras_version, remarks);
     if (!network.built()) return kOfUnknown;
-    return kOfNothing + kOfParameter * static_cast<std::uint64_t>(network.parameter_count());
+    std::uint64_t most =
+        kOfNothing + kOfParameter * static_cast<std::uint64_t>(network.parameter_count());
+    for (const auto& state : network.graph().states())
+      most += sizeof(float) * static_cast<std::uint64_t>(network.batch_size() * state->columns());
+    return most;
   } catch (const Error&) {  // its reader says what it is
     return kOfUnknown;
   }

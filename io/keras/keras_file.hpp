@@ -18,6 +18,10 @@ namespace lockstep {
 /// arena().trainable_size() floats for each of optimizer().slot_names().
 using OptimizerSlots = std::vector<std::vector<float>>;
 
+/// What the stateful layers of a network carry from batch to batch: one buffer of (batch, columns)
+/// for each of graph().states().
+using CarriedStates = std::vector<std::vector<float>>;
+
 /// Everything that one file holds: a Keras model and, in a checkpoint, how training stands.
 struct LoadedModel {
   Network model;                        ///< built, with its weights; compiled if the file says how
@@ -31,12 +35,15 @@ struct LoadedModel {
   std::string table_mapping = {};
   /// Names in ascending order, if the targets of training were strings.
   std::vector<std::string> classes = {};
+  /// Of a checkpoint. Not in the model: that begins with zeros, as in Keras, whose files hold none.
+  CarriedStates states = {};
 };
 
 /// The bytes of an HDF5 file in Keras 2's layout, which Keras 3 reads, too:
 /// model_config, weights, and - if the model is compiled - training_config and, with `slots`, the
 /// optimizer state in Keras 2's legacy order (iter, all m, all v). `training_state`: JSON text for
-/// the attribute `training_state` of the group /lockstep; empty: no such attribute. So for
+/// the attribute `training_state` of the group /lockstep; empty: no such attribute. Where there is
+/// one, what stateful layers carry stands in that group, too: `states/0`, ... So for
 /// `table_mapping`, which says how rows are made of a table or of texts, and `classes`, a JSON list
 /// of the names of the classes. The same model and state give the same bytes.
 std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* slots,

@@ -7,6 +7,7 @@
 #include "io/hdf5/hdf5.hpp"
 #include "io/keras/keras_archive.hpp"
 #include "io/keras/keras_file.hpp"
+#include "io/keras/keras_network.hpp"
 #include "io/keras/keras_optimizer_state.hpp"
 #include "io/keras/keras_trailer.hpp"
 #include "io/keras/keras_weights.hpp"
@@ -97,6 +98,10 @@ void read_own(const hdf5::File& file, LoadedModel& loaded) {
     return there ? file.read_string("/lockstep", attribute) : std::string();
   };
   loaded.training_state = text_of("training_state");
+  const auto& states = loaded.model.graph().states();
+  for (std::size_t i = 0; i < states.size() && file.exists(kStates); ++i)
+    loaded.states.push_back(file.read_floats(fmt::format("{}/{}", kStates, i),
+                                             {loaded.model.batch_size(), states[i]->columns()}));
   loaded.table_mapping = text_of("table_mapping");
   loaded.classes = classes_of(text_of("classes"), file.name());
 }

@@ -110,12 +110,23 @@ void write_network(hdf5::Writer& writer, const Network& model) {
 
 namespace {
 
+void write_states(hdf5::Writer& writer, const Network& model) {
+  const auto& states = model.graph().states();
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (const Matrix state = states[i]->before(); state.rows > 0)
+      writer.write_floats(fmt::format("{}/{}", kStates, i), {state.rows, state.columns},
+                          state.flat());
+}
+
 /// What Keras does not know: `training_state`, `table_mapping`, `classes`.
-void write_own(hdf5::Writer& writer, const std::string& training_state,
+void write_own(hdf5::Writer& writer, const Network& model, const std::string& training_state,
                const std::string& table_mapping, const std::vector<std::string>& classes) {
   if (!training_state.empty() || !table_mapping.empty() || !classes.empty())
     writer.create_group("/lockstep");
-  if (!training_state.empty()) writer.write_string("/lockstep", "training_state", training_state);
+  if (!training_state.empty()) {
+    writer.write_string("/lockstep", "training_state", training_state);
+    write_states(writer, model);
+  }
   if (!table_mapping.empty()) writer.write_string("/lockstep", "table_mapping", table_mapping);
   if (!classes.empty())
     writer.write_string("/lockstep", "classes", nlohmann::ordered_json(classes).dump());
@@ -136,7 +147,7 @@ std::vector<std::byte> keras_image(const Network& model, const OptimizerSlots* s
   hdf5::Writer writer = hdf5::Writer::in_memory();
   write_network(writer, model);
   if (slots != nullptr) write_optimizer(writer, model, *slots);
-  write_own(writer, training_state, table_mapping, classes);
+  write_own(writer, model, training_state, table_mapping, classes);
   return writer.take_image();
 }
 
@@ -152,7 +163,7 @@ std::vector<std::byte> keras_archive(const Network& model, const OptimizerSlots*
   archive.keras_version = kKeras3Version;
   hdf5::Writer writer = hdf5::Writer::in_memory();
   write_keras3_weights(writer, model, slots);
-  write_own(writer, training_state, table_mapping, classes);
+  write_own(writer, model, training_state, table_mapping, classes);
   archive.weights = writer.take_image();
   return write_keras_archive(archive);
 }

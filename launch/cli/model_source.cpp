@@ -80,6 +80,12 @@ LoadedModel load_network(const ModelSource& source, const Shape& row_shape,
   return loaded;
 }
 
+std::int64_t batch_size_for(const Network& model, std::optional<std::int64_t> given) {
+  constexpr std::int64_t kKeras = 32;
+  if (given) return *given;
+  return model.is_stateful() && model.batch_size() > 0 ? model.batch_size() : kKeras;
+}
+
 void print_notes(const ModelSource& source, const NetworkRemarks& remarks) {
   for (const std::string& note : remarks.notes)
     print_error(fmt::format("note: {}: {}", printable(source.name()), note));

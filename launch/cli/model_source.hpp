@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "io/keras/keras_file.hpp"
@@ -31,6 +33,10 @@ LoadedModel read_network(const ModelSource& source, const Shape& row_shape);
 /// The network with its weights, compiled as CompileLoaded says. Throws Error: 64, 65, 66, 77.
 LoadedModel load_network(const ModelSource& source, const Shape& row_shape,
                          const CompileLoaded& compile);
+
+/// Rows that go through the network together: those that are given, those that stateful layers were
+/// made for, or Keras's 32.
+std::int64_t batch_size_for(const Network& model, std::optional<std::int64_t> given);
 
 /// On stderr, where numbers may differ from Keras's.
 void print_notes(const ModelSource& source, const NetworkRemarks& remarks);

@@ -34,7 +34,8 @@ Options:
   --weights FILE           its weights, as Keras's save_weights() writes them
   --x-test DATASET         inputs; a path in --data, or FILE.h5:/path (default x_test)
   --y-test DATASET         targets (default y_test)
-  --batch-size N           rows at a time (default 32)
+  --batch-size N           rows at a time (default 32, or what stateful layers were
+                           made for)
   --loss NAME              instead of the loss that the network was compiled with
   --metrics NAMES          instead of its metrics; with commas
   --trust-data             follow links that lead to other files, load plugins of filters
@@ -48,7 +49,7 @@ Options:
 struct EvaluateOptions {
   ModelSource model;
   DatasetPlace place;
-  std::int64_t batch_size = 32;
+  std::optional<std::int64_t> batch_size;
   std::int64_t threads = 1;
   std::optional<Numerics> numerics;
   bool trust = false;
@@ -63,9 +64,9 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   known.add_options()("data", po::value<std::string>(), "")(
       "x-test", po::value<std::string>()->default_value("x_test"), "")(
       "y-test", po::value<std::string>()->default_value("y_test"), "")(
-      "batch-size", po::value<std::int64_t>()->default_value(32), "")(
-      "loss", po::value<std::string>(), "")("metrics", po::value<std::string>(), "")(
-      "trust-data", "")("transpose", "")("numerics", po::value<std::string>(), "")(
+      "batch-size", po::value<std::int64_t>(), "")("loss", po::value<std::string>(), "")(
+      "metrics", po::value<std::string>(), "")("trust-data", "")("transpose", "")(
+      "numerics", po::value<std::string>(), "")(
       "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
   po::positional_options_description positional;
   positional.add("model-file", 1);
@@ -78,7 +79,8 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   const bool transpose = given.contains("transpose");
   options.place = {array_place(data, given["x-test"].as<std::string>(), transpose),
                    array_place(data, given["y-test"].as<std::string>(), transpose)};
-  options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
+  if (given.contains("batch-size"))
+    options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
   if (given.contains("numerics"))
     options.numerics = numerics_from_text(given["numerics"].as<std::string>());
   options.threads = checked_count(given, "threads", 1024);
@@ -168,7 +170,7 @@ ExitCode run_evaluate(const CommandContext& context) {
     if (context.is_root() && !options.json) print_now(note + "\n");
   // The rows are compared already, where they are read.
   Trainer trainer(*model, Communicator(world.get()),
-                  {.batch_size = options.batch_size, .verify_data = false});
+                  {.batch_size = batch_size_for(*model, options.batch_size), .verify_data = false});
   const Evaluation evaluation = trainer.evaluate(data.rows());
   if (context.is_root()) print_now(to_text(evaluation, options.json) + "\n");
   check_evaluation(evaluation, *model, options);

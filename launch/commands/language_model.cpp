@@ -40,6 +40,10 @@ LanguageModel::LanguageModel(LoadedModel loaded, std::string name)
   check(input.size() == 1, ExitCode::kBadData,
         "[{}] expected a language model whose input is (T) numbers of tokens, got {}",
         printable(name_), to_string(input));
+  check(!model.is_stateful(), ExitCode::kBadData,
+        "[{}] expected a language model without stateful layers, which want texts by whole "
+        "batches, got one",
+        printable(name_));
   context_ = input.front();
   const Shape& output = model.output_shape();
   check(output.size() == 2 && output[0] == context_ && output[1] >= mapping_.numbers(),

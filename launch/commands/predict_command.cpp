@@ -56,7 +56,8 @@ Options:
                              .npy        an array of NumPy
                              .h5 .hdf5   HDF5 with dataset `predictions`
   --overwrite              replace it if it is there
-  --batch-size N           rows at a time (default 32)
+  --batch-size N           rows at a time (default 32, or what stateful layers were
+                           made for)
   --trust-data             follow links that lead to other files, load plugins of filters
   --transpose              reverse the axes of the inputs, as MATLAB and Fortran show them
   --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
@@ -74,7 +75,7 @@ struct PredictOptions {
   std::filesystem::path out;
   bool overwrite = false;
   bool trust = false;
-  std::int64_t batch_size = 32;
+  std::optional<std::int64_t> batch_size;
   std::int64_t threads = 1;
   std::optional<Numerics> numerics;
 };
@@ -92,11 +93,11 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
       "unknown", po::value<std::string>()->default_value("refuse"), "")(
       "separator", po::value<std::string>(), "")("decimal", po::value<std::string>(), "");
   known.add_options()("data", po::value<std::string>(), "")(
-      "x", po::value<std::string>()->default_value("x_test"), "")("out", po::value<std::string>(),
-                                                                  "")("overwrite", "")(
-      "batch-size", po::value<std::int64_t>()->default_value(32), "")("trust-data", "")(
-      "transpose", "")("numerics", po::value<std::string>(), "")(
-      "threads", po::value<std::int64_t>()->default_value(1), "");
+      "x", po::value<std::string>()->default_value("x_test"), "")(
+      "out", po::value<std::string>(), "")("overwrite", "")("batch-size", po::value<std::int64_t>(),
+                                                            "")("trust-data", "")("transpose", "")(
+      "numerics", po::value<std::string>(), "")("threads",
+                                                po::value<std::int64_t>()->default_value(1), "");
   po::positional_options_description positional;
   positional.add("model-file", 1);
   const po::variables_map given = parse_arguments(arguments, known, positional);
@@ -131,7 +132,8 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   options.out = given["out"].as<std::string>();
   options.overwrite = given.contains("overwrite");
   options.trust = given.contains("trust-data");
-  options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
+  if (given.contains("batch-size"))
+    options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
   if (given.contains("numerics"))
     options.numerics = numerics_from_text(given["numerics"].as<std::string>());
   options.threads = checked_count(given, "threads", 1024);
@@ -277,7 +279,10 @@ ExitCode run_predict(const CommandContext& context) {
   on_root(world, [&] { outputs.emplace(format, *model, x); });
   FinitePredictions finite;
   // A communicator of its own: what rank 0 meets while it fills the file, all ranks hear of.
-  predict(*model, Communicator(world.get()), x.view(), std::min(options.batch_size, x.view().rows),
+  std::int64_t batch_size = batch_size_for(*model, options.batch_size);
+  if (!model->is_stateful()) batch_size = std::min(batch_size, x.view().rows);
+  if (model->is_stateful() && model->batch_size() == 0) model->set_batch_size(batch_size);
+  predict(*model, Communicator(world.get()), x.view(), batch_size,
           [&](std::int64_t first, ConstMatrix rows) {
             finite.add(first, rows);
             outputs->add(first, rows);

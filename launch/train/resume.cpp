@@ -106,6 +106,11 @@ void check_finite(const std::string& name, const LoadedModel& loaded, const Opti
           "[{}] expected a finite optimizer state, got NaN or Inf", name);
 }
 
+/// Of a state that stateful layers carry.
+std::size_t floats_of(const Network& model, std::size_t state) {
+  return static_cast<std::size_t>(model.batch_size() * model.graph().states()[state]->columns());
+}
+
 TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& expected,
                               Network& model) {
   LoadedModel loaded = load_model(file.path);
@@ -133,6 +138,12 @@ TrainingState load_checkpoint(const CheckpointFile& file, const ExpectedRun& exp
   check_story(name, file, state, expected);
   copy_weights(loaded.model, model);
   state.slots = std::move(*loaded.slots);
+  state.states = std::move(loaded.states);
+  const bool fit = state.states.size() == model.graph().states().size();
+  for (std::size_t i = 0; i < model.graph().states().size(); ++i)
+    check(fit && state.states[i].size() == floats_of(model, i), ExitCode::kBadData,
+          "[{}] expected {} states of stateful layers for batches of {} rows, got others", name,
+          model.graph().states().size(), model.batch_size());
   return state;
 }
 
@@ -158,7 +169,7 @@ ResumePoint load_first_valid(const RunDirectory& directory, const ExpectedRun& e
 }
 
 /// Everything but the weights, from rank 0 to all.
-void broadcast(const Communicator& world, TrainingState& state) {
+void broadcast(const Communicator& world, const Network& model, TrainingState& state) {
   std::int64_t numbers[] = {
       state.iterations, static_cast<std::int64_t>(state.slots.size()),
       state.slots.empty() ? 0 : static_cast<std::int64_t>(state.slots.front().size())};
@@ -170,9 +181,16 @@ void broadcast(const Communicator& world, TrainingState& state) {
     slot.resize(static_cast<std::size_t>(numbers[2]));
     world.broadcast(std::span<float>(slot));
   }
+  CarriedStates states = std::move(state.states);
+  states.resize(model.graph().states().size());
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    states[i].resize(floats_of(model, i));
+    world.broadcast(std::span<float>(states[i]));
+  }
   if (!world.is_root()) state = training_state_from_json(text);
   state.iterations = numbers[0];
   state.slots = std::move(slots);
+  state.states = std::move(states);
 }
 
 }  // namespace
@@ -181,7 +199,7 @@ ResumePoint load_newest_checkpoint(const Communicator& world, const RunDirectory
                                    const ExpectedRun& expected, Network& model) {
   ResumePoint point;
   on_root(world, [&] { point = load_first_valid(directory, expected, model); });
-  broadcast(world, point.state);
+  broadcast(world, model, point.state);
   point.file = world.broadcast(point.file);
   return point;
 }

@@ -5,12 +5,14 @@
 #include <sstream>
 
 #include "distributed/ranks/agreement.hpp"
+#include "distributed/training/carried_states.hpp"
 #include "distributed/training/early_stopping.hpp"
 #include "distributed/training/finite_check.hpp"
 #include "distributed/training/learning_rate_scheduler.hpp"
 #include "distributed/training/model_checkpoint.hpp"
 #include "distributed/training/reduce_lr_on_plateau.hpp"
 #include "distributed/training/trainer.hpp"
+#include "io/data/sample_order.hpp"
 #include "launch/cli/command.hpp"
 #include "launch/cli/option_parser.hpp"
 #include "launch/machine/blas_correction.hpp"
@@ -74,6 +76,20 @@ RunData load_data(const Communicator& world, const Communicator& host, const Tra
   return data;
 }
 
+/// That the rows suit stateful layers, before anything is written.
+void check_batches(const RunData& data, TrainPlan& plan) {
+  const TrainOptions& options = plan.settings.training;
+  const std::int64_t rows = data.train.rows().rows();
+  std::int64_t train = rows, validation = data.validation ? data.validation->rows().rows() : 0;
+  if (!data.validation && options.validation_split > 0) {
+    train = training_rows(rows, options.validation_split);
+    validation = rows - train;
+  }
+  check_stateful(plan.network.model, options, train, validation);
+  if (data.test)
+    check_whole_batches(plan.network.model, options.batch_size, data.test->rows().rows(), "test");
+}
+
 /// What --from brings, as inspect shows it: the file may be written anew with the same in it.
 std::string describe_start(const NetworkSource& network) {
   std::string text = "weights of SHA-256 " + network.model.weights_sha256();
@@ -123,6 +139,7 @@ ExitCode TrainRun::run() {
   decide();  // before hours of reading; nothing is written until the data are known to be good
   const Communicator host = world_.on_this_host();
   const RunData data = load_data(world_, host, plan_);
+  check_batches(data, plan_);
   const std::string idle = idle_ranks_warning(settings_, data.train.rows().rows(), world_.size());
   if (world_.is_root() && !idle.empty()) print_error(idle);
   for (const std::string& note : data.train.notes()) say(note);

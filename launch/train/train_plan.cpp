@@ -7,6 +7,7 @@
 
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
+#include "distributed/training/carried_states.hpp"
 #include "distributed/training/frozen_features.hpp"
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/training_memory.hpp"
@@ -244,6 +245,7 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
     // What cannot be written in the end is not trained.
     if (settings.save_format == ModelFormat::kKeras) keras3_model_config(network->model);
   });
+  check_stateful(network->model, settings.training, 0, 0);
   check_same_everywhere(world, "network", describe_network(network->model));
   if (!settings.from.empty())
     check_same_everywhere(world, "weights in " + printable(settings.from),

@@ -223,6 +223,13 @@ std::optional<Shape> KerasConfig::batch_shape(const std::string& key) {
   return {};
 }
 
+std::optional<std::int64_t> KerasConfig::batch_size(const std::string& key) {
+  if (!find(key)) return {};
+  const auto values = list(key);
+  if (!values || values->empty() || values->front().is_null()) return {};
+  return extent(key, values->front(), false);
+}
+
 void KerasConfig::ignore(std::initializer_list<const char*> keys) {
   asked_.insert(asked_.end(), keys.begin(), keys.end());
 }

@@ -31,6 +31,11 @@ std::size_t Graph::reshape(std::size_t value, Shape shape) {
   return values_.size() - 1;
 }
 
+CarriedState& Graph::carry(const std::string& layer, std::int64_t columns) {
+  states_.push_back(std::make_unique<CarriedState>(layer, columns));
+  return *states_.back();
+}
+
 void Graph::finish(std::vector<std::size_t> outputs) {
   outputs_ = std::move(outputs);
   drop_unread_ops();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/core/shape.hpp"
+#include "src/graph/carried_state.hpp"
 #include "src/graph/op.hpp"
 
 namespace lockstep {
@@ -46,6 +47,8 @@ class Graph {
   /// Adds an op right behind the one that computes `value`, which it reads.
   std::size_t add_behind(std::size_t value, std::unique_ptr<Op> op, Shape output);
   void set_mask(std::size_t value, std::optional<std::size_t> mask) { values_[value].mask = mask; }
+  /// One more state of a stateful layer, which lives as long as the graph.
+  CarriedState& carry(const std::string& layer, std::int64_t columns);
   /// The graph ends in these values and their masks: ops that lead to none are dropped. A scaling
   /// that alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
@@ -66,6 +69,9 @@ class Graph {
   std::size_t input() const { return inputs_.front(); }
   std::size_t output() const { return outputs_.front(); }
   const Scaling& input_scaling() const { return input_scaling_; }
+  /// What stateful layers carry from batch to batch. They are no part of the graph's value: passes
+  /// over a const graph change them.
+  const std::vector<std::unique_ptr<CarriedState>>& states() const { return states_; }
 
   /// What ops that read the input as it is take it for.
   std::vector<Indices> input_indices() const;
@@ -86,6 +92,7 @@ class Graph {
   std::vector<Step> steps_;
   std::vector<std::size_t> inputs_, outputs_;
   Scaling input_scaling_;
+  std::vector<std::unique_ptr<CarriedState>> states_;
   bool inference_ = false;
   std::optional<bool> causal_;
 };

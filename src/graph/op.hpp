@@ -28,7 +28,8 @@ struct Needs {
   bool backward_reads_y = true;
   bool gradient_reads_y = true;  ///< beside x, kept, and what backward left in dy
   bool passes_gradient = true;   ///< false: what it computes is a constant to training (a mask)
-  bool draws = false;            ///< forward is random in training
+  bool varies = false;  ///< forward in training is no function of the row alone: random, or of the
+                        ///< batch before
 };
 
 /// What an op takes for integers: from 0 to below a limit.

@@ -89,15 +89,21 @@ std::vector<std::size_t> Bidirectional::lower_all(Graph& graph,
   const std::size_t of_forward =
       states.empty() ? 0 : std::accumulate(lists.begin(), lists.end(), std::size_t{0});
   const bool sequences = forward_->return_sequences();
-  std::vector<std::size_t> outputs = forward_->add_ops(
-      name(), graph, inputs[0], all.first(of_forward_),
-      {.zeros_for_mask = sequences, .key = random_key(), .states = states.first(of_forward)});
+  std::vector<std::size_t> outputs =
+      forward_->add_ops(name(), graph, inputs[0], all.first(of_forward_),
+                        {.zeros_for_mask = sequences,
+                         .stateful = forward_->stateful(),
+                         .again = uses() > 0,
+                         .key = random_key(),
+                         .states = states.first(of_forward)});
   const std::vector<std::size_t> backward =
       this->backward().add_ops(name(), graph, inputs[0], all.subspan(of_forward_),
                                {.go_backwards = true,
                                 .in_input_order = true,
                                 .second = true,
                                 .zeros_for_mask = sequences,
+                                .stateful = this->backward().stateful(),
+                                .again = uses() > 0,
                                 .key = random_key(),
                                 .states = states.subspan(of_forward)});
   const auto merge = make_merge(merge_);

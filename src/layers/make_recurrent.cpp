@@ -61,8 +61,6 @@ std::int64_t read_units(KerasConfig& config) {
 
 /// Of all layers that go over steps: what they lack.
 void expect_steps(KerasConfig& config) {
-  if (config.boolean("stateful", false))
-    config.object_to("stateful", "false, a batch that begins with states of zeros", "true");
   config.expect("time_major", false);
   config.ignore({"use_cudnn"});  // which way to the same numbers
 }
@@ -75,6 +73,7 @@ RecurrentOptions read_layer(CellKind kind, KerasConfig& config, RecurrentOptions
   options.go_backwards = config.boolean("go_backwards", options.go_backwards);
   options.unroll = config.boolean("unroll", options.unroll);
   options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
+  options.stateful = config.boolean("stateful", false);
   expect_steps(config);
   return options;
 }
@@ -237,6 +236,7 @@ std::unique_ptr<Layer> make_rnn(KerasConfig& config) {
   options.go_backwards = config.boolean("go_backwards", options.go_backwards);
   options.unroll = config.boolean("unroll", options.unroll);
   options.zero_output_for_mask = config.boolean("zero_output_for_mask", false);
+  options.stateful = config.boolean("stateful", false);
   expect_steps(config);
   config.expect("num_constants", 0);
   return config.convert("cell", [&]() -> std::unique_ptr<Layer> {
@@ -268,6 +268,7 @@ std::unique_ptr<Layer> make_conv_lstm_over(std::size_t axes, KerasConfig& config
   if (config.keras() == KerasMajor::k2)
     defaults.recurrent_activation = activation_from_name("hard_sigmoid", KerasMajor::k2);
   config.expect("return_state", false);
+  config.expect("stateful", false);
   RecurrentOptions options = read_layer(CellKind::kLstm, config, defaults);
   return std::make_unique<ConvLstm>(filters, std::move(window), std::move(options));
 }

@@ -121,6 +121,12 @@ std::vector<std::size_t> Recurrent::add_ops(const std::string& name, Graph& grap
     check(graph.shape(state) == Shape{units_}, ExitCode::kBadData,
           "[{}] expected an initial state (None, {}), got {}", name, units_,
           to_string_batched(graph.shape(state)));
+  check(!use.stateful || use.states.empty(), ExitCode::kBadData,
+        "[{}] expected no initial state in a call of a stateful layer, which begins with the state "
+        "of the batch before, got one",
+        name);
+  check(!use.stateful || !use.again, ExitCode::kBadData,
+        "[{}] expected one call of a stateful layer, which carries one state, got more", name);
   if (options_.dropout > 0)
     input = graph.add(
         make_spatial_dropout_op(options_.dropout, features,
@@ -129,7 +135,7 @@ std::vector<std::size_t> Recurrent::add_ops(const std::string& name, Graph& grap
         {input}, shape);
   std::vector<Parameter*> pointers;
   for (Parameter& parameter : parameters) pointers.push_back(&parameter);
-  const RecurrentSetting setting{
+  RecurrentSetting setting{
       .steps = shape.front(),
       .inputs = features,
       .return_sequences = returns.sequences,
@@ -143,6 +149,8 @@ std::vector<std::size_t> Recurrent::add_ops(const std::string& name, Graph& grap
       .purpose = use.second ? Purpose::kBackwardRecurrentDropout : Purpose::kRecurrentDropout,
       .key = use.key,
       .part = use.cell};
+  for (std::size_t k = 0; use.stateful && k < state_count(); ++k)
+    setting.carried[k] = &graph.carry(name, units_);
   auto cell = make_recurrent_cell(kind_, std::move(pointers), options_.activation,
                                   options_.recurrent_activation, options_.recurrent_dropout > 0);
   std::vector<std::size_t> inputs{input};
@@ -164,7 +172,7 @@ nlohmann::ordered_json Recurrent::config() const {
   nlohmann::ordered_json config = {{"return_sequences", options_.return_sequences},
                                    {"return_state", options_.return_state},
                                    {"go_backwards", options_.go_backwards},
-                                   {"stateful", false},
+                                   {"stateful", options_.stateful},
                                    {"unroll", options_.unroll}};
   config.update(cell_config());
   config["activity_regularizer"] = nullptr;

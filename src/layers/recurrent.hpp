@@ -29,6 +29,7 @@ struct RecurrentOptions {
   bool go_backwards = false;
   bool unroll = false;                ///< Keras's; without effect
   bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
+  bool stateful = false;  ///< begins with the states in which the batch before has ended
 };
 
 /// Keras's SimpleRNN, LSTM and GRU.  x: (batch, steps, in), y: (batch, units), or (batch, steps,
@@ -53,6 +54,7 @@ class Recurrent final : public RecurrentLayer {
   }
   bool go_backwards() const override { return options_.go_backwards; }
   bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
+  bool stateful() const override { return options_.stateful; }
   std::int64_t units() const override { return units_; }
 
   std::vector<Parameter> make_parameters(const std::string& name,

@@ -22,6 +22,8 @@ class RecurrentLayer : public Layer {
   }
   virtual bool go_backwards() const = 0;
   virtual bool zero_output_for_mask() const { return false; }
+  /// Sample i of a batch begins with the states in which sample i of the batch before has ended.
+  virtual bool stateful() const { return false; }
   virtual std::int64_t units() const = 0;  ///< the last axis of the output
 
   /// For inputs (steps, ...) of the layer `name`, whose they become.
@@ -32,6 +34,8 @@ class RecurrentLayer : public Layer {
     bool in_input_order = false;  ///< of a sequence that comes out
     bool second = false;          ///< random numbers of its own
     bool zeros_for_mask = false;  ///< a masked step's output is 0
+    bool stateful = false;
+    bool again = false;  ///< the layer is in use already
     std::uint32_t key = 0;
     std::uint32_t cell = 0;  ///< of several, each of which has random numbers of its own
     std::span<const std::size_t> states = {};  ///< that it begins with; none: zeros
@@ -48,6 +52,8 @@ class RecurrentLayer : public Layer {
     std::vector<std::size_t> outputs = add_ops(name(), graph, inputs[0], parameters_,
                                                {.go_backwards = go_backwards(),
                                                 .zeros_for_mask = zero_output_for_mask(),
+                                                .stateful = stateful(),
+                                                .again = uses() > 0,
                                                 .key = random_key(),
                                                 .states = inputs.subspan(1)});
     if (return_sequences()) graph.set_mask(outputs.front(), graph.mask(inputs[0]));

@@ -35,7 +35,7 @@ class RecurrentOp final : public Op {
             .backward_reads_x = setting_.masked || setting_.begins_with_state,
             .backward_reads_y = false,
             .gradient_reads_y = false,
-            .draws = setting_.recurrent_dropout > 0};
+            .varies = setting_.recurrent_dropout > 0 || setting_.carried[0] != nullptr};
   }
   std::span<Parameter* const> parameters() const override { return cell_->parameters(); }
 
@@ -68,6 +68,21 @@ class RecurrentOp final : public Op {
   }
   /// The input that is a state to begin with.
   std::size_t input_of(std::size_t state) const { return (setting_.masked ? 2 : 1) + state; }
+  /// Whether it may begin with a state other than zeros.
+  bool goes_on() const { return setting_.begins_with_state || setting_.carried[0] != nullptr; }
+  /// The rows' places in a state of the batch before, or in what is left for the next one. Empty if
+  /// the layer carries none.
+  Matrix carried(const OpValues& values, std::size_t state, Matrix (CarriedState::*part)()) const {
+    CarriedState* const it = setting_.carried[state];
+    if (it == nullptr || it->rows() == 0) return {};
+    return (it->*part)().rows_from(values.batch_row(), values.rows());
+  }
+  /// Where the steps begin; empty: with zeros.
+  ConstMatrix first_state(const OpValues& values, std::size_t state) const {
+    if (state >= cell_->states()) return {};
+    if (setting_.begins_with_state) return values.x(input_of(state));
+    return carried(values, state, &CarriedState::before);
+  }
   bool wants_first_state(const OpValues& values) const {
     for (std::size_t k = 0; setting_.begins_with_state && k < cell_->states(); ++k)
       if (!values.dx(input_of(k)).empty()) return true;
@@ -91,7 +106,7 @@ class RecurrentOp final : public Op {
   /// states, begin with zeros.
   bool gives_zeros(const OpValues& values, std::int64_t row, std::int64_t step) const {
     if (!is_masked(values, row, step)) return false;
-    if (setting_.zeros_for_mask || !setting_.begins_with_state) return setting_.zeros_for_mask;
+    if (setting_.zeros_for_mask || !goes_on()) return setting_.zeros_for_mask;
     while (step > 0 && is_masked(values, row, step - 1)) --step;
     return step == 0;
   }
@@ -131,8 +146,8 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
   }
   const std::array states = {step.state, step.cell};
   for (std::size_t k = 0; k < states.size(); ++k) {
-    if (setting_.begins_with_state && k < cell_->states())
-      copy_rows(values.x(input_of(k)), states[k]);
+    if (const ConstMatrix first = first_state(values, k); !first.empty())
+      copy_rows(first, states[k]);
     else
       std::ranges::fill(states[k].flat(), 0.0f);
   }
@@ -163,6 +178,9 @@ void RecurrentOp::forward(const Pass& pass, const OpValues& values) const {
   }
   for (std::size_t k = 0; setting_.return_state && k < cell_->states(); ++k)
     copy_rows(states[k], state_of(values.y(), k));
+  for (std::size_t k = 0; k < cell_->states(); ++k)
+    if (const Matrix after = carried(values, k, &CarriedState::after); !after.empty())
+      copy_rows(states[k], after);
 }
 
 void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
@@ -208,8 +226,7 @@ void RecurrentOp::backward(const Pass& pass, const OpValues& values) const {
     step.records = records_of(values.kept(), s);
     step.records_before = s > 0 ? records_of(values.kept(), s - 1) : StridedMatrix();
     step.goes_on = s > 0 || wants_first_state(values);
-    if (s == 0 && setting_.begins_with_state && cell_->states() > 1)
-      step.first_cell = values.x(input_of(1));
+    if (s == 0) step.first_cell = first_state(values, 1);
     cell_->backward(step);
     for_masked(values, s, [&](std::int64_t i) {
       std::copy_n(dh_behind.row(i), u, step.dh.row(i));

@@ -126,7 +126,7 @@ nlohmann::ordered_json Rnn::config() const {
   nlohmann::ordered_json config = {{"return_sequences", options_.return_sequences},
                                    {"return_state", options_.return_state},
                                    {"go_backwards", options_.go_backwards},
-                                   {"stateful", false},
+                                   {"stateful", options_.stateful},
                                    {"unroll", options_.unroll},
                                    {"cell", inner_layer_to_json(*cell_)}};
   if (options_.zero_output_for_mask) config["zero_output_for_mask"] = true;

@@ -70,6 +70,7 @@ class Rnn final : public RecurrentLayer {
     bool go_backwards = false;
     bool unroll = false;                ///< Keras's; without effect
     bool zero_output_for_mask = false;  ///< else a masked step repeats the output before it
+    bool stateful = false;  ///< begins with the states in which the batch before has ended
   };
 
   Rnn(std::unique_ptr<CellLayer> cell, Options options);
@@ -80,6 +81,7 @@ class Rnn final : public RecurrentLayer {
   std::vector<std::size_t> states() const override;
   bool go_backwards() const override { return options_.go_backwards; }
   bool zero_output_for_mask() const override { return options_.zero_output_for_mask; }
+  bool stateful() const override { return options_.stateful; }
   std::int64_t units() const override { return parts_.back().recurrent->units(); }
   std::vector<Activation> activations() const override { return cell_->activations(); }
   nlohmann::ordered_json config() const override;

@@ -38,6 +38,9 @@ std::size_t TimeDistributed::lower(Graph& graph, std::span<const std::size_t> in
     of_step.set_mask(front, front_mask);
   }
   const std::size_t output = layer_->apply(of_step, std::array{front});
+  check(of_step.states().empty(), ExitCode::kBadData,
+        "[{}] expected layers that are not stateful in a TimeDistributed, got a stateful {}",
+        name(), of_step.states().empty() ? "" : of_step.states().front()->layer());
   if (uses() == 0) {
     for (Parameter& parameter : parameters()) {
       parameter.store = parameter.store.empty() ? "layer" : "layer/" + parameter.store;

@@ -16,29 +16,33 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json batched(const Shape& shape) {
+/// With the batch axis in front: null, but where stateful layers need its size.
+ordered_json batched(const Shape& shape, const Network& model) {
   ordered_json json = ordered_json::array({nullptr});
+  if (model.is_stateful() && model.batch_size() > 0) json[0] = model.batch_size();
   for (const std::int64_t extent : shape) json.push_back(extent);
   return json;
 }
 
 /// Keras 2's order of keys.
-ordered_json input_layer_to_json(const Shape& shape, const std::string& name) {
+ordered_json input_layer_to_json(const Shape& shape, const std::string& name,
+                                 const Network& model) {
   return {{"class_name", "InputLayer"},
           {"config",
-           {{"batch_input_shape", batched(shape)},
+           {{"batch_input_shape", batched(shape, model)},
             {"dtype", "float32"},
             {"sparse", false},
             {"ragged", false},
             {"name", name}}}};
 }
 
-/// In Keras 2's form, but for the calls in a model within it.
-ordered_json layer_to_json(const Layer& layer, const Shape* input, KerasMajor form) {
+/// In Keras 2's form, but for the calls in a model within it. `input`: a first layer's shape with
+/// the batch axis in front, or null.
+ordered_json layer_to_json(const Layer& layer, const ordered_json& input, KerasMajor form) {
   ordered_json config = {{"name", layer.name()}};
   if (!layer.is_never_trainable()) config["trainable"] = layer.trainable();
   config["dtype"] = "float32";
-  if (input && !layer.is_never_trainable()) config["batch_input_shape"] = batched(*input);
+  if (!input.is_null() && !layer.is_never_trainable()) config["batch_input_shape"] = input;
   ordered_json own = layer.config();
   const ModelLayer* const model = model_within(layer);
   if (model && form == KerasMajor::k3) own["layer"]["config"].update(model->config_for(form));
@@ -102,9 +106,10 @@ ordered_json sequential_to_json(const Network& model, const Shape& input, KerasM
   std::size_t first = 0;
   if (dynamic_cast<const InputLayer*>(model.layers().front().get())) first = 1;
   layers.push_back(input_layer_to_json(
-      input, first == 1 ? model.layers().front()->name() : implied_input_name(model)));
+      input, first == 1 ? model.layers().front()->name() : implied_input_name(model), model));
   for (std::size_t i = first; i < model.layers().size(); ++i)
-    layers.push_back(layer_to_json(*model.layers()[i], i == first ? &input : nullptr, form));
+    layers.push_back(layer_to_json(*model.layers()[i],
+                                   i == first ? batched(input, model) : ordered_json(), form));
   return {{"class_name", "Sequential"},
           {"config", {{"name", model.name()}, {"layers", std::move(layers)}}}};
 }
@@ -133,7 +138,7 @@ ordered_json call_to_json(const Network& model, const Network::Call& call) {
   const Layer& layer = *model.layers()[call.layer];
   ordered_json arguments = ordered_json::array();
   for (const Network::Output& input : call.inputs) {
-    const ordered_json config = {{"shape", batched(model.shape_of(input))},
+    const ordered_json config = {{"shape", batched(model.shape_of(input), model)},
                                  {"dtype", "float32"},
                                  {"keras_history", tensor_to_json(model, input)}};
     arguments.push_back({{"class_name", "__keras_tensor__"}, {"config", config}});
@@ -192,8 +197,8 @@ ordered_json functional_to_json(const Network& model, KerasMajor form) {
   for (const std::size_t i : order) {
     const Layer& layer = *model.layers()[i];
     const auto* input = dynamic_cast<const InputLayer*>(&layer);
-    ordered_json json = input ? input_layer_to_json(input->shape(), layer.name())
-                              : layer_to_json(layer, nullptr, form);
+    ordered_json json = input ? input_layer_to_json(input->shape(), layer.name(), model)
+                              : layer_to_json(layer, ordered_json(), form);
     json["name"] = layer.name();
     json["inbound_nodes"] = calls_to_json(model, i, form);
     layers.push_back(std::move(json));

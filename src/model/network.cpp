@@ -264,7 +264,8 @@ Matrix Network::forward(const Workspace& workspace, Range range, const Pass& wan
   Pass pass = wanted;
   pass.numerics = numerics_;
   const std::size_t ops = until_logits ? training_ops() : graph_.ops();
-  const Rows rows = workspace.rows(range, range.first);
+  Rows rows = workspace.rows(range, range.first);
+  rows.batch_row += pass.first_row;
   run_forward(graph_, workspace, rows, pass, {0, static_cast<std::int64_t>(ops)});
   const Matrix output = workspace.output(range);
   if (ops < graph_.ops()) copy_values(OpValues(workspace.op(ops), rows).x(), output);
@@ -275,7 +276,8 @@ void Network::backward(const Workspace& workspace, Range range, const Pass& want
   const FloatingPointEnvironment environment;
   Pass pass = wanted;
   pass.numerics = numerics_;
-  const Rows rows = workspace.rows(range, range.first);
+  Rows rows = workspace.rows(range, range.first);
+  rows.batch_row += pass.first_row;
   for (std::size_t op = training_ops(); op-- > 0;) run_backward(graph_, workspace, rows, pass, op);
 }
 
@@ -287,6 +289,26 @@ void Network::gradients(const Workspace& workspace, Range range, const Pass& wan
   const GradientPlan plan = plan_gradients(graph_, GradientWay::kOwner);
   ParameterGradients(graph_, workspace, plan, GradientWay::kOwner, range.count())
       .compute_owned(workspace.rows(range, range.first), pass, subtrees, floats, out);
+}
+
+void Network::set_batch_size(std::int64_t rows) {
+  check(batch_size_ == 0 || batch_size_ == rows, ExitCode::kUsage,
+        "[{}] expected batches of {} rows, for which its stateful layers are made, got {}", name_,
+        batch_size_, rows);
+  batch_size_ = rows;
+}
+
+void Network::begin_states() const {
+  for (const auto& state : graph_.states())
+    if (state->rows() != batch_size_) state->begin(batch_size_);
+}
+
+void Network::reset_states() const {
+  for (const auto& state : graph_.states()) std::ranges::fill(state->before().flat(), 0.0f);
+}
+
+void Network::turn_states() const {
+  for (const auto& state : graph_.states()) state->turn();
 }
 
 bool Network::regularized() const {

@@ -111,6 +111,21 @@ class Network {
   /// Adds the regularisers' gradients by some of the arena's floats to `gradients`.
   void add_regularization_gradient(Range floats, float* gradients) const;
 
+  // --- What stateful layers carry from batch to batch ---
+
+  /// Whether any layer is stateful: then row i of a batch goes on from row i of the batch before.
+  bool is_stateful() const { return !graph_.states().empty(); }
+  /// The rows of every batch of a stateful network; 0: not known yet.
+  std::int64_t batch_size() const { return batch_size_; }
+  /// Throws Error (64) if it is another one than files, or an earlier call, have said.
+  void set_batch_size(std::int64_t rows);
+  /// Zeros, unless they are there already: needed before the first batch. After set_batch_size().
+  void begin_states() const;
+  /// Keras's reset_states(): zeros.
+  void reset_states() const;
+  /// The batch is done: what its forward pass left is what the next one begins with.
+  void turn_states() const;
+
   // --- What it is made of ---
 
   const std::string& name() const { return name_; }
@@ -177,6 +192,7 @@ class Network {
   ParameterArena arena_;
   bool built_ = false;
   Numerics numerics_ = Numerics::kExact;
+  std::int64_t batch_size_ = 0;
   std::optional<Objective> objective_;
 };
 

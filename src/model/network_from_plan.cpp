@@ -137,6 +137,13 @@ std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
   return first.batch_shape("batch_input_shape");
 }
 
+/// The batch size that stands in front of it, which stateful layers need.
+void take_batch_size(KerasConfig& first, Network& model) {
+  if (!model.is_stateful()) return;
+  for (const char* key : {"batch_input_shape", "batch_shape"})
+    if (const auto rows = first.batch_size(key)) return model.set_batch_size(*rows);
+}
+
 /// Applies copies of the layers one by one, which needs no memory for their parameters.
 void check_build(const Network& model, const NetworkPlan& plan, const Shape& input, ExitCode code) {
   std::vector<std::unique_ptr<Layer>> layers;
@@ -207,6 +214,7 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   if (shape) {
     check_build(model, plan, *shape, code);
     model.build(*shape);
+    take_batch_size(first, model);
     if (remarks) note_saving(model, plan, *remarks);
   }
   return model;

@@ -60,6 +60,8 @@ class Training {
         model_(std::move(model)) {
     model_.build(input);
     model_.initialize(kSeed);
+    if (model_.is_stateful()) model_.set_batch_size(kFullBatch);
+    model_.begin_states();
     model_.compile(optimizer, Json("sparse_categorical_crossentropy"), Json::array());
     plan_ = plan_gradients(model_.graph(), GradientWay::kRows);
     const std::vector<GradientWay> way(model_.graph().ops(), GradientWay::kRows);
@@ -80,7 +82,7 @@ class Training {
   void run() {
     note_weights("initial");
     for (std::int64_t step = 0; step < kSteps; ++step) {
-      const bool partial = step % 4 == 1;
+      const bool partial = step % 4 == 1 && !model_.is_stateful();
       run_step(step, partial ? kPartialBatch : kFullBatch, /*show=*/step < 2);
     }
     note(name_ + " losses", std::span(losses_));
@@ -126,6 +128,7 @@ class Training {
           if (show) note(at + " outputs", outputs.flat());
         },
         nullptr);
+    model_.turn_states();
     model_.add_regularization_gradient({0, model_.arena().trainable_size()},
                                        gradients_.span().data());
     if (show) {
@@ -254,6 +257,12 @@ void compute_recurrent_layers() {
   Training("gru", {7, 9},
            "GRU(19, return_sequences=True, dropout=0.2), GRU(16, reset_after=False, "
            "return_sequences=True), SimpleRNN(17), Dense(5, softmax)",
+           "adam")
+      .run();
+  Training("stateful", {5, 9},
+           "LSTM(18, return_sequences=True, stateful=True, recurrent_dropout=0.2), "
+           "Bidirectional(GRU(7, return_sequences=True, stateful=True)), "
+           "SimpleRNN(17, stateful=True), Dense(5, softmax)",
            "adam")
       .run();
 }

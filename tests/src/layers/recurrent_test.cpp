@@ -399,9 +399,6 @@ TEST(Recurrent, RefusesByNameWhatItLacks) {
   EXPECT_EQ(test::refusal_of("LSTM", {{"units", 4}}, input), "");
   EXPECT_EQ(test::refusal_of("LSTM", with({{"unroll", true}, {"implementation", 1}}), input), "");
   EXPECT_THAT(test::refusal_of("GRU", {{"units", 0}}, input), HasSubstr("units: expected"));
-  EXPECT_THAT(
-      test::refusal_of("LSTM", with({{"stateful", true}}), input),
-      HasSubstr("stateful: expected false, a batch that begins with states of zeros, got true"));
   EXPECT_THAT(test::refusal_of("GRU", with({{"activation", "softmax"}}), input),
               HasSubstr("activation: expected an activation of each element, got softmax"));
   EXPECT_THAT(test::refusal_of("GRU", with({{"recurrent_activation", "log_softmax"}}), input),

@@ -203,7 +203,6 @@ TEST(Rnn, RefusesByNameWhatItLacks) {
   EXPECT_THAT(refusal(around(ordered_json::array())), HasSubstr("one cell or more, got none"));
   EXPECT_THAT(refusal(around(object("StackedRNNCells", {{"cells", 3}}))),
               HasSubstr("cells: expected a list of cells, got 3"));
-  EXPECT_THAT(refusal(around(cell, {{"stateful", true}})), HasSubstr("stateful"));
   EXPECT_THAT(refusal(around(object("LSTMCell", {{"units", 2}, {"return_sequences", true}}))),
               HasSubstr("return_sequences"));
   EXPECT_THAT(refusal(around(cell), {3}), HasSubstr("expected an input (None, time steps"));
