@@ -36,6 +36,11 @@ void add_training(List& list) {
       Choices<bool>{{"never", false}, {"epoch", true}},
       "when the states of stateful layers become zeros: never again, as in Keras's fit(), or "
       "before every epoch");
+  // Not written unless it is set: runs from before there was such an option go on.
+  list.fields.back().unset = "never";
+  list.fields.back().write = [](const O& options) {
+    return options.reset_states ? List::Written("epoch") : List::Written();
+  };
   list.integer_or_unset("steps-per-epoch", Use::kResult, &O::steps_per_epoch, 1, kMany, "all rows",
                         "updates per epoch");
   list.other(
