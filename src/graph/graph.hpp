@@ -46,7 +46,8 @@ class Graph {
   /// Adds an op right behind the one that computes `value`, which it reads.
   std::size_t add_behind(std::size_t value, std::unique_ptr<Op> op, Shape output);
   void set_mask(std::size_t value, std::optional<std::size_t> mask) { values_[value].mask = mask; }
-  /// The graph ends in these values and their masks: ops that lead to none are dropped. A scaling
+  /// The graph ends in these values and their masks, and in what is a part of the loss: ops that
+  /// lead to none are dropped. A scaling
   /// that alone reads the input is left to whoever fills the input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
   /// For who goes on with them in another graph.

@@ -28,6 +28,8 @@ struct Needs {
   bool backward_reads_y = true;
   bool gradient_reads_y = true;  ///< beside x, kept, and what backward left in dy
   bool passes_gradient = true;   ///< false: what it computes is a constant to training (a mask)
+  bool adds_to_loss = false;     ///< the mean of y, a number of each sample, is a part of the loss:
+                                 ///< there is no dy
 };
 
 /// What an op takes for integers: from 0 to below a limit.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "src/core/printable.hpp"
+#include "src/parameters/known_constraints.hpp"
 
 namespace lockstep {
 
@@ -21,6 +22,16 @@ std::shared_ptr<const Initializer> read_initializer(
 Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
   const ordered_json* value = config.find(key);
   return value ? config.convert(key, [&] { return make_regularizer(*value); }) : Regularizer{};
+}
+
+Constraint read_constraint(KerasConfig& config, const std::string& key) {
+  const ordered_json* value = config.find(key);
+  if (!value) return {};
+  return config.convert(key, [&] {
+    if (is_known_constraint(*value)) return make_constraint(*value);
+    config.expect_for_training(key, nullptr);
+    return Constraint{};
+  });
 }
 
 Activation read_activation(KerasConfig& config, bool required) {
