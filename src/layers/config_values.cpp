@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "src/core/printable.hpp"
-#include "src/parameters/known_constraints.hpp"
 
 namespace lockstep {
 

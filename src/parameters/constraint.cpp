@@ -7,7 +7,6 @@
 #include "src/core/error.hpp"
 #include "src/core/keras_config.hpp"
 #include "src/core/range.hpp"
-#include "src/parameters/known_constraints.hpp"
 
 namespace lockstep {
 namespace {

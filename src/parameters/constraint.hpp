@@ -40,6 +40,8 @@ struct Constraint {
 /// From null, a Keras name ("max_norm", Keras 1's "maxnorm"), {"class_name", "config"} or Keras 1's
 /// {"name": "MaxNorm", "m": 2}. Throws Error (65) by name otherwise.
 Constraint make_constraint(const nlohmann::ordered_json& json);
+/// Whether it knows one of that name, whatever its settings.
+bool is_known_constraint(const nlohmann::ordered_json& json);
 
 /// Applies a constraint to one weight. Squares are added in double, over ascending places in the
 /// row-major weight, whoever does which part.
