@@ -42,13 +42,22 @@ void check_same_everywhere(const Communicator& communicator, const std::string& 
 }
 
 void check_data(const Communicator& communicator, const Network& model, const ArrayDataset& data,
-                const std::string& x_label, const std::string& y_label) {
+                const std::string& x_label, const std::string& y_label,
+                const std::string& weights_label) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const TargetKind kind = model.loss().target_kind();
   together(communicator, [&] {
     check_shapes(data.x, data.y, model.input_shape(), model.output_shape(), kind, x_label, y_label);
   });
   const Range mine = share(data.rows(), communicator.rank(), communicator.size());
+  if (data.is_weighted()) {
+    together(communicator, [&] {
+      check_weight_shape(data.weights, data.y, model.output_shape(), weights_label, y_label);
+    });
+    refuse(communicator,
+           find_outside(data.weights, mine.first, mine.last, 0, std::numeric_limits<float>::max()),
+           weights_label, "weights from 0 on");
+  }
   refuse(communicator, find_not_finite(data.x, mine.first, mine.last), x_label, "finite numbers");
   for (const auto& [limit, layer] : model.graph().input_indices()) {
     Findings ids = find_bad_labels(data.x, mine.first, mine.last, limit);
@@ -80,9 +89,13 @@ void check_data(const Communicator& communicator, const Network& model, const Ar
 }
 
 std::string describe_shape(const ArrayDataset& data) {
-  return fmt::format("{} rows of {} {} and {} rows of {} {}", data.x.rows, to_string(data.x.type),
-                     to_string(data.x.row_shape), data.y.rows, to_string(data.y.type),
-                     to_string(data.y.row_shape));
+  const auto describe = [](const ArrayView& array) {
+    return fmt::format("{} rows of {} {}", array.rows, to_string(array.type),
+                       to_string(array.row_shape));
+  };
+  const std::string text = fmt::format("{} and {}", describe(data.x), describe(data.y));
+  return data.is_weighted() ? fmt::format("{} with weights, {}", text, describe(data.weights))
+                            : text;
 }
 
 void check_same_rows(const Communicator& communicator, const std::string& what,
@@ -107,12 +120,12 @@ std::string describe_weights(const Network& model) {
 }
 
 std::string hash_of(const ArrayDataset& data) {
-  std::array<std::array<std::uint64_t, 2>, 2> hashes;
-  for (const std::size_t i : {0u, 1u}) {
-    const ArrayView& array = i == 0 ? data.x : data.y;
-    const std::size_t bytes = static_cast<std::size_t>(array.rows) * array.row_bytes();
+  std::vector<std::array<std::uint64_t, 2>> hashes;
+  for (const ArrayView* array : {&data.x, &data.y, &data.weights}) {
+    if (array->empty()) continue;
+    const std::size_t bytes = static_cast<std::size_t>(array->rows) * array->row_bytes();
     std::vector<std::byte> room;
-    hashes[i] = fast_hash(row_bytes(array, 0, bytes, room));
+    hashes.push_back(fast_hash(row_bytes(*array, 0, bytes, room)));
   }
   return fmt::format("{}, hash {}", describe_shape(data), to_hex(std::as_bytes(std::span(hashes))));
 }

@@ -13,11 +13,13 @@ namespace lockstep {
 void check_same_everywhere(const Communicator& communicator, const std::string& what,
                            const std::string& value);
 
-/// That the rows are what the compiled network takes: shapes, labels in range, no NaN or Inf. The
+/// That the rows are what the compiled network takes: shapes, labels in range, no NaN or Inf, no
+/// negative weight. The
 /// ranks share the scan. Throws CollectiveError (65) with count, first row and an example.
 /// Collective.
 void check_data(const Communicator& communicator, const Network& model, const ArrayDataset& data,
-                const std::string& x_label, const std::string& y_label);
+                const std::string& x_label, const std::string& y_label,
+                const std::string& weights_label = "sample_weight");
 
 /// "20 rows of float32 (4) and 20 rows of float32 ()", and the same with a hash of all rows.
 std::string describe_shape(const ArrayDataset& data);

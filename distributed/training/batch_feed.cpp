@@ -34,7 +34,7 @@ Targets BatchFeed::load(std::int64_t first, std::int64_t next,
     return rows;
   };
   for (const Input& input : optimizer.other_inputs()) gather(input);
-  const Targets targets = targets_.gather(train_.y, gather(optimizer.own_input()));
+  const Targets targets = targets_.gather(train_, gather(optimizer.own_input()));
 
   const auto prefetch = [&](const Input& input) {
     prefetch_rows(train_.x, rows_at(batch_rows(input, next)), input.columns);

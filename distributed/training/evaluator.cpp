@@ -24,11 +24,12 @@ void evaluate_block(const Network& model, Workspace& workspace, TargetLoader& ta
                     std::span<double> sums) {
   const auto count = static_cast<std::int64_t>(rows.size());
   gather_rows(data.x, rows, workspace.input({0, count}), model.input_scaling());
-  const Targets wanted = targets.gather(data.y, rows);
+  const Targets wanted = targets.gather(data, rows);
   const Matrix output = model.forward(workspace, {0, count}, {}, /*until_logits=*/true)
                             .with_columns(model.output_columns());
   loss_sums_of(model.objective(), output, wanted, mask_of(model.objective(), workspace, {0, count}),
                {}, 1.0f, sums);
+  add_penalties(model.objective(), workspace, {0, count}, {0, count}, sums);
   sums[0] = whole_loss_sum(model.objective(), sums, count);
 }
 

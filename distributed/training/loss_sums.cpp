@@ -16,7 +16,8 @@ void for_counted(std::span<const float> mask, const F& f) {
   }
 }
 
-/// Of positions that count; those of equal weight are taken as they stand together.
+/// Of positions that count; those of equal weight, which is that of the sample times that of its
+/// class, are taken as they stand together.
 double weighted_loss(const Objective& objective, Matrix outputs, const Targets& targets,
                      Matrix gradient, float scale, const ClassWeights& weights) {
   const auto loss = [&](std::int64_t first, std::int64_t number, float by) {
@@ -24,11 +25,16 @@ double weighted_loss(const Objective& objective, Matrix outputs, const Targets& 
                                     gradient.rows_from(first, number), by,
                                     objective.loss_is_fused());
   };
-  if (weights.empty()) return loss(0, outputs.rows, scale);
+  if (weights.empty() && targets.weights.empty()) return loss(0, outputs.rows, scale);
+  const auto weight_of = [&](std::int64_t position) {
+    const float of_sample =
+        targets.weights.empty() ? 1.0f : targets.weights[static_cast<std::size_t>(position)];
+    return weights.empty() ? of_sample : of_sample * weights.of(targets, position);
+  };
   double sum = 0;
   for (std::int64_t first = 0, end = 0; first < outputs.rows; first = end) {
-    const float weight = weights.of(targets, first);
-    while (end < outputs.rows && weights.of(targets, end) == weight) ++end;
+    const float weight = weight_of(first);
+    while (end < outputs.rows && weight_of(end) == weight) ++end;
     sum += static_cast<double>(weight) * loss(first, end - first, scale * weight);
   }
   return sum;
@@ -40,6 +46,11 @@ float scale_of(const Objective& objective, const Workspace& workspace, std::int6
     return 1.0f / static_cast<float>(batch_rows * objective.output_positions());
   const double counted = workspace.op(*objective.mask_op()).forward_sums[0];
   return counted > 0 ? 1.0f / static_cast<float>(counted) : 0.0f;
+}
+
+/// Which of the sums is that of penalties.
+std::size_t penalty_sum(const Objective& objective) {
+  return objective.loss_sums() - (objective.mask_op() ? 2 : 1);
 }
 
 }  // namespace
@@ -55,8 +66,10 @@ double counted_positions(const Objective& objective, std::span<const double> sum
 }
 
 double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows) {
-  if (!objective.mask_op()) return sums[0];
-  return mean_of(sums[0], sums.back()) * static_cast<double>(rows * objective.output_positions());
+  const auto positions = static_cast<double>(rows * objective.output_positions());
+  const double sum = objective.mask_op() ? mean_of(sums[0], sums.back()) * positions : sums[0];
+  if (objective.penalty_ops().empty()) return sum;
+  return sum + sums[penalty_sum(objective)] * static_cast<double>(objective.output_positions());
 }
 
 double mean_of(double sum, double number) {
@@ -66,6 +79,14 @@ double mean_of(double sum, double number) {
 std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows) {
   if (!objective.mask_op()) return {};
   return workspace.matrix(workspace.op(*objective.mask_op()).y, rows).flat();
+}
+
+void add_penalties(const Objective& objective, const Workspace& workspace, Range block, Range rows,
+                   std::span<double> sums) {
+  for (const std::size_t op : objective.penalty_ops())
+    for (const float penalty :
+         workspace.matrix(workspace.op(op).y, block).rows_from(rows.first, rows.count()).flat())
+      sums[penalty_sum(objective)] += static_cast<double>(penalty);
 }
 
 void loss_sums_of(const Objective& objective, Matrix outputs, const Targets& targets,
@@ -116,6 +137,10 @@ void LossSums::add_up(DistributedOptimizer& optimizer, const Targets& targets, c
               ? mask
               : mask.subspan(static_cast<std::size_t>(in_block), static_cast<std::size_t>(count)),
           gradient.rows_from(in_block, count), scale, tree_.leaf(), weights_);
+      add_penalties(
+          *objective_, workspace, of_block,
+          {row - block.rows.first, std::min(row + subtrees.grain, rows.last) - block.rows.first},
+          tree_.leaf());
       tree_.push();
     }
     if (block.piece + 1 == block.pieces)

@@ -11,15 +11,16 @@
 namespace lockstep {
 
 /// Loss and metrics are sums over rows until their results are taken once: whoever adds up which
-/// rows, they are the same. `sums[0]` is the loss, those of the metrics follow, and behind a mask
-/// the number of positions that count: loss_sum_count() doubles.
+/// rows, they are the same. `sums[0]` is the loss, those of the metrics follow, then penalties of
+/// activities, if there are, and behind a mask the number of positions that count:
+/// loss_sum_count() doubles.
 std::size_t loss_sum_count(const Objective& objective);
 /// What such sums of so many rows are divided by: as Keras, by the positions that count. 0 if none
 /// does; then means are 0.
 double counted_positions(const Objective& objective, std::span<const double> sums,
                          std::int64_t rows);
-/// The sum of losses as if all positions of the rows had the mean of those that count: a batch
-/// counts by its rows for an epoch's loss, as in Keras.
+/// The sum of losses as if all positions of the rows had the mean of those that count, and the
+/// batch's penalties: a batch counts by its rows for an epoch's loss, as in Keras.
 double whole_loss_sum(const Objective& objective, std::span<const double> sums, std::int64_t rows);
 /// sum / number, or 0 of none.
 double mean_of(double sum, double number);
@@ -38,6 +39,11 @@ void metric_results(const Objective& objective, std::span<const double> sums, do
 /// The output's mask of these rows, a block or all, behind forward: (rows * positions); empty if it
 /// has none.
 std::span<const float> mask_of(const Objective& objective, const Workspace& workspace, Range rows);
+
+/// Adds to `sums` the penalties of activities, behind forward: of `rows`, counted from the first of
+/// `block`, which may be all.
+void add_penalties(const Objective& objective, const Workspace& workspace, Range block, Range rows,
+                   std::span<double> sums);
 
 /// Of one block of rows. outputs: (rows * positions, K), logits if the loss is fused. Unless it is
 /// empty, `gradient` (of outputs' shape) becomes the gradient by the outputs, times `scale`; 0

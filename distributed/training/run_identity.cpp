@@ -98,8 +98,12 @@ Facts trainer_facts(const TrainOptions& options, const Network& model) {
 }
 
 Facts data_facts(const Communicator& communicator, const ArrayDataset& data,
-                 const std::string& x_name, const std::string& y_name) {
-  return {{x_name, describe(communicator, data.x)}, {y_name, describe(communicator, data.y)}};
+                 const std::string& x_name, const std::string& y_name,
+                 const std::string& weights_name) {
+  Facts facts = {{x_name, describe(communicator, data.x)},
+                 {y_name, describe(communicator, data.y)}};
+  if (data.is_weighted()) facts.emplace_back(weights_name, describe(communicator, data.weights));
+  return facts;
 }
 
 }  // namespace lockstep

@@ -35,9 +35,10 @@ std::vector<std::string> differences(const Facts& there, const Facts& here);
 /// All of the options and of the compiled network that decides the numbers, defaults resolved.
 Facts trainer_facts(const TrainOptions& options, const Network& model);
 
-/// "60 rows of uint8 (8), hash 0123..." for x and for y. The
+/// "60 rows of uint8 (8), hash 0123..." for x, for y, and for weights if there are. The
 /// ranks hash disjoint parts; the value does not depend on their number. Collective.
 Facts data_facts(const Communicator& communicator, const ArrayDataset& data,
-                 const std::string& x_name, const std::string& y_name);
+                 const std::string& x_name, const std::string& y_name,
+                 const std::string& weights_name = "sample-weight");
 
 }  // namespace lockstep

@@ -26,7 +26,9 @@ void Trainer::check_agreement(const ArrayDataset& data,
   check_collectively(data.rows() > 0, ExitCode::kBadData,
                      "[trainer] expected at least one row to train on, got none");
   check_data(communicator_, model_, data, "x", "y");
-  if (validation) check_data(communicator_, model_, *validation, "validation x", "validation y");
+  if (validation)
+    check_data(communicator_, model_, *validation, "validation x", "validation y",
+               "validation sample_weight");
 }
 
 void Trainer::set_identity(Facts options, Facts inputs) {
@@ -41,7 +43,7 @@ void Trainer::identify(const ArrayDataset& data, const std::optional<ArrayDatase
   if (inputs_given_) return;
   identity_.inputs = data_facts(communicator_, data, "x", "y");
   if (!validation) return;
-  for (Fact& fact : data_facts(communicator_, *validation, "x-val", "y-val"))
+  for (Fact& fact : data_facts(communicator_, *validation, "x-val", "y-val", "sample-weight-val"))
     identity_.inputs.push_back(std::move(fact));
 }
 

@@ -117,8 +117,15 @@ std::span<const double> AllreduceOptimizer::finish() {
   if (norms_.wanted()) {
     norms_.exchange(communicator_);
     const InPhase updating(options_.profile, Phase::kUpdate);
+    if (norms_.wants_ratios()) {
+      for (const Bucket& bucket : buckets_)
+        norms_.begin_update(update_span(bucket.floats), bucket.floats);
+      norms_.take_ratios();
+    }
     for (const Bucket& bucket : buckets_) update(bucket.floats);
   }
+  const InPhase updating(options_.profile, Phase::kUpdate);
+  constraints_.apply(0, 1);
   return totals_;
 }
 

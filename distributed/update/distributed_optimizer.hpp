@@ -13,6 +13,7 @@
 #include "distributed/update/step_plan.hpp"
 #include "distributed/update/step_profile.hpp"
 #include "distributed/update/traffic.hpp"
+#include "distributed/update/weight_constraints.hpp"
 #include "io/keras/keras_file.hpp"
 #include "src/core/float_buffer.hpp"
 #include "src/core/grain_tree.hpp"
@@ -133,7 +134,8 @@ class DistributedOptimizer {
       : model_(model),
         objective_(options.objective ? *options.objective : model.objective()),
         options_(options),
-        norms_(model, objective_) {}
+        norms_(model, objective_),
+        constraints_(model, objective_) {}
   /// When workspace and gradients are planned: `most_grains` of a host.
   void plan_passes(const Workspace& workspace, const GradientPlan& gradients,
                    std::int64_t block_grains, std::int64_t most_grains);
@@ -150,6 +152,7 @@ class DistributedOptimizer {
   Objective& objective_;
   Options options_;
   GradientNorms norms_;
+  WeightConstraints constraints_;
   Requests requested_ = 0;  ///< by this rank
   Requests requests_ = 0;   ///< by any rank, when the loss sums are known
   std::optional<TrainingPass> passes_;

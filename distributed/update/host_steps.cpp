@@ -73,6 +73,10 @@ void HostSteps::catch_up() {
   std::atomic_ref(counter(member_, kCaughtUp)).store(step_, std::memory_order_release);
 }
 
+void HostSteps::constrain() {
+  std::atomic_ref(counter(member_, kConstrained)).store(step_, std::memory_order_release);
+}
+
 bool HostSteps::all_at(Counter which) const {
   for (int member = 0; member < members_; ++member)
     if (std::atomic_ref(counter(member, which)).load(std::memory_order_acquire) < step_)

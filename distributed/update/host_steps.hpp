@@ -48,6 +48,10 @@ class HostSteps {
   void catch_up();
   bool all_caught_up() const { return all_at(kCaughtUp); }
 
+  /// After publish() of all: this member has applied constraints to its part of the parameters.
+  void constrain();
+  bool all_constrained() const { return all_at(kConstrained); }
+
   // Sums over the batch are exchanged several times in a step; exchanges count from 1.
 
   /// This member has written its part of the next one.
@@ -66,7 +70,8 @@ class HostSteps {
     kSumsAnnounced,
     kRequests,
     kFilledIn,
-    kCaughtUp
+    kCaughtUp,
+    kConstrained
   };
   std::uint64_t& counter(int member, Counter which) const;
   std::int64_t least(std::uint64_t& known, Counter which);

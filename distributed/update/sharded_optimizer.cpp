@@ -140,12 +140,29 @@ std::span<const double> ShardedOptimizer::finish() {
     wait_until([&] { return std::ranges::all_of(states_, complete); }, [this] { return advance(); },
                communicator_, backoff_);
     norms_.exchange(communicator_);
+    if (norms_.wants_ratios()) {
+      for (const auto& shards : layout_.shards)
+        for (const Shard& shard : shards)
+          if (shard.own.count() > 0) norms_.begin_update(update_span(shard), shard.own);
+      norms_.exchange_ratios(communicator_);
+    }
     norms_known_ = true;
   }
   wait_until([&] { return flags_->all_published() == all; }, [this] { return advance(); },
              communicator_, backoff_);
   progress_.reset();
+  constrain_weights();
   return loss_totals_;
+}
+
+/// Each rank of the host has a part of it.
+void ShardedOptimizer::constrain_weights() {
+  if (!constraints_.any()) return;
+  const InPhase phase(options_.profile, Phase::kUpdate);
+  constraints_.apply(host_.rank(), host_.size());
+  flags_->constrain();
+  wait_until([&] { return flags_->all_constrained(); }, [] { return false; }, communicator_,
+             backoff_);
 }
 
 /// Whether the sums have become known.

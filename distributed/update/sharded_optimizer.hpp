@@ -103,6 +103,7 @@ class ShardedOptimizer final : public DistributedOptimizer {
   UpdateSpan update_span(const Shard& shard);
   void update(std::size_t bucket);
   void send_back(std::size_t bucket);
+  void constrain_weights();
 
   std::span<float> gradients_of(const Shard& shard, std::size_t subtree, Range floats);
 

@@ -52,6 +52,7 @@ void choose_tables(const Graph& graph, const Aim& aim, const Optimizer& optimize
   }
   for (const auto& [parameter, found] : tables)
     if (found.fits && aim.trains(*parameter) && !parameter->regularizer.active() &&
+        !parameter->constraint.active() &&
         (wanted.value_or(false) || parameter->shape.front() > 2 * batch_rows * found.ids))
       for (const std::size_t op : found.ops) way_of_op[op] = GradientWay::kTouched;
 }

@@ -42,7 +42,7 @@ bool share_rows(const RowShare& a, const RowShare& b);
 
 /// Turns into kTouched what the ops' gradients are that look up tables, where a table
 ///  - is read by such ops alone, whose ids are an input of the network, known before forward,
-///  - has no regularizer, which would move every row in every step,
+///  - has no regularizer, which would move every row in every step, and no constraint,
 ///  - has more than twice the rows that a batch of `batch_rows` can name,
 /// and the optimizer can catch up. `wanted` false: none; true: however small. A pure function.
 void choose_tables(const Graph& graph, const Aim& aim, const Optimizer& optimizer,

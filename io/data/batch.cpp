@@ -64,12 +64,14 @@ std::span<const std::byte> row_bytes(const ArrayView& source, std::size_t first,
 
 TargetLoader::TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
                            std::int64_t columns)
-    : kind_(kind), positions_(positions), columns_(columns) {
-  const auto most = static_cast<std::size_t>(max_rows * positions);
+    : kind_(kind),
+      positions_(positions),
+      columns_(columns),
+      most_(static_cast<std::size_t>(max_rows * positions)) {
   if (kind == TargetKind::kClasses) {
-    classes_.resize(most);
+    classes_.resize(most_);
   } else {
-    values_.resize(most * static_cast<std::size_t>(columns));
+    values_.resize(most_ * static_cast<std::size_t>(columns));
   }
 }
 
@@ -90,6 +92,21 @@ Targets TargetLoader::gather(const ArrayView& y, std::span<const std::int64_t> r
     }
   });
   return {std::span(classes_).first(rows.size() * static_cast<std::size_t>(positions_)), {}};
+}
+
+Targets TargetLoader::gather(const ArrayDataset& data, std::span<const std::int64_t> rows) {
+  Targets targets = gather(data.y, rows);
+  if (!data.is_weighted()) return targets;
+  weights_.resize(most_);
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const std::int64_t of_row = data.weights.row_elements();
+  gather_rows(data.weights, rows, {weights_.data(), count, of_row});
+  if (of_row < positions_)  // one for all of them
+    for (std::int64_t row = count; row-- > 0;)
+      std::fill_n(weights_.begin() + row * positions_, positions_,
+                  weights_[static_cast<std::size_t>(row)]);
+  targets.weights = std::span(weights_).first(static_cast<std::size_t>(count * positions_));
+  return targets;
 }
 
 }  // namespace lockstep

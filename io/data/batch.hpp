@@ -13,14 +13,18 @@
 
 namespace lockstep {
 
-/// x and y of the same rows, in memory.
+/// x and y of the same rows, in memory, and how much the loss of each counts, if it is not the same
+/// of all: a weight of each row, or of each of its positions.
 struct ArrayDataset {
   ArrayView x;
   ArrayView y;
+  ArrayView weights = {};
 
   std::int64_t rows() const { return x.rows; }
+  bool is_weighted() const { return !weights.empty(); }
   ArrayDataset slice(std::int64_t first, std::int64_t last) const {
-    return {x.slice(first, last), y.slice(first, last)};
+    return {x.slice(first, last), y.slice(first, last),
+            is_weighted() ? weights.slice(first, last) : weights};
   }
 };
 
@@ -45,6 +49,8 @@ class TargetLoader {
   TargetLoader(TargetKind kind, std::int64_t max_rows, std::int64_t positions,
                std::int64_t columns);
   Targets gather(const ArrayView& y, std::span<const std::int64_t> rows);
+  /// The same with their weights.
+  Targets gather(const ArrayDataset& data, std::span<const std::int64_t> rows);
 
  private:
   TargetKind kind_;
@@ -52,6 +58,8 @@ class TargetLoader {
   std::int64_t columns_;
   std::vector<std::int32_t> classes_;
   std::vector<float> values_;
+  std::size_t most_;  ///< positions
+  std::vector<float> weights_;
 };
 
 /// What a scan of a range of rows found: numbers that must not be there.
@@ -77,5 +85,8 @@ Findings find_bad_labels(const ArrayView& y, std::int64_t first, std::int64_t la
 void check_shapes(const ArrayView& x, const ArrayView& y, const Shape& input_shape,
                   const Shape& output_shape, TargetKind kind, const std::string& x_label,
                   const std::string& y_label);
+/// That there is a weight of each row of y, or of each position of the output.
+void check_weight_shape(const ArrayView& weights, const ArrayView& y, const Shape& output_shape,
+                        const std::string& label, const std::string& y_label);
 
 }  // namespace lockstep

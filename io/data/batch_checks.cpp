@@ -81,6 +81,21 @@ Findings find_bad_labels(const ArrayView& y, std::int64_t first, std::int64_t la
   });
 }
 
+void check_weight_shape(const ArrayView& weights, const ArrayView& y, const Shape& output_shape,
+                        const std::string& label, const std::string& y_label) {
+  check(weights.rows == y.rows, ExitCode::kBadData,
+        "[data] expected as many rows in {} as in {}, got {} and {}", label, y_label, weights.rows,
+        y.rows);
+  const Shape positions = output_shape.empty() ? Shape{} : without_last(output_shape);
+  const bool fits =
+      weights.row_elements() == 1 || weights.row_shape == positions ||
+      (ends_in_one(weights.row_shape) && without_last(weights.row_shape) == positions);
+  check(fits, ExitCode::kBadData,
+        "[data] {}: expected one weight for each row, or for each position {} of the output, got "
+        "rows of shape {}",
+        label, to_string(positions), to_string(weights.row_shape));
+}
+
 void check_shapes(const ArrayView& x, const ArrayView& y, const Shape& input_shape,
                   const Shape& output_shape, TargetKind kind, const std::string& x_label,
                   const std::string& y_label) {

@@ -145,7 +145,8 @@ OnnxEmits onnx_plain_layers() {
           {"SpatialDropout2D", same},
           {"SpatialDropout3D", same},
           {"GaussianNoise", same},
-          {"GaussianDropout", same}};
+          {"GaussianDropout", same},
+          {"ActivityRegularization", same}};
 }
 
 }  // namespace lockstep

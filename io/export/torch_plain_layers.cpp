@@ -171,7 +171,8 @@ TorchEmits torch_plain_layers() {
           {"SpatialDropout2D", spatial_dropout},
           {"SpatialDropout3D", spatial_dropout},
           {"GaussianNoise", gaussian_noise},
-          {"GaussianDropout", gaussian_dropout}};
+          {"GaussianDropout", gaussian_dropout},
+          {"ActivityRegularization", same}};
 }
 
 }  // namespace lockstep

@@ -29,26 +29,33 @@ ArrayPlace array_place(const std::string& data, const std::string& name, bool tr
 }
 
 bool exists(const DatasetPlace& place, bool trust) {
-  return exists(place.x, trust) && exists(place.y, trust);
+  return exists(place.x, trust) && exists(place.y, trust) &&
+         (!place.weights || exists(*place.weights, trust));
 }
 
 ResidentDataset::ResidentDataset(const Communicator& world, const Communicator& host,
                                  const DatasetPlace& place, bool trust)
     : x_(world, host, place.x.file, place.x.dataset, trust),
       y_(world, host, place.y.file, place.y.dataset, trust) {
-  together(world, [&] { notes_of_inputs(x_); });
+  if (place.weights)
+    weights_.emplace(world, host, place.weights->file, place.weights->dataset, trust);
+  together(world, [&] {
+    notes_of_inputs(x_);
+    if (weights_) notes_of_inputs(*weights_);
+  });
 }
 
 ArrayDataset ResidentDataset::rows() const {
   ArrayView y = y_.view();
   if (!labels_.empty()) y.data = std::as_bytes(std::span(labels_)).data();
-  return {x_.view(), y};
+  return {x_.view(), y, weights_ ? weights_->view() : ArrayView{}};
 }
 
 std::vector<std::string> ResidentDataset::notes() const {
   std::vector<std::string> lines;
   add_notes(x_, lines);
   add_notes(y_, lines);
+  if (weights_) add_notes(*weights_, lines);
   return lines;
 }
 
@@ -114,7 +121,7 @@ std::vector<std::string> notes_of_inputs(const ResidentArray& x) {
 }
 
 void ResidentDataset::check_for(const Communicator& world, const Network& model) const {
-  check_data(world, model, rows(), x_.label(), y_.label());
+  check_data(world, model, rows(), x_.label(), y_.label(), weights_ ? weights_->label() : "");
 }
 
 }  // namespace lockstep

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,19 +20,21 @@ struct ArrayPlace {
 /// `transpose` reverses its axes.
 ArrayPlace array_place(const std::string& data, const std::string& name, bool transpose = false);
 
-/// Where inputs and targets of the same rows lie.
+/// Where inputs, targets and maybe sample weights of the same rows lie.
 struct DatasetPlace {
   ArrayPlace x;
   ArrayPlace y;
+  std::optional<ArrayPlace> weights = {};
 };
 
-/// Whether both arrays are there. On rank 0; throws Error: 66, 77, 65 for the files.
+/// Whether the arrays are there. On rank 0; throws Error: 66, 77, 65 for the files.
 bool exists(const DatasetPlace& place, bool trust);
 
-/// Inputs and targets in the memory of every host.
+/// Inputs, targets and sample weights in the memory of every host.
 class ResidentDataset {
  public:
-  /// Collective; `host` must outlive it. Throws as ResidentArray, and 65 for inputs of strings.
+  /// Collective; `host` must outlive it. Throws as ResidentArray, and 65 for inputs or
+  /// weights of strings.
   ResidentDataset(const Communicator& world, const Communicator& host, const DatasetPlace& place,
                   bool trust);
 
@@ -57,6 +60,7 @@ class ResidentDataset {
 
   ResidentArray x_;
   ResidentArray y_;
+  std::optional<ResidentArray> weights_;
   std::vector<std::int32_t> labels_;  ///< of y, if they are numbered as another dataset's
 };
 

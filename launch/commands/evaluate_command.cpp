@@ -34,12 +34,14 @@ Options:
   --weights FILE           its weights, as Keras's save_weights() writes them
   --x-test DATASET         inputs; a path in --data, or FILE.h5:/path (default x_test)
   --y-test DATASET         targets (default y_test)
+  --sample-weight DATASET  how much the loss of each row counts, or of each position; metrics do not
+                           see it
   --batch-size N           rows at a time (default 32, or what stateful layers were
                            made for)
   --loss NAME              instead of the loss that the network was compiled with
   --metrics NAMES          instead of its metrics; with commas
   --trust-data             follow links that lead to other files, load plugins of filters
-  --transpose              reverse the axes of both, as MATLAB and Fortran show them
+  --transpose              reverse the axes of these, as MATLAB and Fortran show them
   --numerics exact|fast    exact: the same bits on any number of ranks and any CPU with FMA, which
                            is the default where all have it; fast: as the BLAS adds up
   --threads N              threads of each rank for its matrix products (default 1)
@@ -64,9 +66,9 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   known.add_options()("data", po::value<std::string>(), "")(
       "x-test", po::value<std::string>()->default_value("x_test"), "")(
       "y-test", po::value<std::string>()->default_value("y_test"), "")(
-      "batch-size", po::value<std::int64_t>(), "")("loss", po::value<std::string>(), "")(
-      "metrics", po::value<std::string>(), "")("trust-data", "")("transpose", "")(
-      "numerics", po::value<std::string>(), "")(
+      "sample-weight", po::value<std::string>(), "")("batch-size", po::value<std::int64_t>(), "")(
+      "loss", po::value<std::string>(), "")("metrics", po::value<std::string>(), "")(
+      "trust-data", "")("transpose", "")("numerics", po::value<std::string>(), "")(
       "threads", po::value<std::int64_t>()->default_value(1), "")("json", "");
   po::positional_options_description positional;
   positional.add("model-file", 1);
@@ -79,6 +81,8 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   const bool transpose = given.contains("transpose");
   options.place = {array_place(data, given["x-test"].as<std::string>(), transpose),
                    array_place(data, given["y-test"].as<std::string>(), transpose)};
+  if (given.contains("sample-weight"))
+    options.place.weights = array_place(data, given["sample-weight"].as<std::string>(), transpose);
   if (given.contains("batch-size"))
     options.batch_size = checked_count(given, "batch-size", 1'000'000'000);
   if (given.contains("numerics"))

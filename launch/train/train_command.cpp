@@ -211,12 +211,13 @@ void TrainRun::begin(const RunData& data) {
 void TrainRun::identify(const RunData& data) {
   identity_.options = result_facts(settings_);
   identity_.trainer = trainer_facts(settings_.training, plan_.network.model);
-  const auto add = [&](const ResidentDataset& rows, const char* x, const char* y) {
-    for (Fact& fact : data_facts(world_, rows.rows(), x, y))
+  const auto add = [&](const ResidentDataset& rows, const std::string& ending) {
+    for (Fact& fact :
+         data_facts(world_, rows.rows(), "x" + ending, "y" + ending, "sample-weight" + ending))
       identity_.inputs.push_back(std::move(fact));
   };
-  add(data.train, "x", "y");
-  if (data.validation) add(*data.validation, "x-val", "y-val");
+  add(data.train, "");
+  if (data.validation) add(*data.validation, "-val");
   if (!settings_.from.empty()) identity_.inputs.emplace_back("from", describe_start(plan_.network));
 }
 

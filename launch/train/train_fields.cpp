@@ -53,9 +53,14 @@ void add_data(List& list) {
             "these)");
   list.text("y", Use::kResult, &S::y, "DATASET",
             "training targets; strings become classes 0, 1, ... in alphabetical order");
+  list.text("sample-weight", Use::kResult, &S::sample_weight, "DATASET",
+            "how much the loss of each training row counts, or of each position of its output; "
+            "numbers from 0 on, which the metrics do not see");
   list.text("x-val", Use::kResult, &S::x_val, "DATASET",
             "validation inputs, instead of --validation-split");
   list.text("y-val", Use::kResult, &S::y_val, "DATASET", "validation targets");
+  list.text("sample-weight-val", Use::kResult, &S::sample_weight_val, "DATASET",
+            "the same of the validation rows");
   add_test_dataset(list, "x-test", &S::x_test,
                    "test inputs, evaluated at the end if they are there; \"\": never");
   add_test_dataset(list, "y-test", &S::y_test, "test targets");

@@ -17,8 +17,14 @@ std::vector<InputFile> inputs_of(const TrainSettings& s) {
   std::vector<InputFile> inputs = {
       {"--data", s.data}, {"--model", s.model}, {"--weights", s.weights}, {"--from", s.from}};
   const std::pair<const char*, const std::string&> arrays[] = {
-      {"--x", s.x},         {"--y", s.y},           {"--x-val", s.x_val},
-      {"--y-val", s.y_val}, {"--x-test", s.x_test}, {"--y-test", s.y_test}};
+      {"--sample-weight", s.sample_weight},
+      {"--sample-weight-val", s.sample_weight_val},
+      {"--x", s.x},
+      {"--y", s.y},
+      {"--x-val", s.x_val},
+      {"--y-val", s.y_val},
+      {"--x-test", s.x_test},
+      {"--y-test", s.y_test}};
   for (const auto& [option, name] : arrays) {
     if (!name.empty()) inputs.push_back({option, array_place(s.data, name).file});
   }

@@ -43,9 +43,12 @@ void check_same_settings(const Communicator& world, const TrainSettings& setting
   }
 }
 
-DatasetPlace place_of(const TrainSettings& settings, const std::string& x, const std::string& y) {
-  return {array_place(settings.data, x, settings.transpose),
-          array_place(settings.data, y, settings.transpose)};
+DatasetPlace place_of(const TrainSettings& settings, const std::string& x, const std::string& y,
+                      const std::string& weights = "") {
+  const auto at = [&](const std::string& name) {
+    return array_place(settings.data, name, settings.transpose);
+  };
+  return {at(x), at(y), weights.empty() ? std::nullopt : std::optional(at(weights))};
 }
 
 /// The test set, unless the user does not want it or, not having named it, does not have it.
@@ -109,7 +112,14 @@ std::int64_t describe_dataset(const TrainPlan& plan, const char* name, const Dat
   check_shapes(shape_of(x), shape_of(y), model.input_shape(), model.output_shape(),
                model.loss().target_kind(), x.label(), y.label());
   text += fmt::format("{:<12}{}\n{:<12}{}\n", name, describe(x), "", describe(y));
-  return x.held_bytes() + y.held_bytes();
+  const std::int64_t bytes = x.held_bytes() + y.held_bytes();
+  if (!place.weights) return bytes;
+  const DatasetFile weights = open(*place.weights, plan.settings);
+  check_no_classes(weights.classes(), weights.label());
+  check_weight_shape(shape_of(weights), shape_of(y), model.output_shape(), weights.label(),
+                     y.label());
+  text += fmt::format("{:<12}{}\n", "", describe(weights));
+  return bytes + weights.held_bytes();
 }
 
 std::int64_t training_rows_of(const TrainSettings& settings, std::int64_t rows) {
@@ -225,11 +235,12 @@ TrainPlan make_train_plan(const Communicator& world, const std::vector<std::stri
   check_same_settings(world, settings);
   on_root(world, [&] { check_inputs_stay(settings); });
 
-  const DatasetPlace train = place_of(settings, settings.x, settings.y);
+  const DatasetPlace train = place_of(settings, settings.x, settings.y, settings.sample_weight);
   const auto test = find_test(world, settings);
   if (!test) settings.x_test = settings.y_test = "";
   std::optional<DatasetPlace> validation;
-  if (!settings.x_val.empty()) validation = place_of(settings, settings.x_val, settings.y_val);
+  if (!settings.x_val.empty())
+    validation = place_of(settings, settings.x_val, settings.y_val, settings.sample_weight_val);
 
   std::optional<NetworkSource> network;
   std::string table_mapping;
@@ -257,11 +268,14 @@ Facts input_places(const TrainPlan& plan) {
   const auto text_of = [](const ArrayPlace& place) {
     return fmt::format("{}:{}", place.file.string(), place.dataset);
   };
-  Facts places = {{"x", text_of(plan.train.x)}, {"y", text_of(plan.train.y)}};
-  if (plan.validation) {
-    places.emplace_back("x-val", text_of(plan.validation->x));
-    places.emplace_back("y-val", text_of(plan.validation->y));
-  }
+  Facts places;
+  const auto add = [&](const DatasetPlace& place, const std::string& ending) {
+    places.emplace_back("x" + ending, text_of(place.x));
+    places.emplace_back("y" + ending, text_of(place.y));
+    if (place.weights) places.emplace_back("sample-weight" + ending, text_of(*place.weights));
+  };
+  add(plan.train, "");
+  if (plan.validation) add(*plan.validation, "-val");
   if (!plan.settings.from.empty()) places.emplace_back("from", plan.settings.from);
   return places;
 }

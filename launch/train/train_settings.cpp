@@ -140,6 +140,8 @@ void check_together(const TrainSettings& s) {
   expect(s.x_val.empty() == s.y_val.empty(), "expected --x-val and --y-val together, got one");
   expect(s.x_val.empty() || s.training.validation_split == 0,
          "expected either --validation-split or --x-val and --y-val, got both");
+  expect(s.sample_weight_val.empty() || !s.x_val.empty(),
+         "expected --x-val and --y-val with --sample-weight-val, got none");
   expect(!s.early_stopping.empty() ||
              (s.patience == 0 && s.min_delta == 0 && !s.restore_best_weights && !s.baseline &&
               s.start_from_epoch == 0),

@@ -20,8 +20,10 @@ struct TrainSettings {
   std::string data;
   std::string x = "x_train";
   std::string y = "y_train";
+  std::string sample_weight;
   std::string x_val;
   std::string y_val;
+  std::string sample_weight_val;
   std::string x_test = "x_test";
   std::string y_test = "y_test";
   bool test_wanted = false;  ///< the user named x_test or y_test: they must be there

@@ -50,7 +50,7 @@ void Graph::drop_unread_ops() {
   }
   for (std::size_t i = steps_.size(); i-- > 0;) {
     const std::size_t dropped = steps_[i].output;
-    if (read[dropped]) {
+    if (read[dropped] || steps_[i].op->needs().adds_to_loss) {
       for (const std::size_t input : steps_[i].inputs) read[storage(input)] = true;
       continue;
     }

@@ -49,8 +49,9 @@ class Graph {
   void set_mask(std::size_t value, std::optional<std::size_t> mask) { values_[value].mask = mask; }
   /// One more state of a stateful layer, which lives as long as the graph.
   CarriedState& carry(const std::string& layer, std::int64_t columns);
-  /// The graph ends in these values and their masks: ops that lead to none are dropped. A scaling
-  /// that alone reads the input is left to whoever fills the input in: input_scaling().
+  /// The graph ends in these values and their masks, and in what is a part of the loss: ops that
+  /// lead to none are dropped. A scaling that alone reads the input is left to whoever fills the
+  /// input in: input_scaling().
   void finish(std::vector<std::size_t> outputs);
   /// For who goes on with them in another graph.
   std::vector<Step> take_steps() { return std::move(steps_); }

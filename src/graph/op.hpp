@@ -30,6 +30,8 @@ struct Needs {
   bool passes_gradient = true;   ///< false: what it computes is a constant to training (a mask)
   bool varies = false;  ///< forward in training is no function of the row alone: random, or of the
                         ///< batch before
+  bool adds_to_loss = false;  ///< the mean of y, a number of each sample, is a part of the loss:
+                              ///< there is no dy
 };
 
 /// What an op takes for integers: from 0 to below a limit.

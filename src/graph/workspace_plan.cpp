@@ -119,7 +119,8 @@ class Lives {
     }
     for (std::size_t op = 0; op < use_.ops; ++op) {
       plan_.ops[op].dy = gradient(step(op).output);
-      plan_.backward[op] = plan_.ops[op].dy != kNone;
+      const bool ends = needs_[op].adds_to_loss && plan_.ops[op].dx[0] != kNone;
+      plan_.backward[op] = plan_.ops[op].dy != kNone || ends;
     }
   }
 
@@ -149,6 +150,8 @@ class Lives {
     if (const auto mask = graph_.mask(use_.aim.output(graph_)))
       use(value(*mask), loss_time(), phases_.loss());
     use(plan_.output_gradient, loss_time(), phases_.loss());
+    for (std::size_t op = 0; op < use_.ops; ++op)
+      if (needs_[op].adds_to_loss && runs_[op]) use(plan_.ops[op].y, loss_time(), phases_.loss());
     for (std::size_t op = use_.ops; op < ops_with_loss(graph_, use_); ++op) {
       for (const int x : plan_.ops[op].x) use(x, loss_time(), phases_.loss());
       use(plan_.ops[op].y, loss_time(), phases_.loss());

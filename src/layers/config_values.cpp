@@ -23,6 +23,16 @@ Regularizer read_regularizer(KerasConfig& config, const std::string& key) {
   return value ? config.convert(key, [&] { return make_regularizer(*value); }) : Regularizer{};
 }
 
+Constraint read_constraint(KerasConfig& config, const std::string& key) {
+  const ordered_json* value = config.find(key);
+  if (!value) return {};
+  return config.convert(key, [&] {
+    if (is_known_constraint(*value)) return make_constraint(*value);
+    config.expect_for_training(key, nullptr);
+    return Constraint{};
+  });
+}
+
 Activation read_activation(KerasConfig& config, bool required) {
   if (required && !config.find("activation"))
     config.object_to("activation", "the name of an activation", "nothing");

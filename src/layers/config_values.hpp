@@ -6,6 +6,7 @@
 
 #include "src/activations/activation.hpp"
 #include "src/core/keras_config.hpp"
+#include "src/parameters/constraint.hpp"
 #include "src/parameters/initializer.hpp"
 #include "src/parameters/regularizer.hpp"
 
@@ -17,6 +18,8 @@ std::shared_ptr<const Initializer> read_initializer(
     KerasConfig& config, const std::string& key,
     const std::shared_ptr<const Initializer>& fallback);
 Regularizer read_regularizer(KerasConfig& config, const std::string& key);
+/// One of another name is a problem of training alone.
+Constraint read_constraint(KerasConfig& config, const std::string& key);
 /// A name, or Keras 3's {"class_name": "function", "config": "relu"}; linear if the key is missing
 /// and not required. (An activation that is a layer has become one: see split_activations().)
 Activation read_activation(KerasConfig& config, bool required = false);

@@ -43,11 +43,12 @@ std::vector<Parameter> ConvLstm::make_parameters(const std::string& name,
   std::vector<Parameter> parameters;
   const auto add = [&](const char* its_name, Shape shape,
                        std::shared_ptr<const Initializer> initializer,
-                       const Regularizer& regularizer) {
+                       const Regularizer& regularizer, const Constraint& constraint) {
     parameters.push_back({.name = its_name,
                           .shape = std::move(shape),
                           .initializer = std::move(initializer),
                           .regularizer = regularizer,
+                          .constraint = constraint,
                           .store = "cell"});
   };
   const auto kernel_over = [&](std::int64_t inputs) {
@@ -56,14 +57,15 @@ std::vector<Parameter> ConvLstm::make_parameters(const std::string& name,
     shape.push_back(columns);
     return shape;
   };
-  add("kernel", kernel_over(channels), options_.kernel_initializer, options_.kernel_regularizer);
+  add("kernel", kernel_over(channels), options_.kernel_initializer, options_.kernel_regularizer,
+      options_.kernel_constraint);
   add("recurrent_kernel", kernel_over(filters_), options_.recurrent_initializer,
-      options_.recurrent_regularizer);
+      options_.recurrent_regularizer, options_.recurrent_constraint);
   if (options_.use_bias)
     add("bias", {columns},
         options_.unit_forget_bias ? unit_forget_bias(options_.bias_initializer)
                                   : options_.bias_initializer,
-        options_.bias_regularizer);
+        options_.bias_regularizer, options_.bias_constraint);
   return parameters;
 }
 
@@ -158,10 +160,11 @@ nlohmann::ordered_json ConvLstm::config() const {
       {"unit_forget_bias", options_.unit_forget_bias},
       {"kernel_regularizer", options_.kernel_regularizer.to_json()},
       {"recurrent_regularizer", options_.recurrent_regularizer.to_json()},
-      {"bias_regularizer", options_.bias_regularizer.to_json()}};
-  for (const char* key :
-       {"activity_regularizer", "kernel_constraint", "recurrent_constraint", "bias_constraint"})
-    config[key] = nullptr;
+      {"bias_regularizer", options_.bias_regularizer.to_json()},
+      {"activity_regularizer", nullptr},
+      {"kernel_constraint", options_.kernel_constraint.to_json()},
+      {"recurrent_constraint", options_.recurrent_constraint.to_json()},
+      {"bias_constraint", options_.bias_constraint.to_json()}};
   config["dropout"] = options_.dropout;
   config["recurrent_dropout"] = options_.recurrent_dropout;
   if (options_.zero_output_for_mask) config["zero_output_for_mask"] = true;

@@ -62,11 +62,11 @@ nlohmann::ordered_json DepthwiseConv::config() const {
           {"bias_initializer", options_.bias_initializer->to_json()},
           {"bias_regularizer", options_.bias_regularizer.to_json()},
           {"activity_regularizer", nullptr},
-          {"bias_constraint", nullptr},
+          {"bias_constraint", options_.bias_constraint.to_json()},
           {"depth_multiplier", multiplier_},
           {"depthwise_initializer", options_.kernel_initializer->to_json()},
           {"depthwise_regularizer", options_.kernel_regularizer.to_json()},
-          {"depthwise_constraint", nullptr}};
+          {"depthwise_constraint", options_.kernel_constraint.to_json()}};
 }
 
 }  // namespace lockstep

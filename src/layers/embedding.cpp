@@ -19,7 +19,8 @@ void Embedding::build(const Shape&) {
   parameters_.push_back({.name = "embeddings",
                          .shape = {tokens_, features_},
                          .initializer = options_.initializer,
-                         .regularizer = options_.regularizer});
+                         .regularizer = options_.regularizer,
+                         .constraint = options_.constraint});
 }
 
 std::size_t Embedding::lower(Graph& graph, std::span<const std::size_t> inputs) {
@@ -39,7 +40,7 @@ nlohmann::ordered_json Embedding::config() const {
           {"embeddings_initializer", options_.initializer->to_json()},
           {"embeddings_regularizer", options_.regularizer.to_json()},
           {"activity_regularizer", nullptr},
-          {"embeddings_constraint", nullptr},
+          {"embeddings_constraint", options_.constraint.to_json()},
           {"mask_zero", options_.mask_zero}};
 }
 

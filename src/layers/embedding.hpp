@@ -15,6 +15,7 @@ class Embedding final : public Layer {
   struct Options {
     std::shared_ptr<const Initializer> initializer = make_initializer(std::string("uniform"));
     Regularizer regularizer = {};
+    Constraint constraint = {};
     bool mask_zero = false;  ///< the output has a mask: token 0 stands where nothing does
   };
   /// More ids a float cannot tell apart.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "src/core/error.hpp"
 #include "src/core/keras_names.hpp"
 #include "src/layers/make_layer.hpp"
 
@@ -15,6 +16,8 @@ std::unique_ptr<Layer> inner_layer(const nlohmann::ordered_json& value, const st
   config.set_keras(keras);
   std::unique_ptr<Layer> layer = make_layer(object.name, config);
   config.training_problems().throw_if_any(ExitCode::kBadData);
+  check(!layer->activity_regularizer().active(), ExitCode::kBadData,
+        "[{}] expected no activity_regularizer of a layer in the config of another, got one", what);
   if (layer->name().empty()) layer->set_name(keras_snake_case(layer->class_name()));
   return layer;
 }

@@ -1,6 +1,7 @@
 #include "src/layers/keras1_words.hpp"
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace lockstep {
 namespace {
@@ -41,7 +42,8 @@ ordered_json in_newer_words(const std::string& class_name, ordered_json config) 
       continue;
     ordered_json value = config[word.old_key];
     config.erase(word.old_key);
-    config[word.key] = newer_regularizer(value);
+    const bool is_regularizer = std::string_view(word.key).ends_with("regularizer");
+    config[word.key] = is_regularizer ? newer_regularizer(value) : value;
   }
   if (config.contains("activity_regularizer"))
     config["activity_regularizer"] = newer_regularizer(config["activity_regularizer"]);

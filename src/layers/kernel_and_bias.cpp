@@ -11,12 +11,14 @@ std::vector<Parameter> KernelAndBias::parameters(Shape kernel, std::int64_t unit
   parameters.push_back({.name = "kernel",
                         .shape = std::move(kernel),
                         .initializer = kernel_initializer,
-                        .regularizer = kernel_regularizer});
+                        .regularizer = kernel_regularizer,
+                        .constraint = kernel_constraint});
   if (use_bias)
     parameters.push_back({.name = "bias",
                           .shape = {units},
                           .initializer = bias_initializer,
-                          .regularizer = bias_regularizer});
+                          .regularizer = bias_regularizer,
+                          .constraint = bias_constraint});
   return parameters;
 }
 
@@ -26,8 +28,9 @@ void KernelAndBias::write(nlohmann::ordered_json& config) const {
   config["bias_initializer"] = bias_initializer->to_json();
   config["kernel_regularizer"] = kernel_regularizer.to_json();
   config["bias_regularizer"] = bias_regularizer.to_json();
-  for (const char* key : {"activity_regularizer", "kernel_constraint", "bias_constraint"})
-    config[key] = nullptr;
+  config["activity_regularizer"] = nullptr;
+  config["kernel_constraint"] = kernel_constraint.to_json();
+  config["bias_constraint"] = bias_constraint.to_json();
 }
 
 KernelAndBias KernelAndBias::read(KerasConfig& config) {
@@ -39,8 +42,8 @@ KernelAndBias KernelAndBias::read(KerasConfig& config) {
   options.kernel_regularizer = read_regularizer(config, "kernel_regularizer");
   options.bias_regularizer = read_regularizer(config, "bias_regularizer");
   config.expect("lora_rank", nullptr);
-  for (const char* key : {"kernel_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
+  options.kernel_constraint = read_constraint(config, "kernel_constraint");
+  options.bias_constraint = read_constraint(config, "bias_constraint");
   return options;
 }
 

@@ -19,6 +19,8 @@ struct KernelAndBias {
   std::shared_ptr<const Initializer> bias_initializer = make_initializer(std::string("zeros"));
   Regularizer kernel_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
 
   /// The kernel, and a bias of so many elements if there is one.
   std::vector<Parameter> parameters(Shape kernel, std::int64_t units) const;

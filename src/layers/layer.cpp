@@ -5,6 +5,8 @@
 #include <unordered_map>
 
 #include "src/core/error.hpp"
+#include "src/layers/activation_op.hpp"
+#include "src/layers/activity_penalty_op.hpp"
 #include "src/layers/mask_op.hpp"
 #include "src/layers/strided_op.hpp"
 
@@ -20,6 +22,20 @@ std::size_t with_axis_moved(Graph& graph, std::size_t value, bool to_the_end) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::rotate(order, to_the_end ? order.begin() + 1 : order.end() - 1);
   return permuted(graph, value, order);
+}
+
+/// A loss may take over an activation that is the network's last op. So the penalty of its output
+/// is taken of another one's, before it.
+void add_penalty(Graph& graph, std::size_t value, const Regularizer& regularizer) {
+  const Graph::Step* const last = graph.steps().empty() ? nullptr : &graph.steps().back();
+  const auto* const activation = last ? dynamic_cast<const ActivationOp*>(last->op.get()) : nullptr;
+  if (activation == nullptr || last->output != graph.storage(value)) {
+    graph.add(make_activity_penalty_op(regularizer), {value}, {1});
+    return;
+  }
+  const std::size_t twin = graph.add_behind(
+      last->inputs[0], std::make_unique<ActivationOp>(*activation), graph.shape(last->output));
+  graph.add_behind(twin, make_activity_penalty_op(regularizer), {1});
 }
 
 }  // namespace
@@ -72,6 +88,7 @@ std::vector<std::size_t> Layer::apply_all(Graph& graph, std::span<const std::siz
     std::vector<Shape> shapes;
     for (const std::size_t value : values) shapes.push_back(graph.shape(value));
     build_for(shapes);
+    check_constraints();
     for (Parameter& parameter : parameters_)
       if (parameter.role == ParameterRole::kTrained && !trainable_)
         parameter.role = ParameterRole::kFrozen;
@@ -84,8 +101,15 @@ std::vector<std::size_t> Layer::apply_all(Graph& graph, std::span<const std::siz
       output = graph.reshape(output, graph.shape(output));
     graph.set_mask(output, on_mask() == OnMask::kCarries ? carried(graph, masks) : std::nullopt);
   }
+  if (activity_regularizer_.active())
+    for (const std::size_t each : outputs) add_penalty(graph, each, activity_regularizer_);
   ++uses_;
   return outputs;
+}
+
+void Layer::check_constraints() const {
+  for (const Parameter& parameter : parameters())
+    parameter.constraint.check_axes(name_, parameter.name, parameter.shape);
 }
 
 /// Keras 3's rule; Keras 2 takes where all of those masks are that there are.

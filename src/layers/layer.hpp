@@ -12,6 +12,7 @@
 #include "src/core/shape.hpp"
 #include "src/graph/graph.hpp"
 #include "src/parameters/parameter_list.hpp"
+#include "src/parameters/regularizer.hpp"
 
 namespace lockstep {
 
@@ -72,6 +73,14 @@ class Layer {
   void set_name(std::string name) { name_ = std::move(name); }
   bool trainable() const { return trainable_; }
   void set_trainable(bool trainable) { trainable_ = trainable; }  ///< Before its first use.
+  /// The mean over the batch of the penalty of each output is added to the loss. Before its first
+  /// use.
+  void set_activity_regularizer(const Regularizer& regularizer) {
+    activity_regularizer_ = regularizer;
+  }
+  const Regularizer& activity_regularizer() const { return activity_regularizer_; }
+  /// It is all that the layer is, and config() says it.
+  virtual bool is_activity_regularization() const { return false; }
   /// Position among the layers that compute something; keys the layer's random numbers. (An
   /// InputLayer or Flatten more or less changes nothing.)
   void set_index(std::int64_t index) { index_ = index; }
@@ -106,11 +115,13 @@ class Layer {
 
  private:
   void check_number_of(std::size_t inputs) const;
+  void check_constraints() const;
   std::optional<std::size_t> carried(Graph& graph,
                                      const std::vector<std::optional<std::size_t>>& masks) const;
 
   std::string name_;
   bool trainable_ = true;
+  Regularizer activity_regularizer_;
   bool channels_first_ = false;
   std::int64_t index_ = 0;
   std::int64_t uses_ = 0;

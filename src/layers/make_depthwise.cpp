@@ -43,8 +43,8 @@ std::unique_ptr<Layer> make_depthwise_over(std::size_t axes, KerasConfig& config
   options.bias_initializer = read_initializer(config, "bias_initializer", options.bias_initializer);
   options.kernel_regularizer = read_regularizer(config, "depthwise_regularizer");
   options.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  for (const char* key : {"depthwise_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
+  options.kernel_constraint = read_constraint(config, "depthwise_constraint");
+  options.bias_constraint = read_constraint(config, "bias_constraint");
   return std::make_unique<DepthwiseConv>(std::move(window), multiplier, activation,
                                          std::move(options));
 }
@@ -89,8 +89,9 @@ std::unique_ptr<Layer> make_separable_over(std::size_t axes, KerasConfig& config
   options.depthwise_regularizer = read_regularizer(config, "depthwise_regularizer");
   pointwise.kernel_regularizer = read_regularizer(config, "pointwise_regularizer");
   pointwise.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  for (const char* key : {"depthwise_constraint", "pointwise_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
+  options.depthwise_constraint = read_constraint(config, "depthwise_constraint");
+  pointwise.kernel_constraint = read_constraint(config, "pointwise_constraint");
+  pointwise.bias_constraint = read_constraint(config, "bias_constraint");
   // Keras 2 writes them for all convolutions, and makes nothing of them here.
   config.ignore({"kernel_initializer", "kernel_regularizer", "kernel_constraint"});
   return std::make_unique<SeparableConv>(filters, std::move(window), activation,

@@ -5,6 +5,7 @@
 
 #include "src/core/printable.hpp"
 #include "src/layers/activation_layer.hpp"
+#include "src/layers/activity_regularization.hpp"
 #include "src/layers/config_values.hpp"
 #include "src/layers/dense.hpp"
 #include "src/layers/dropout.hpp"
@@ -88,9 +89,15 @@ std::unique_ptr<Layer> make_prelu(KerasConfig& config) {
   options.alpha_initializer =
       read_initializer(config, "alpha_initializer", options.alpha_initializer);
   options.alpha_regularizer = read_regularizer(config, "alpha_regularizer");
-  config.expect_for_training("alpha_constraint", nullptr);
+  options.alpha_constraint = read_constraint(config, "alpha_constraint");
   if (config.find("shared_axes")) options.shared_axes = config.integers("shared_axes", 1, 32);
   return std::make_unique<PRelu>(std::move(options));
+}
+
+std::unique_ptr<Layer> make_activity_regularization(KerasConfig& config) {
+  const double l1 = config.number("l1", 0.0, kNotNegativeFloat);
+  const double l2 = config.number("l2", 0.0, kNotNegativeFloat);
+  return std::make_unique<ActivityRegularization>(l1, l2);
 }
 
 std::unique_ptr<Layer> make_flatten(KerasConfig&) {
@@ -169,6 +176,7 @@ const std::vector<Known>& known_layers() {
       {{"Masking", {"mask_value"}}, make_masking},
       {{"GaussianNoise", {"stddev", "seed"}}, make_gaussian_noise},
       {{"GaussianDropout", {"rate", "seed"}}, make_gaussian_dropout},
+      {{"ActivityRegularization", {"l1", "l2"}}, make_activity_regularization},
       {{"AlphaDropout", {"rate", "noise_shape", "seed"}}, make_alpha_dropout},
       {{"SpatialDropout1D", {"rate", "seed"}}, make_spatial_dropout<1>},
       {{"SpatialDropout2D", {"rate", "data_format", "seed"}}, make_spatial_dropout<2>},
@@ -278,6 +286,17 @@ bool takes_integers(KerasConfig& config, const std::string& class_name) {
   return name.starts_with("int") || name.starts_with("uint");
 }
 
+/// One that is not known is a problem of training alone.
+Regularizer read_activity_regularizer(KerasConfig& config) {
+  const ordered_json* const value = config.find("activity_regularizer");
+  try {
+    return value ? make_regularizer(*value) : Regularizer{};
+  } catch (const Error&) {
+    config.expect_for_training("activity_regularizer", nullptr);
+    return {};
+  }
+}
+
 /// Sets the layer's channels_first, unless its class has made something of the key itself.
 void read_data_format(KerasConfig& config, const LayerSignature& signature, Layer* layer) {
   const bool has_key = std::ranges::count(signature.arguments, "data_format") > 0;
@@ -332,11 +351,20 @@ std::unique_ptr<Layer> finished_layer(std::unique_ptr<Layer> layer, const std::s
   const bool trainable = config.boolean("trainable", true);
   if (!takes_integers(config, class_name)) config.expect_float();
   config.ignore({"batch_input_shape", "build_config", "module", "registered_name"});
-  config.expect_for_training("activity_regularizer", nullptr);
+  // Keras makes it that of a multi-head attention's projections.
+  const bool is_of_parts = class_name == "MultiHeadAttention" ||
+                           class_name == "GroupQueryAttention" ||
+                           class_name == "GroupedQueryAttention" || class_name == "InputLayer";
+  Regularizer activity_regularizer;
+  if (is_of_parts)
+    config.expect_for_training("activity_regularizer", nullptr);
+  else
+    activity_regularizer = read_activity_regularizer(config);
   config.expect("quantization_config", nullptr);
   config.finish();
   layer->set_name(name);
   layer->set_trainable(trainable);
+  if (activity_regularizer.active()) layer->set_activity_regularizer(activity_regularizer);
   return layer;
 }
 

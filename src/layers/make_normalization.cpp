@@ -23,8 +23,8 @@ void read_options(KerasConfig& config, NormalizationOptions& options) {
       read_initializer(config, "gamma_initializer", options.gamma_initializer);
   options.beta_regularizer = read_regularizer(config, "beta_regularizer");
   options.gamma_regularizer = read_regularizer(config, "gamma_regularizer");
-  for (const char* key : {"beta_constraint", "gamma_constraint"})
-    config.expect_for_training(key, nullptr);
+  options.beta_constraint = read_constraint(config, "beta_constraint");
+  options.gamma_constraint = read_constraint(config, "gamma_constraint");
 }
 
 /// Keras 2 writes a list of one.

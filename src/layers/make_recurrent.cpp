@@ -46,8 +46,9 @@ RecurrentOptions read_cell(CellKind kind, KerasConfig& config, RecurrentOptions 
   options.kernel_regularizer = read_regularizer(config, "kernel_regularizer");
   options.recurrent_regularizer = read_regularizer(config, "recurrent_regularizer");
   options.bias_regularizer = read_regularizer(config, "bias_regularizer");
-  for (const char* key : {"kernel_constraint", "recurrent_constraint", "bias_constraint"})
-    config.expect_for_training(key, nullptr);
+  options.kernel_constraint = read_constraint(config, "kernel_constraint");
+  options.recurrent_constraint = read_constraint(config, "recurrent_constraint");
+  options.bias_constraint = read_constraint(config, "bias_constraint");
   options.dropout = read_rate(config, "dropout");
   options.recurrent_dropout = read_rate(config, "recurrent_dropout");
   ignore_seed(config);

@@ -50,7 +50,7 @@ std::unique_ptr<Layer> make_embedding(KerasConfig& config) {
   options.initializer = read_initializer(config, "embeddings_initializer", options.initializer);
   options.regularizer = read_regularizer(config, "embeddings_regularizer");
   options.mask_zero = config.boolean("mask_zero", options.mask_zero);
-  config.expect_for_training("embeddings_constraint", nullptr);
+  options.constraint = read_constraint(config, "embeddings_constraint");
   config.expect("lora_rank", nullptr);
   config.expect("sparse", false);
   config.ignore({"input_length", "lora_alpha"});  // the input has its shape anyway

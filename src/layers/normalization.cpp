@@ -15,12 +15,14 @@ void add_scale_and_offset(std::vector<Parameter>& parameters, const Normalizatio
     parameters.push_back({.name = "gamma",
                           .shape = shape,
                           .initializer = options.gamma_initializer,
-                          .regularizer = options.gamma_regularizer});
+                          .regularizer = options.gamma_regularizer,
+                          .constraint = options.gamma_constraint});
   if (options.center)
     parameters.push_back({.name = "beta",
                           .shape = shape,
                           .initializer = options.beta_initializer,
-                          .regularizer = options.beta_regularizer});
+                          .regularizer = options.beta_regularizer,
+                          .constraint = options.beta_constraint});
 }
 
 void write_options(nlohmann::ordered_json& config, const NormalizationOptions& options,
@@ -33,8 +35,8 @@ void write_options(nlohmann::ordered_json& config, const NormalizationOptions& o
   config.update(more);
   config["beta_regularizer"] = options.beta_regularizer.to_json();
   config["gamma_regularizer"] = options.gamma_regularizer.to_json();
-  config["beta_constraint"] = nullptr;
-  config["gamma_constraint"] = nullptr;
+  config["beta_constraint"] = options.beta_constraint.to_json();
+  config["gamma_constraint"] = options.gamma_constraint.to_json();
 }
 
 ScaleAndOffset::ScaleAndOffset(std::span<Parameter> parameters, bool scale, bool center,

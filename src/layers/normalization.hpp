@@ -21,6 +21,8 @@ struct NormalizationOptions {
   std::shared_ptr<const Initializer> gamma_initializer = make_initializer(std::string("ones"));
   Regularizer beta_regularizer = {};
   Regularizer gamma_regularizer = {};
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
 };
 
 /// Adds gamma and beta, those that there are.

@@ -117,7 +117,8 @@ void PRelu::build(const Shape& input) {
   parameters_.push_back({.name = "alpha",
                          .shape = std::move(alpha),
                          .initializer = options_.alpha_initializer,
-                         .regularizer = options_.alpha_regularizer});
+                         .regularizer = options_.alpha_regularizer,
+                         .constraint = options_.alpha_constraint});
 }
 
 std::size_t PRelu::lower(Graph& graph, std::span<const std::size_t> inputs) {
@@ -132,7 +133,7 @@ nlohmann::ordered_json PRelu::config() const {
   if (!options_.shared_axes.empty()) shared_axes = options_.shared_axes;
   return {{"alpha_initializer", options_.alpha_initializer->to_json()},
           {"alpha_regularizer", options_.alpha_regularizer.to_json()},
-          {"alpha_constraint", nullptr},
+          {"alpha_constraint", options_.alpha_constraint.to_json()},
           {"shared_axes", shared_axes}};
 }
 

@@ -14,6 +14,7 @@ class PRelu final : public Layer {
   struct Options {
     std::shared_ptr<const Initializer> alpha_initializer = make_initializer(std::string("zeros"));
     Regularizer alpha_regularizer = {};
+    Constraint alpha_constraint = {};
     Shape shared_axes = {};
   };
 

@@ -85,23 +85,25 @@ std::vector<Parameter> Recurrent::make_parameters(const std::string& name,
   std::vector<Parameter> parameters;
   const auto add = [&](const char* its_name, Shape shape,
                        std::shared_ptr<const Initializer> initializer,
-                       const Regularizer& regularizer) {
+                       const Regularizer& regularizer, const Constraint& constraint) {
     parameters.push_back({.name = its_name,
                           .shape = std::move(shape),
                           .initializer = std::move(initializer),
                           .regularizer = regularizer,
+                          .constraint = constraint,
                           .scope = cell_name(kind_),
                           .store = "cell"});
   };
   const std::int64_t columns = element_count({gates(), units_});
-  add("kernel", {input.back(), columns}, options_.kernel_initializer, options_.kernel_regularizer);
+  add("kernel", {input.back(), columns}, options_.kernel_initializer, options_.kernel_regularizer,
+      options_.kernel_constraint);
   add("recurrent_kernel", {units_, columns}, options_.recurrent_initializer,
-      options_.recurrent_regularizer);
+      options_.recurrent_regularizer, options_.recurrent_constraint);
   if (!options_.use_bias) return parameters;
   const bool forget = kind_ == CellKind::kLstm && options_.unit_forget_bias;
   add("bias", kind_ == CellKind::kGru ? Shape{2, columns} : Shape{columns},
       forget ? unit_forget_bias(options_.bias_initializer) : options_.bias_initializer,
-      options_.bias_regularizer);
+      options_.bias_regularizer, options_.bias_constraint);
   return parameters;
 }
 
@@ -192,8 +194,9 @@ nlohmann::ordered_json Recurrent::cell_config() const {
   config["kernel_regularizer"] = options_.kernel_regularizer.to_json();
   config["recurrent_regularizer"] = options_.recurrent_regularizer.to_json();
   config["bias_regularizer"] = options_.bias_regularizer.to_json();
-  for (const char* key : {"kernel_constraint", "recurrent_constraint", "bias_constraint"})
-    config[key] = nullptr;
+  config["kernel_constraint"] = options_.kernel_constraint.to_json();
+  config["recurrent_constraint"] = options_.recurrent_constraint.to_json();
+  config["bias_constraint"] = options_.bias_constraint.to_json();
   config["dropout"] = options_.dropout;
   config["recurrent_dropout"] = options_.recurrent_dropout;
   if (kind_ != CellKind::kSimpleRnn) config["implementation"] = 2;

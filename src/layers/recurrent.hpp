@@ -21,6 +21,7 @@ struct RecurrentOptions {
       make_initializer(std::string("orthogonal"));
   std::shared_ptr<const Initializer> bias_initializer = make_initializer(std::string("zeros"));
   Regularizer kernel_regularizer = {}, recurrent_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   bool unit_forget_bias = true;  ///< LSTM: the bias of f begins as ones
   double dropout = 0;            ///< of the inputs; one mask for all steps
   double recurrent_dropout = 0;  ///< of the state that the recurrent kernel reads; the same

@@ -34,7 +34,8 @@ void SeparableConv::build(const Shape& input) {
   parameters_.push_back({.name = "depthwise_kernel",
                          .shape = std::move(depthwise),
                          .initializer = options_.depthwise_initializer,
-                         .regularizer = options_.depthwise_regularizer});
+                         .regularizer = options_.depthwise_regularizer,
+                         .constraint = options_.depthwise_constraint});
   Shape pointwise(window_.axes(), 1);
   pointwise.push_back(element_count({channels_, options_.multiplier}));
   pointwise.push_back(filters_);
@@ -76,14 +77,14 @@ nlohmann::ordered_json SeparableConv::config() const {
           {"bias_initializer", pointwise.bias_initializer->to_json()},
           {"bias_regularizer", pointwise.bias_regularizer.to_json()},
           {"activity_regularizer", nullptr},
-          {"bias_constraint", nullptr},
+          {"bias_constraint", pointwise.bias_constraint.to_json()},
           {"depth_multiplier", options_.multiplier},
           {"depthwise_initializer", options_.depthwise_initializer->to_json()},
           {"pointwise_initializer", pointwise.kernel_initializer->to_json()},
           {"depthwise_regularizer", options_.depthwise_regularizer.to_json()},
           {"pointwise_regularizer", pointwise.kernel_regularizer.to_json()},
-          {"depthwise_constraint", nullptr},
-          {"pointwise_constraint", nullptr}};
+          {"depthwise_constraint", options_.depthwise_constraint.to_json()},
+          {"pointwise_constraint", pointwise.kernel_constraint.to_json()}};
 }
 
 }  // namespace lockstep

@@ -21,6 +21,7 @@ class SeparableConv final : public Layer {
     std::shared_ptr<const Initializer> depthwise_initializer =
         make_initializer(std::string("glorot_uniform"));
     Regularizer depthwise_regularizer = {};
+    Constraint depthwise_constraint = {};
   };
 
   /// Positive filters and multiplier; one or two axes, else Error (65).

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "src/core/error.hpp"
 #include "src/layers/activation_op.hpp"
 
 namespace lockstep {
@@ -87,6 +88,8 @@ std::unique_ptr<Op> over_steps(std::unique_ptr<Op> op, std::int64_t steps) {
   // By rows of the last axis anyway; a loss may take it over.
   if (const auto* const activation = dynamic_cast<const ActivationOp*>(op.get()))
     return std::make_unique<ActivationOp>(*activation);
+  check(!op->needs().adds_to_loss, ExitCode::kBadData,
+        "[time_distributed] expected no activity_regularizer of a layer within it, got one");
   return std::make_unique<StepsOp>(std::move(op), steps);
 }
 

@@ -15,13 +15,17 @@ enum class TargetKind { kClasses, kValues };
 struct Targets {
   std::span<const std::int32_t> classes;  ///< (positions), each in [0, K)
   ConstMatrix values;                     ///< (positions, K)
+  std::span<const float> weights = {};    ///< (positions), of the losses; empty: 1
 
   /// Those of the positions [first, first + count).
   Targets slice(std::int64_t first, std::int64_t count) const {
-    if (values.empty())
-      return {classes.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-              {}};
-    return {{}, values.rows_from(first, count)};
+    const auto part = [&](auto all) {
+      return all.empty()
+                 ? all
+                 : all.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    };
+    if (values.empty()) return {part(classes), {}, part(weights)};
+    return {{}, values.rows_from(first, count), part(weights)};
   }
 };
 

@@ -37,7 +37,7 @@ const std::vector<Signature>& all_layers() {
   return signatures;
 }
 
-/// Activations, initializers and regularizers, which stand as arguments.
+/// Activations, initializers, regularizers and constraints, which stand as arguments.
 const std::vector<Signature>& object_signatures() {
   static const std::vector<Signature> signatures = [] {
     std::vector<Signature> all = {
@@ -47,6 +47,15 @@ const std::vector<Signature>& object_signatures() {
         {"L1", "L1", {"l1"}},
         {"L2", "L2", {"l2"}},
         {"L1L2", "L1L2", {"l1", "l2"}},
+        {"MaxNorm", "MaxNorm", {"max_value", "axis"}},
+        {"max_norm", "MaxNorm", {"max_value", "axis"}},
+        {"maxnorm", "MaxNorm", {"m", "axis"}},
+        {"NonNeg", "NonNeg", {}},
+        {"non_neg", "NonNeg", {}},
+        {"UnitNorm", "UnitNorm", {"axis"}},
+        {"unit_norm", "UnitNorm", {"axis"}},
+        {"MinMaxNorm", "MinMaxNorm", {"min_value", "max_value", "rate", "axis"}},
+        {"min_max_norm", "MinMaxNorm", {"min_value", "max_value", "rate", "axis"}},
         {"Zeros", "Zeros", {}},
         {"Ones", "Ones", {}},
         {"Constant", "Constant", {"value"}},
@@ -87,7 +96,8 @@ std::string argument_name(const Signature& signature, const PythonArgument& argu
           argument.column, known.size(), signature.name);
     return known[position];
   }
-  known.insert(known.end(), keywords.begin(), keywords.end());
+  for (const std::string& keyword : keywords)
+    if (std::ranges::find(known, keyword) == known.end()) known.push_back(keyword);
   check(std::ranges::find(known, argument.keyword) != known.end(), ExitCode::kUsage,
         "[layers] column {}: expected an argument of {} ({}), got '{}'{}", argument.column,
         signature.name, fmt::join(known, ", "), printable(argument.keyword, 80),
@@ -103,13 +113,14 @@ bool is_layer(const std::string& argument) {
 
 ordered_json to_json(const PythonValue& value, const std::string& argument);
 
-/// {"class_name", "config"} of a layer, an activation, an initializer or a regularizer.
+/// {"class_name", "config"} of a layer, an activation, an initializer, a regularizer or a
+/// constraint.
 ordered_json object_to_json(const PythonCall& call, bool layer) {
   static const std::vector<std::string> kOfLayers = {"name", "trainable", "dtype"};
   const Signature& signature =
       layer ? find_signature(call, all_layers(), "a layer")
             : find_signature(call, object_signatures(),
-                             "an activation, an initializer or a regularizer");
+                             "an activation, an initializer, a regularizer or a constraint");
   ordered_json config = ordered_json::object();
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
     const std::string name = argument_name(signature, call.arguments[i], i,
@@ -143,8 +154,8 @@ struct Written {
 };
 
 LayerSource to_source(const PythonCall& call) {
-  static const std::vector<std::string> kCommon = {"name", "trainable", "dtype", "input_shape",
-                                                   "input_dim"};
+  static const std::vector<std::string> kCommon = {
+      "name", "trainable", "dtype", "input_shape", "input_dim", "activity_regularizer"};
   const Signature& signature = find_signature(call, all_layers(), "a layer");
   LayerSource source{signature.class_name, ordered_json::object(), {}};
   source.in_chain = true;

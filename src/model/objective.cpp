@@ -43,6 +43,10 @@ Objective::Objective(const Graph& graph, const nlohmann::ordered_json& optimizer
     loss_sums_ += made->sums();
     metrics_.push_back(std::move(made));
   }
+  const std::vector<bool> runs = aim_.runs(graph);
+  for (std::size_t op = 0; op < graph.ops(); ++op)
+    if (runs[op] && graph.steps()[op].op->needs().adds_to_loss) penalty_ops_.push_back(op);
+  if (!penalty_ops_.empty()) loss_sums_ += 1;
   if (mask_op_) loss_sums_ += 1;
   const std::size_t all = aim_.ops(graph);
   fused_ = loss_->fuses(final_activation(graph, all, value));

@@ -40,8 +40,10 @@ class Objective {
   /// The op whose output is the output's mask and whose forward sum is the number of positions of
   /// the batch that count, if there is a mask: then they alone count for loss and metrics.
   std::optional<std::size_t> mask_op() const { return mask_op_; }
-  /// Numbers that are summed up over rows: the loss, those of the metrics, and how many positions
-  /// count if not all.
+  /// The ops whose outputs are parts of the loss: penalties of layers' activities.
+  const std::vector<std::size_t>& penalty_ops() const { return penalty_ops_; }
+  /// Numbers that are summed up over rows: the loss, those of the metrics, penalties if there are,
+  /// and how many positions count if not all.
   std::size_t loss_sums() const { return loss_sums_; }
 
  private:
@@ -54,6 +56,7 @@ class Objective {
   std::size_t ops_;
   bool fused_;
   std::optional<std::size_t> mask_op_;
+  std::vector<std::size_t> penalty_ops_;
   std::size_t loss_sums_ = 1;
 };
 

@@ -8,6 +8,8 @@
 #include "src/optimizers/adam.hpp"
 #include "src/optimizers/adamax.hpp"
 #include "src/optimizers/ftrl.hpp"
+#include "src/optimizers/lamb.hpp"
+#include "src/optimizers/lars.hpp"
 #include "src/optimizers/lion.hpp"
 #include "src/optimizers/nadam.hpp"
 #include "src/optimizers/rmsprop.hpp"
@@ -60,8 +62,9 @@ void refuse_the_rest(KerasConfig& config) {
 
 const std::vector<KnownOptimizer>& known_optimizers() {
   static const std::vector<KnownOptimizer> optimizers = {
-      known<Adam>(),     known<AdamW>(),  known<Sgd>(),   known<Rmsprop>(), known<Adagrad>(),
-      known<Adadelta>(), known<Adamax>(), known<Nadam>(), known<Lion>(),    known<Ftrl>(),
+      known<Adam>(),    known<AdamW>(),    known<Sgd>(),    known<Rmsprop>(),
+      known<Adagrad>(), known<Adadelta>(), known<Adamax>(), known<Nadam>(),
+      known<Lion>(),    known<Ftrl>(),     known<Lamb>(),   known<Lars>(),
   };
   return optimizers;
 }

@@ -17,7 +17,7 @@ constexpr std::size_t kBlock = 1024;
 }  // namespace
 
 UpdateSpan UpdateSpan::part(std::size_t first, std::size_t count) const {
-  UpdateSpan part{values.subspan(first, count), {}, {}, scale};
+  UpdateSpan part{values.subspan(first, count), {}, {}, scale, ratio};
   if (!gradients.empty()) part.gradients = gradients.subspan(first, count);
   for (std::size_t i = 0; i < kMaxSlots; ++i)
     if (!slots[i].empty()) part.slots[i] = slots[i].subspan(first, count);
@@ -35,7 +35,7 @@ void Optimizer::set_common(const CommonSettings& settings, const CommonSettings&
   common_ = settings;
   standard_ = standard;
   plain_ = common_.weight_decay == 0 && !common_.clips_norms() && common_.clipvalue == 0 &&
-           !common_.use_ema && !common_.accumulates();
+           !common_.use_ema && !common_.accumulates() && !has_ratios();
   rule_slot_count_ = rule_slots().size();
 }
 
@@ -98,6 +98,25 @@ std::span<const float> Optimizer::shaped_gradients(const UpdateSpan& block,
   return memory.first(block.gradients.size());
 }
 
+void Optimizer::decay_weights(const UpdateSpan& block) const {
+  if (common_.weight_decay == 0) return;
+  kernels().decay_weights(block.values.data(), static_cast<std::int64_t>(block.values.size()),
+                          static_cast<float>(common_.weight_decay), rate_);
+}
+
+void Optimizer::begin_update(const UpdateSpan& span, TrustSums& sums) const {
+  std::array<float, kBlock> memory;
+  const std::size_t size = span.values.size();
+  for (std::size_t first = 0; first < size; first += kBlock) {
+    UpdateSpan block = span.part(first, std::min(kBlock, size - first));
+    block.gradients = shaped_gradients(block, memory);
+    decay_weights(block);
+    begin_rule(block, sums);
+    sums.weights.normalize();
+    sums.moves.normalize();
+  }
+}
+
 void Optimizer::update_block(const UpdateSpan& block) const {
   const auto n = static_cast<std::int64_t>(block.values.size());
   float* const values = block.values.data();
@@ -105,8 +124,7 @@ void Optimizer::update_block(const UpdateSpan& block) const {
     std::array<float, kBlock> memory;
     UpdateSpan shaped = block;
     shaped.gradients = shaped_gradients(block, memory);
-    if (common_.weight_decay != 0)
-      kernels().decay_weights(values, n, static_cast<float>(common_.weight_decay), rate_);
+    if (!has_ratios()) decay_weights(block);
     apply_rule(shaped);
     if (common_.accumulates()) std::ranges::fill(block.slots[accumulator_slot()], 0.0f);
   } else {

@@ -25,6 +25,7 @@ struct UpdateSpan {
   std::span<const float> gradients;
   std::array<std::span<float>, kMaxSlots> slots;  ///< slot_names().size() of them are used
   float scale = 1;  ///< what clipping by a norm leaves of the gradients
+  float ratio = 1;  ///< LAMB's and LARS's trust ratio of the parameter
 
   UpdateSpan part(std::size_t first, std::size_t count) const;
 };
@@ -72,6 +73,21 @@ class Optimizer {
   void add_squares(const UpdateSpan& span, ExactSum& sum) const;
   float scale_of(double squares) const;
 
+  // --- Trust ratios (LAMB, LARS): update() is the second half of a step. The caller adds up, for
+  // --- each parameter, what begin_update() adds for its spans ---
+
+  /// Sums of squares over a parameter: of its weights, and of what it would move by (LAMB) or of
+  /// its gradients (LARS).
+  struct TrustSums {
+    ExactSum weights, moves;
+  };
+  virtual bool has_ratios() const { return false; }
+  /// Whether update() wants UpdateSpan::ratio in this step.
+  bool wants_ratios() const { return has_ratios() && updates_; }
+  /// For every span exactly once, before update(): all that comes before the ratio.
+  void begin_update(const UpdateSpan& span, TrustSums& sums) const;
+  virtual float ratio_of(double /*weights*/, double /*moves*/) const { return 1; }
+
   // --- Rows of a table that a step does not touch. The whole update is element-wise, so a row may
   // --- be left alone and later be brought to where update() would have brought it, bit for bit ---
 
@@ -116,10 +132,13 @@ class Optimizer {
   virtual float rule_slot_start(std::size_t) const { return 0; }
   virtual void apply_rule(const UpdateSpan& span) const = 0;
   virtual bool rule_catches_up() const { return false; }
+  /// Of a block of at most 1024 floats: the sums of its squares are added without a carry.
+  virtual void begin_rule(const UpdateSpan& /*block*/, TrustSums& /*sums*/) const {}
 
  private:
   std::size_t accumulator_slot() const { return rule_slot_count_ + (common_.use_ema ? 1 : 0); }
   void update_block(const UpdateSpan& block) const;
+  void decay_weights(const UpdateSpan& block) const;
   std::span<const float> shaped_gradients(const UpdateSpan& block, std::span<float> memory) const;
 
   std::unique_ptr<Schedule> schedule_;

@@ -9,6 +9,7 @@
 #include "src/core/float_buffer.hpp"
 #include "src/core/range.hpp"
 #include "src/core/shape.hpp"
+#include "src/parameters/constraint.hpp"
 #include "src/parameters/initializer.hpp"
 #include "src/parameters/regularizer.hpp"
 
@@ -23,6 +24,7 @@ struct Parameter {
   Shape shape;
   std::shared_ptr<const Initializer> initializer;
   Regularizer regularizer;
+  Constraint constraint = {};
   ParameterRole role = ParameterRole::kTrained;
   bool trained() const { return role == ParameterRole::kTrained; }
   std::string scope = {};  ///< of Keras 2's name, between the layer's and this: "lstm_cell"

@@ -45,6 +45,16 @@ std::string dense(Draw& draw, std::int64_t units, const std::string& function) {
         draw.pick<const char*>({"l2", "l1", "l2(1e-4)", "l1(1e-3)", "l1_l2(1e-4, 1e-3)"}));
   }
   if (draw.chance(0.05)) text += ", bias_regularizer=l2";
+  if (draw.chance(0.1)) {
+    text += fmt::format(", kernel_constraint={}",
+                        draw.pick<const char*>({"max_norm(1)", "non_neg", "UnitNorm(axis=1)",
+                                                "MinMaxNorm(0.5, 1.5, rate=0.5, axis=[0, 1])"}));
+  }
+  if (draw.chance(0.05)) text += ", bias_constraint=max_norm(0.5)";
+  if (draw.chance(0.1)) {
+    text += fmt::format(", activity_regularizer={}",
+                        draw.pick<const char*>({"l2(1e-3)", "l1(1e-4)", "L1L2(1e-4, 1e-3)"}));
+  }
   return text + ")";
 }
 
@@ -80,6 +90,7 @@ std::string draw_layers(Draw& draw, const Task& task, const TypedRows& x, Json& 
       layers.push_back(fmt::format("Dropout({})", draw.pick({0.0, 0.1, 0.25, 0.5, 0.9})));
     }
     if (draw.chance(0.1)) layers.push_back(fmt::format("Activation({})", activation(draw)));
+    if (draw.chance(0.05)) layers.emplace_back("ActivityRegularization(1e-4, 1e-3)");
   }
   const bool logits = draw.chance(0.3);
   const bool crossentropy = task.loss.ends_with("crossentropy");
@@ -143,9 +154,10 @@ Json draw_optimizer(Draw& draw) {
   Json config = {{"learning_rate", draw_rate(draw)}};
   draw_common_settings(draw, config);
   if (draw.chance(0.3))
-    return {{"class_name", draw.pick<const char*>({"RMSprop", "Adagrad", "Adadelta", "Adamax",
-                                                   "Nadam", "AdamW", "Lion", "Ftrl"})},
-            {"config", config}};
+    return {
+        {"class_name", draw.pick<const char*>({"RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam",
+                                               "AdamW", "Lion", "Ftrl", "Lamb", "LARS"})},
+        {"config", config}};
   if (draw.chance(0.35)) {
     if (draw.chance(0.6)) config["momentum"] = draw.pick({0.5, 0.9});
     if (draw.chance(0.3)) config["nesterov"] = true;
@@ -315,6 +327,11 @@ Configuration draw_configuration(std::uint64_t seed) {
   c.metrics = draw_metrics(draw, task);
   draw_options(draw, rows, c);
   if (draw.chance(1.0 / 12)) spoil(draw, c);
+  if (draw.chance(0.2))
+    c.weights =
+        typed_rows(draw.pick({ElementType::kFloat32, ElementType::kFloat64, ElementType::kUint8}),
+                   draw.chance(0.5) ? Shape{} : Shape{1}, rows,
+                   [&] { return static_cast<double>(draw.below(3)) / 2; });
   return c;
 }
 
@@ -322,12 +339,12 @@ std::string Configuration::describe() const {
   return fmt::format(
       "layers \"{}\"; loss {}; metrics {}; optimizer {}; x {} x {} {}, y {} {}; epochs {}, batch "
       "{}, grain {}, seed {}, shuffle {}, steps per epoch {}, validation: split {}, rows {}, freq "
-      "{}, batch {}; early stopping {}",
+      "{}, batch {}; sample weights {}; early stopping {}",
       layers, loss.dump(), metrics.dump(), optimizer.dump(), x.rows, to_string(x.row_shape),
       to_string(x.type), to_string(y.row_shape), to_string(y.type), options.epochs,
       options.batch_size, options.grain, options.seed, options.shuffle, options.steps_per_epoch,
       options.validation_split, validation_rows, options.validation_freq,
-      options.validation_batch_size,
+      options.validation_batch_size, weights.rows > 0 ? to_string(weights.type) : "none",
       early_stopping ? fmt::format("{} patience {} restore {}", early_stopping->monitor,
                                    early_stopping->patience, early_stopping->restore_best_weights)
                      : "none");

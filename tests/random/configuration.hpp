@@ -34,8 +34,11 @@ struct Configuration {
   std::int64_t validation_rows = 0;  ///< the last rows are passed as a dataset of their own
   TypedRows x;
   TypedRows y;
+  TypedRows weights;  ///< maybe none
 
-  ArrayDataset all() const { return {x.view(), y.view()}; }
+  ArrayDataset all() const {
+    return {x.view(), y.view(), weights.rows > 0 ? weights.view() : ArrayView{}};
+  }
   ArrayDataset train() const { return all().slice(0, x.rows - validation_rows); }
   ArrayDataset validation() const { return all().slice(x.rows - validation_rows, x.rows); }
   std::string describe() const;

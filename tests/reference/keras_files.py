@@ -67,7 +67,7 @@ class Shapes:
         """Writes `file` unless `predict` says that the test needs another."""
         if predict is None:
             model.save(self.directory / file)
-        return {"predict": predict or [file], "x": x, "y": y, "train": None if train is None else list(train),
+        return {"predict": predict or [file], "x": x, "y": y, "train": list(train),
                 "predictions": np.asarray(model.predict(self.rows[x], verbose=0), np.float64).round(8).tolist()}
 
     def file(self, name, ending="h5"):
@@ -189,14 +189,13 @@ class Shapes:
             self.keras.backend.set_floatx("float32")
 
     def constrained(self):
-        """Can predict, but not train on."""
         model = self.keras.Sequential([
             self.inputs((16,)),
             self.layers.Dense(6, activation="relu", kernel_constraint=self.keras.constraints.MaxNorm(2),
                               kernel_regularizer="l2"),
             self.layers.Dense(1, activation="sigmoid", activity_regularizer="l1")])
         return self.entry(self.fit(model, x="flat", y="binary", loss="binary_crossentropy"),
-                          self.file("constrained"), x="flat", y="binary", train=None)
+                          self.file("constrained"), x="flat", y="binary")
 
     def partly_frozen(self):
         """Keras lists the weights of an inner model's trainable layers first."""
@@ -396,8 +395,6 @@ def check(lockstep, directory, name):
         if "files" not in files:
             continue
         for shape, entry in files["files"].items():
-            if entry["train"] is None:
-                continue
             network = entry["predict"] if len(entry["predict"]) > 1 else ["--from", *entry["predict"]]
             with tempfile.TemporaryDirectory() as scratch:
                 final = pathlib.Path(scratch) / "run" / "final.h5"

@@ -26,6 +26,8 @@ OPTIMIZERS = [
     ("Ftrl", {"learning_rate": 0.1, "learning_rate_power": 0.0}),
     ("Ftrl", {"learning_rate": 0.1, "l1_regularization_strength": 0.01, "l2_regularization_strength": 0.02,
               "l2_shrinkage_regularization_strength": 0.03, "beta": 0.1, "initial_accumulator_value": 0.2}),
+    ("Lamb", {}), ("Lamb", {"learning_rate": 0.05, "beta_1": 0.5, "beta_2": 0.6, "epsilon": 1e-2, "weight_decay": 0.1}),
+    ("Lamb", {"learning_rate": 0.05, "gradient_accumulation_steps": 2, "clipnorm": 0.1, "use_ema": True}),
     ("SGD", {"learning_rate": 0.1, "weight_decay": 0.25}), ("SGD", {"learning_rate": 0.1, "clipvalue": 0.15}),
     ("SGD", {"learning_rate": 0.1, "clipnorm": 0.2}), ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.2}),
     ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.75}),

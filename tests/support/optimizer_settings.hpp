@@ -32,6 +32,11 @@ inline const std::vector<OptimizerSetting>& optimizer_settings() {
     add("Nadam", "Nadam", R"({"learning_rate": 0.01})");
     add("Lion", "Lion", "{}");
     add("Ftrl", "Ftrl", R"({"learning_rate": 0.1, "l1_regularization_strength": 0.001})");
+    add("Lamb", "Lamb", R"({"learning_rate": 0.05})");
+    add("LambOfAll", "Lamb",
+        R"({"learning_rate": 0.05, "gradient_accumulation_steps": 2, "clipnorm": 0.1,
+            "weight_decay": 0.1, "use_ema": true})");
+    add("Lars", "LARS", R"({"trust_coefficient": 0.05, "weight_decay_rate": 0.01})");
     add("Clipvalue", "Adam", R"({"clipvalue": 0.02})");
     add("Clipnorm", "SGD", R"({"learning_rate": 0.1, "momentum": 0.5, "clipnorm": 0.1})");
     add("GlobalClipnorm", "Adam", R"({"learning_rate": 0.01, "global_clipnorm": 0.2})");

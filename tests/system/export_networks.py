@@ -98,8 +98,8 @@ OTHERS = {
                "ZeroPadding1D(2), Cropping1D(1), UpSampling1D(2), PReLU(shared_axes=[1]), AdaptiveMaxPooling1D(4), "
                "RMSNormalization(), UnitNormalization(), SpatialDropout1D(0.1), GlobalMaxPooling1D(), Dense(3, softmax)"),
     "shapes": ((6,), None, "Rescaling(0.5, offset=0.1), RepeatVector(4), Permute((2, 1)), Masking(0.0), PReLU(), "
-               "LayerNormalization(), GaussianNoise(0.1), GaussianDropout(0.1), AlphaDropout(0.1), Reshape((3, 8)), "
-               "Dense(5, hard_sigmoid), ELU(0.7), ReLU(1.5, negative_slope=0.1, threshold=0.2), Flatten(), "
+               "LayerNormalization(), GaussianNoise(0.1), ActivityRegularization(1e-4), GaussianDropout(0.1), AlphaDropout(0.1), "
+               "Reshape((3, 8)), Dense(5, hard_sigmoid), ELU(0.7), ReLU(1.5, negative_slope=0.1, threshold=0.2), Flatten(), "
                "Dense(3), Softmax()"),
     "rnn": ((6, 3), None, "SimpleRNN(4, return_sequences=True, go_backwards=True), "
             "Bidirectional(GRU(3, return_sequences=True), merge_mode='mul'), "

@@ -31,6 +31,7 @@ OPTIMIZERS = {
 }
 OF_KERAS_3 = {
     "nadam": ("Nadam", {"learning_rate": 0.01}),  # tf_keras multiplies its product once for each weight
+    "lamb": ("Lamb", {"learning_rate": 0.05, "weight_decay": 0.1}),
     "averages": ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
     "accumulation": ("Adam", {"learning_rate": 0.01, "gradient_accumulation_steps": 2, "global_clipnorm": 0.1}),
 }

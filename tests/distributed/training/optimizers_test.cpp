@@ -80,6 +80,22 @@ TEST_P(TrainingWith, GoesOnAfterAnyStepAsIfItHadNotStopped) {
   }
 }
 
+/// Norms of a parameter of which every rank owns a part.
+TEST(TrainingWithTrustRatios, GivesTheBitsOfOneRankOnAllOfThem) {
+  for (const char* optimizer : {"lamb", "lars"}) {
+    const auto train = [&](Communicator communicator, Strategy sync) {
+      Network model = test::classifier(40, 40, 3, optimizer);
+      Trainer trainer(model, std::move(communicator), {.epochs = 2, .batch_size = 8, .sync = sync});
+      const test::TinyData data = test::classified_rows(20, 40, 3);
+      trainer.fit(data.view());
+      return model.weights_sha256();
+    };
+    const std::string alone = train(test::alone(), Strategy::kSharded);
+    EXPECT_EQ(train(test::world(), Strategy::kSharded), alone) << optimizer;
+    EXPECT_EQ(train(test::world(), Strategy::kAllreduce), alone) << optimizer;
+  }
+}
+
 TEST(TrainingWithAverages, EndsWithThem) {
   Network model = test::classifier(4, 6, 3);
   const nlohmann::ordered_json averaging = {{"class_name", "SGD"},

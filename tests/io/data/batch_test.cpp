@@ -103,6 +103,35 @@ TEST(TargetLoader, GathersValuesAsPositionsByColumns) {
   EXPECT_THAT(targets.values.flat(), ElementsAre(6, 7, 8, 9, 10, 11));
 }
 
+TEST(TargetLoader, GivesEveryPositionItsWeight) {
+  const std::vector<std::uint8_t> y{0, 1, 2, 3, 4, 5};
+  const std::vector<std::int64_t> rows{2, 0};
+  TargetLoader loader(TargetKind::kClasses, 2, 2, 10);
+  EXPECT_TRUE(loader.gather(ArrayDataset{{}, view(y, {2})}, rows).weights.empty());
+  const std::vector<double> of_rows{0.5, 1, 2};
+  const Targets targets = loader.gather(ArrayDataset{{}, view(y, {2}), view(of_rows, {})}, rows);
+  EXPECT_THAT(targets.classes, ElementsAre(4, 5, 0, 1));
+  EXPECT_THAT(targets.weights, ElementsAre(2, 2, 0.5f, 0.5f));
+  EXPECT_THAT(targets.slice(1, 2).weights, ElementsAre(2, 0.5f));
+  const std::vector<float> of_positions{0, 1, 2, 3, 4, 5};
+  const ArrayDataset data{{}, view(y, {2}), view(of_positions, {2})};
+  EXPECT_THAT(loader.gather(data.slice(1, 3), std::vector<std::int64_t>{1}).weights,
+              ElementsAre(4, 5));
+}
+
+TEST(CheckWeightShape, WantsOneOfEachRowOrPosition) {
+  const std::vector<float> numbers(12, 1);
+  const ArrayView y = view(numbers, {2});
+  const auto check = [&](const ArrayView& weights) {
+    check_weight_shape(weights, y, {2, 5}, "w", "y");
+  };
+  const std::vector<float> six(6, 1);
+  for (const Shape& shape : {Shape{}, Shape{1}}) EXPECT_NO_THROW(check(view(six, shape)));
+  for (const Shape& shape : {Shape{2}, Shape{2, 1}}) EXPECT_NO_THROW(check(view(numbers, shape)));
+  EXPECT_THROW(check(view(numbers, {})), Error);
+  EXPECT_THROW(check(view(std::vector<float>(18, 1), {3})), Error);
+}
+
 TEST(TargetLoader, ReusesItsMemory) {
   const std::vector<std::int32_t> y = {1, 2, 3};
   TargetLoader loader(TargetKind::kClasses, 3, 1, 10);

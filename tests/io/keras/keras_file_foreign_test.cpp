@@ -233,7 +233,7 @@ TEST(KerasFile, ADamagedTrainingConfigIsRefused) {
   const std::vector<std::pair<std::string, std::string>> configs = {
       {"{\"loss\":", "training_config: line 1, column 9: syntax error"},
       {std::string(1'000'000, '['), "64 levels"},
-      {"{\"loss\":\"mse\",\"optimizer_config\":{\"class_name\":\"Lamb\",\"config\":{}}}", "Lamb"}};
+      {"{\"loss\":\"mse\",\"optimizer_config\":{\"class_name\":\"Muon\",\"config\":{}}}", "Muon"}};
   for (const auto& [config, word] : configs) {
     write_model_with(directory / "m.h5", [&](Writer& writer) {
       writer.write_string("/", "training_config", config);

@@ -297,7 +297,8 @@ TEST(BatchNormalization, RefusesWhatItLacksByName) {
   EXPECT_THAT(refusal({{"momentum", 1.5}}), HasSubstr("momentum: expected a number from 0 to 1"));
   EXPECT_THAT(refusal({{"epsilon", -1}}), HasSubstr("epsilon: expected a number of at least 0"));
   EXPECT_THAT(refusal({{"renorm", true}}), HasSubstr("renorm: expected false, got true"));
-  EXPECT_THAT(refusal({{"gamma_constraint", {{"class_name", "NonNeg"}}}}), HasSubstr("NonNeg"));
+  EXPECT_THAT(refusal({{"gamma_constraint", {{"class_name", "RadialConstraint"}}}}),
+              HasSubstr("RadialConstraint"));
   EXPECT_THAT(refusal({{"virtual_batch_size", 8}}), HasSubstr("virtual_batch_size"));
   EXPECT_THAT(refusal({{"eps", 0.1}}), HasSubstr("eps: expected no such key"));
   EXPECT_THAT(refusal(nlohmann::ordered_json::object(), {}),

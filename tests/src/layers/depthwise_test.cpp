@@ -113,8 +113,11 @@ TEST(DepthwiseConv, RefusesWhatItLacksByName) {
   EXPECT_THAT(refusal({{"data_format", "channels"}}, {5, 2}),
               HasSubstr("data_format: expected channels_last or channels_first, got 'channels'"));
   EXPECT_THAT(refusal({{"groups", 2}}, {5, 2}), HasSubstr("groups: expected 1, got 2"));
-  EXPECT_THAT(refusal({{"depthwise_constraint", {{"class_name", "NonNeg"}}}}, {5, 2}),
-              HasSubstr("depthwise_constraint: "));
+  EXPECT_THAT(
+      refusal({{"depthwise_constraint", {{"class_name", "MaxNorm"}, {"config", {{"axis", 7}}}}}},
+              {5, 2}),
+      HasSubstr("expected a constraint over axes from 0 to 2 of depthwise_kernel (3, 2, 1), got "
+                "axis 7"));
   EXPECT_THAT(refusal({{"strides", 2}, {"dilation_rate", 2}}, {9, 2}), HasSubstr("strides: "));
   EXPECT_THAT(refusal(ordered_json::object(), {2, 2}),
               HasSubstr("[layer] expected an input of at least 3 positions, got 2"));

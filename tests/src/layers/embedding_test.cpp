@@ -179,7 +179,7 @@ TEST(Embedding, RefusesWhatItLacks) {
   EXPECT_THAT(refusal({{"input_dim", (1 << 24) + 1}}), HasSubstr("input_dim: expected"));
   EXPECT_THAT(refusal({{"output_dim", 1.5}}), HasSubstr("output_dim: expected"));
   EXPECT_THAT(refusal({{"lora_rank", 2}}), HasSubstr("lora_rank: expected null, got 2"));
-  EXPECT_THAT(refusal({{"embeddings_constraint", "unit_norm"}}),
+  EXPECT_THAT(refusal({{"embeddings_constraint", "my_constraint"}}),
               HasSubstr("embeddings_constraint: expected null"));
 }
 

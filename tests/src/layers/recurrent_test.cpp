@@ -409,7 +409,7 @@ TEST(Recurrent, RefusesByNameWhatItLacks) {
               HasSubstr("reset_after: expected no such key"));
   EXPECT_THAT(test::refusal_of("LSTM", with({{"dropout", 1.0}}), input),
               HasSubstr("dropout: expected a rate of at least 0 and less than 1, got 1"));
-  EXPECT_THAT(test::refusal_of("LSTM", with({{"recurrent_constraint", "non_neg"}}), input),
+  EXPECT_THAT(test::refusal_of("LSTM", with({{"recurrent_constraint", "my_constraint"}}), input),
               HasSubstr("recurrent_constraint"));
   EXPECT_EQ(test::refusal_of("LSTM", {{"units", 4}}, {3}),
             "[layer] expected an input (None, time steps, features), got (None, 3)");

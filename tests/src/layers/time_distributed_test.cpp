@@ -273,8 +273,12 @@ TEST(TimeDistributed, RefusesByNameWhatItLacks) {
   EXPECT_THAT(refusal(of(layer("Dense", {{"units", 0}}))), HasSubstr("units"));
   EXPECT_THAT(refusal(of(layer("ZeroPadding1D", {{"padding", 1 << 30}})), {2, 1, 1}),
               HasSubstr("expected at most 2147483647 outputs a sample"));
-  EXPECT_THAT(refusal(of(layer("Dense", {{"units", 2}, {"kernel_constraint", "non_neg"}}))),
+  EXPECT_THAT(refusal(of(layer("Dense", {{"units", 2}, {"kernel_constraint", "my_constraint"}}))),
               HasSubstr("kernel_constraint"));
+  EXPECT_THAT(refusal(around("Dense", {{"units", 2}, {"activity_regularizer", "l2"}})),
+              HasSubstr("expected no activity_regularizer of a layer in the config of another"));
+  EXPECT_THAT(refusal(of(layer("Dense", {{"units", 2}, {"activity_regularizer", "l2"}}))),
+              HasSubstr("expected no activity_regularizer of a layer within it, got one"));
   expect_error(
       ExitCode::kUsage,
       [] {

@@ -108,6 +108,20 @@ TEST(LayersText, InitializersAndRegularizersAreNamesOrCalls) {
   EXPECT_EQ(config(model, 1)["bias_regularizer"]["config"]["l1"], 0.5);
 }
 
+TEST(LayersText, ConstraintsAndActivityRegularizersAreNamesOrCalls) {
+  const Network model = model_from_layers_text(
+      "Dense(3, kernel_constraint=constraints.MaxNorm(2.5, axis=[0]), bias_constraint=non_neg, "
+      "activity_regularizer=l1(0.5)), ActivityRegularization(0.25, l2=2), "
+      "Dropout(0.5, activity_regularizer=l2)");
+  EXPECT_EQ(config(model, 0)["kernel_constraint"],
+            ordered_json::parse(
+                R"({"class_name": "MaxNorm", "config": {"max_value": 2.5, "axis": [0]}})"));
+  EXPECT_EQ(config(model, 0)["bias_constraint"]["class_name"], "NonNeg");
+  EXPECT_EQ(model.layers()[0]->activity_regularizer().l1, 0.5f);
+  EXPECT_EQ(config(model, 1), ordered_json::parse(R"({"l1": 0.25, "l2": 2.0})"));
+  EXPECT_EQ(model.layers()[2]->activity_regularizer().l2, 0.01f);
+}
+
 struct Wrong {
   const char* text;
   std::string message;
@@ -202,11 +216,14 @@ INSTANTIATE_TEST_SUITE_P(
               "[layers] column 25: Reshape: expected an input of as many elements as (2, 3)"},
         Wrong{"Input(784), Dense(1000000000)",
               "[layers] column 13: Dense: expected at most 2147483647 parameters in all"},
-        Wrong{"Dense(3, kernel_regularizer=max_norm(2))",
-              "[layers] column 29: expected an activation, an initializer or a regularizer (l1, "
-              "l2, "},
-        Wrong{"Dense(3, kernel_constraint=max_norm)",
-              "[layers] column 10: Dense: kernel_constraint: expected null, got 'max_norm'"},
+        Wrong{"Dense(3, kernel_constraint=radial(2))",
+              "[layers] column 28: expected an activation, an initializer, a regularizer or a "
+              "constraint (l1, l2, "},
+        Wrong{"Dense(3, kernel_constraint=radial)",
+              "[layers] column 10: Dense: kernel_constraint: expected null, got 'radial'"},
+        Wrong{"Input((5,)), Dense(3, kernel_constraint=max_norm(2, axis=2))",
+              "[layers] column 14: Dense: expected a constraint over axes from 0 to 1 of kernel "
+              "(5, 3), got axis 2"},
         Wrong{"Dense(3, name='a'), Dense(3, name='a')",
               "[layers] column 30: Dense: name: expected every layer to have a name of its own"},
         Wrong{"Dense(3, name='\x1b[31m')",

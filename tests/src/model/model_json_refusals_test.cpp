@@ -17,13 +17,17 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 TEST(ModelJson, RefusesWhatLockstepLacksByNameAndPlace) {
-  const ordered_json max_norm = {{"class_name", "MaxNorm"}, {"config", {{"max_value", 2}}}};
+  const ordered_json max_norm = {{"class_name", "MaxNorm"}, {"config", {{"max_value", -2}}}};
 
-  expect_refused(changed("/config/layers/2/config/kernel_constraint", max_norm),
+  expect_refused(changed("/config/layers/2/config/kernel_constraint", "radial"),
                  "model JSON: config.layers[2] (dense_1): kernel_constraint: expected null, got "
-                 "MaxNorm");
-  expect_refused(changed("/config/layers/2/config/activity_regularizer", "l2"),
-                 "config.layers[2] (dense_1): activity_regularizer: expected null, got 'l2'");
+                 "'radial'");
+  expect_refused(changed("/config/layers/2/config/kernel_constraint", max_norm),
+                 "config.layers[2] (dense_1): kernel_constraint: max_value: expected a number from "
+                 "0 to 3.4e38, got -2");
+  expect_refused(changed("/config/layers/2/config/activity_regularizer", "orthogonal_regularizer"),
+                 "config.layers[2] (dense_1): activity_regularizer: expected null, got "
+                 "'orthogonal_regularizer'");
   expect_refused(
       changed("/config/layers/1/class_name", "LocallyConnected2D"),
       fmt::format(

@@ -96,7 +96,7 @@ TEST(TrainingConfig, RefusesWhatLockstepLacksByName) {
   expect_refused("[]", "training config: expected an object, got []");
   expect_refused(R"({"loss": "mse"})", "training config: optimizer_config: expected an optimizer");
   expect_refused(R"({"optimizer": "adam"})", "training config: loss: expected a loss, got nothing");
-  expect_refused(R"({"loss": "mse", "optimizer": "lamb"})", "lamb");
+  expect_refused(R"({"loss": "mse", "optimizer": "muon"})", "muon");
   expect_refused(R"({"loss": "ctc", "optimizer": "adam"})", "got 'ctc'");
   expect_refused(R"({"loss": "mse", "optimizer": "adam", "metrics": ["mean_io_u"]})", "mean_io_u");
   expect_refused(R"({"loss": {"a": "mse", "b": "mse"}, "optimizer": "adam"})", "training config: ");
@@ -126,10 +126,10 @@ TEST(TrainingConfig, NamesAllThatIsMissing) {
       ExitCode::kBadData,
       [&] {
         compile_from_json(model, ordered_json::parse(R"({"loss": "my_loss", "metrics": ["accuracy"],
-            "loss_weights": [2.0], "optimizer_config": {"class_name": "Lamb", "config": {}}})"));
+            "loss_weights": [2.0], "optimizer_config": {"class_name": "Muon", "config": {}}})"));
       },
       testing::AllOf(testing::HasSubstr("3 problems"), testing::HasSubstr("loss_weights: expected"),
-                     testing::HasSubstr("got 'Lamb'"), testing::HasSubstr("got 'my_loss'")));
+                     testing::HasSubstr("got 'Muon'"), testing::HasSubstr("got 'my_loss'")));
 }
 
 TEST(TrainingConfig, AccuracyThatDoesNotFitTheLossIsResolvedAnew) {

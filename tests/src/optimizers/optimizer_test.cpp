@@ -39,10 +39,21 @@ struct State {
       optimizer.add_squares(span(gradients, 0, values.size()), sum);
       scale = optimizer.scale_of(sum.value());
     }
+    float ratio = 1;
+    if (optimizer.wants_ratios()) {
+      Optimizer::TrustSums sums;
+      for (std::size_t first = 0; first < values.size(); first += cut) {
+        UpdateSpan piece = span(gradients, first, std::min(cut, values.size() - first));
+        piece.scale = scale;
+        optimizer.begin_update(piece, sums);
+      }
+      ratio = optimizer.ratio_of(sums.weights.value(), sums.moves.value());
+    }
     for (std::size_t first = 0; first < values.size(); first += cut) {
       const std::size_t count = std::min(cut, values.size() - first);
       UpdateSpan piece = span(gradients, first, count);
       piece.scale = scale;
+      piece.ratio = ratio;
       optimizer.update(piece);
     }
   }
@@ -92,9 +103,38 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(KerassNumbers, AreThereForEveryOptimizer) {
   for (const KnownOptimizer& known : known_optimizers())
-    EXPECT_TRUE(std::ranges::any_of(test::keras_numbers()["updates"], [&](const Json& update) {
-      return update["class_name"] == known.class_name;
-    })) << known.name;
+    EXPECT_TRUE(known.name == "lars" ||
+                std::ranges::any_of(
+                    test::keras_numbers()["updates"],
+                    [&](const Json& update) { return update["class_name"] == known.class_name; }))
+        << known.name;
+}
+
+/// Which Keras does not have.
+TEST(Lars, MovesAWeightByAShareOfItsNorm) {
+  const auto lars = from("LARS", R"({"learning_rate": 2, "momentum": 0.5,
+                                     "trust_coefficient": 0.1, "weight_decay_rate": 0.25})");
+  EXPECT_EQ(lars->slot_names(), (std::vector<std::string>{"momentum"}));
+  State whole(*lars, {3, 0, -4, 0});
+  std::vector<double> w{3, 0, -4, 0}, velocity(4, 0);
+  for (const std::vector<float>& gradients :
+       std::vector<std::vector<float>>{{1, -2, 0, 2}, {0.5f, 0, 0.25f, 1}, {0, 0, 0, 0}}) {
+    double weights = 0, norm = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      weights += w[i] * w[i];
+      norm += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
+    }
+    weights = std::sqrt(weights);
+    norm = std::sqrt(norm);
+    const double ratio = norm > 0 ? 0.1 * weights / (norm + 0.25 * weights) : 1;
+    for (std::size_t i = 0; i < 4; ++i) {
+      velocity[i] =
+          0.5 * velocity[i] + 2 * ratio * (static_cast<double>(gradients[i]) + 0.25 * w[i]);
+      w[i] -= velocity[i];
+    }
+    whole.step(*lars, gradients, 3);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(whole.values[i], w[i], 1e-6) << i;
+  }
 }
 
 TEST(Adam, NameAloneHasKerassDefaults) {
@@ -320,9 +360,9 @@ TEST(MakeOptimizer, ReadsWhatEveryKerasWrites) {
 
 TEST(MakeOptimizer, RefusesByNameWhatLockstepLacks) {
   expect_error(
-      ExitCode::kBadData, [] { make_optimizer("lamb"); },
+      ExitCode::kBadData, [] { make_optimizer("muon"); },
       HasSubstr("[optimizer] expected one of adam, adamw, sgd, rmsprop, adagrad, adadelta, adamax, "
-                "nadam, lion, ftrl, got 'lamb'"));
+                "nadam, lion, ftrl, lamb, lars, got 'muon'"));
   const auto refused = [](const char* class_name, const char* config, const char* message) {
     expect_error(
         ExitCode::kBadData, [&] { from(class_name, config); }, HasSubstr(message));
