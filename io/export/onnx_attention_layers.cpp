@@ -128,7 +128,7 @@ std::string multi_head(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& 
 /// Attention and AdditiveAttention.
 std::string one_head(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& x) {
   const bool additive = use.layer.class_name() == "AdditiveAttention";
-  const bool dot = !additive && use.text_of("score_mode") == "dot";
+  const bool dot = !additive && !use.config.contains("score_mode");
   std::string q = x[0], k = x.back();
   const auto times = [&](const std::string& value, const char* parameter) {
     return graph.add("Mul", {value, graph.constant(use.parameter(parameter))});

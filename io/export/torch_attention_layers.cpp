@@ -121,7 +121,7 @@ std::string multi_head(TorchCode& code, const LayerUse& use, const TorchInputs& 
 std::string one_head(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::string name = code.name_of(use);
   const bool additive = use.layer.class_name() == "AdditiveAttention";
-  const bool dot = !additive && use.text_of("score_mode") == "dot";
+  const bool dot = !additive && !use.config.contains("score_mode");
   const auto times = [&](const std::string& value, const std::string& parameter) {
     return fmt::format(
         "{} * {}", value,

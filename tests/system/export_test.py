@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from export_networks import NETWORKS, OTHERS
-from sequence_networks import OF_IDS, SEQUENCES
+from sequence_networks import NOT_FOR_KERAS_3, OF_IDS, SEQUENCES
 from support import BAD_DATA, CANNOT_CREATE, USAGE, SystemTest, main, python_with
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -60,6 +60,8 @@ class FilesForKeras(ExportTest):
         hub = subprocess.run([python, "-c", "import keras_hub"], capture_output=True).returncode == 0
         files = {}
         for name in (*NETWORKS, *OTHERS, *SEQUENCES):
+            if name in NOT_FOR_KERAS_3:
+                continue
             if name in ("words", "positions", "words_masked") and not hub:
                 print("not tried without keras_hub: layers of KerasHub", file=sys.stderr)
                 continue

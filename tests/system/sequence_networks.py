@@ -7,14 +7,16 @@ def tensor(layer, number=0):
             "config": {"shape": [None, 1], "dtype": "float32", "keras_history": [layer, 0, number]}}
 
 
-def network(name, shape, *nodes):
+def network(name, shape, *nodes, keras3=False):
     """Keras's JSON of (layer, class, config, inputs), an input a layer's name or (name, number of its output); of an attention
-    or what is called with states, the arguments themselves."""
+    the arguments themselves. `keras3`: calls with states in Keras 3's form, which shows them no masks."""
     layers = [{"class_name": "InputLayer", "name": "input", "inbound_nodes": [],
                "config": {"name": "input", "batch_input_shape": [None, *shape], "dtype": "float32"}}]
     for layer, kind, config, inputs in nodes:
         if isinstance(inputs, dict):
             calls = [inputs]
+        elif keras3 and kind != "Concatenate" and len(inputs) > 1:
+            calls = [arguments(inputs[0], initial_state=[tensor(*source) for source in inputs[1:]])]
         else:
             sources = [source if isinstance(source, tuple) else (source, 0) for source in inputs]
             calls = [[[source, 0, number, {}] for source, number in sources]]
@@ -92,15 +94,20 @@ def heads():
             number = len(behind)
             behind.append(f"heads_{number}")
             if "a" in inputs:
-                nodes.append(embedding(f"a_{number}"))  # MultiHeadAttention takes the masks of its inputs away
+                nodes.append(embedding(f"a_{number}"))
             nodes.append((behind[-1], kind, config,
                           arguments(*(f"a_{number}" if source == "a" else source for source in inputs), **words)))
-    nodes += [embedding("a"), ("taken", "MultiHeadAttention", HEADS, arguments("a", "a")), ("unmasked", "GRU", {"units": 2}, ["a"]),
-              ("masked", "GRU", {"units": 2}, ["taken"])]
-    return network("heads", (6,), *nodes, *ending(*behind, "unmasked", "masked"))
+    return network("heads", (6,), *nodes, *ending(*behind))
 
 
-def translator(masks):
+def taken():
+    """MultiHeadAttention takes the masks of its inputs away, in front of who reads them later."""
+    return network("taken", (6,), embedding("a"), ("heads", "MultiHeadAttention", HEADS, arguments("a", "a")),
+                   ("unmasked", "GRU", {"units": 2}, ["a"]), ("masked", "GRU", {"units": 2}, ["heads"]),
+                   *ending("unmasked", "masked"))
+
+
+def translator(masks, keras3=False):
     """An encoder's states are what decoders begin with."""
     state = {"return_state": True}
     nodes = [embedding("x", masks=masks), ("lstm", "LSTM", {"units": 4, **state}, ["x"]),
@@ -119,7 +126,7 @@ def translator(masks):
               ["lstm", "both", "stack", "d_rnn", "d_before", ("d_before", 1), "d_function", "later", ("stack", 3)]),
              ("flat", "Flatten", {}, ["d_lstm"]), ("flat2", "Flatten", {}, ["d_both"]), ("flat3", "Flatten", {}, ["gru"])]
     return network("translator", (6,), *nodes, ("all2", "Concatenate", {"axis": -1}, ["all", "flat", "flat2", "flat3"]),
-                   ("output", "Dense", {"units": 3, "activation": "softmax"}, ["all2"]))
+                   ("output", "Dense", {"units": 3, "activation": "softmax"}, ["all2"]), keras3=keras3)
 
 
 def inner_model():
@@ -176,8 +183,21 @@ SEQUENCES = {
     "merging_masked": ((6,), None, merging((6,))),
     "attention": ((6,), None, attention()),
     "heads": ((6,), None, heads()),
+    "taken": ((6,), None, taken()),
     "translator": ((6,), None, translator(False)),
     "translator_masked": ((6,), None, translator(True)),
+    "translator_hidden": ((6,), None, translator(True, keras3=True)),
+}
+
+#: What Keras 3 does not open, or otherwise.
+NOT_FOR_KERAS_3 = {
+    "translator": "from .h5 it takes states for further inputs",
+    "translator_hidden": "the same",
+    "translator_masked": "it has no masks behind calls with states",
+    "merging_masked": "what it saves again has its own operations on masks as layers",
+    "sentences": "it fails with masks of words where there are sentences",
+    "inner_model": "the same",
+    "taken": "in functional models, layers that have an argument `mask` see the mask that was taken",
 }
 
 #: Whose rows are ids of 9 words.
