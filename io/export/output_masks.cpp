@@ -40,24 +40,20 @@ std::optional<ExportMask> NetworkWriter::carried(const LayerUse& use) {
   return all;
 }
 
-/// As Concatenate::mask_of().
+/// As Concatenate::mask_of(), whose masks of ones are none here.
 std::optional<ExportMask> NetworkWriter::concatenated(const LayerUse& use, const Names& x) {
   const auto has = [](const auto& mask) { return mask.has_value(); };
   if (std::ranges::none_of(use.masks, has)) return {};
   const std::size_t axis = use.axes_of("axis").front();
-  const auto of_ones = [&](std::size_t i) {
-    Shape positions = use.inputs[i];
-    positions.pop_back();
-    return ExportMask{all_true(x[i], positions), positions};
+  if (axis + 1 == use.output.size()) return carried(use);
+  const auto positions = [](Shape shape) {
+    shape.pop_back();
+    return shape;
   };
-  if (axis + 1 == use.output.size())
-    return std::ranges::all_of(use.masks, has) ? carried(use) : of_ones(0);
   Names all;
   for (std::size_t i = 0; i < x.size(); ++i)
-    all.push_back(use.masks[i] ? use.masks[i]->name : of_ones(i).name);
-  Shape positions = use.output;
-  positions.pop_back();
-  return ExportMask{joined(all, static_cast<std::int64_t>(axis) + 1), positions};
+    all.push_back(use.masks[i] ? use.masks[i]->name : all_true(x[i], positions(use.inputs[i])));
+  return ExportMask{joined(all, static_cast<std::int64_t>(axis) + 1), positions(use.output)};
 }
 
 }  // namespace lockstep

@@ -135,8 +135,9 @@ def inner_model():
                     ("product", "Multiply", {}, ["dense", "input"]), ("norm", "BatchNormalization", {}, ["product"]),
                     ("lstm", "LSTM", {"units": 3}, ["norm"]))
     chain = {"class_name": "Sequential", "config": {"name": "chain", "layers": [
-        layer("Conv1D", name="conv", filters=4, kernel_size=[2], padding="same"), layer("GlobalMaxPooling1D", name="pool"),
-        layer("Dense", name="dense", units=3)]}}
+        layer("LSTM", name="lstm", units=4, return_sequences=True),
+        layer("Conv1D", name="conv", filters=4, kernel_size=[2], padding="same"),
+        layer("GlobalMaxPooling1D", name="pool"), layer("Dense", name="dense", units=3)]}}
     return network("inner_model", (4, 5), embedding("words"), ("each", "TimeDistributed", {"layer": inner}, ["words"]),
                    ("chains", "TimeDistributed", {"layer": chain}, ["words"]), ("a", "GRU", {"units": 3}, ["each"]),
                    ("b", "GRU", {"units": 3}, ["chains"]), ("all", "Concatenate", {"axis": -1}, ["a", "b"]),
@@ -179,7 +180,7 @@ SEQUENCES = {
     "inner_model": ((4, 5), None, inner_model()),
     "words_masked": ((6,), None, "TokenAndPositionEmbedding(9, 6, 8, embeddings_initializer='he_uniform', mask_zero=True), TransformerEncoder(12, 2), "
                      "TransformerDecoder(12, 2, normalize_first=True), TransformerEncoder(12, 2, normalize_first=True, "
-                     "dropout=0.1), LSTM(3), Dense(3, softmax)"),
+                     "dropout=0.1)" + END),
     "merging_masked": ((6,), None, merging((6,))),
     "attention": ((6,), None, attention()),
     "heads": ((6,), None, heads()),
