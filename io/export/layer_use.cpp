@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "src/core/error.hpp"
-#include "src/core/printable.hpp"
 #include "src/layers/convolution_transpose.hpp"
 #include "src/layers/position_embedding.hpp"
 #include "src/layers/window.hpp"
@@ -16,65 +15,43 @@ Shape channels_last(Shape shape) {
   return shape;
 }
 
-Padding padding_of(const LayerUse& use) {
-  const std::string name = use.text_of("padding");
+Padding padding_of(const std::string& name) {
   return name == "valid" ? Padding::kValid : name == "same" ? Padding::kSame : Padding::kCausal;
 }
 
 }  // namespace
 
-LayerUse::LayerUse(const Network& model, std::size_t call)
-    : layer(*model.layers()[model.calls()[call].layer]),
+LayerUse::LayerUse(const Layer& its, std::vector<Shape> shapes, Shape output_shape,
+                   std::optional<bool> is_causal, const LayerUse* around)
+    : layer(its),
       config(layer.config()),
-      output(model.shape_of(call)),
-      causal(model.calls()[call].causal) {
-  if (layer.channels_first()) output = channels_last(std::move(output));
-  for (const Network::Output& input : model.calls()[call].inputs)
-    inputs.push_back(model.shape_of(input));
-  if (inputs.empty()) inputs.push_back(model.input_shape());
-  if (layer.channels_first())
-    for (Shape& shape : inputs) shape = channels_last(shape);
-}
-
-void refuse_masks_and_states(const Network& model, std::size_t call) {
-  const std::vector<Network::Output>& inputs = model.calls()[call].inputs;
-  const Layer& layer = *model.layers()[model.calls()[call].layer];
-  check(
-      !model.is_stateful(), ExitCode::kBadData,
-      "[{}] expected no stateful layer, since what is exported begins every batch with zeros, got "
-      "one",
-      printable(model.is_stateful() ? model.graph().states().front()->layer() : ""));
-  check(layer.merges() || inputs.size() < 2, ExitCode::kBadData,
-        "[{}] expected a call without an initial state, got {} states", printable(layer.name()),
-        inputs.size() - 1);
-  check(model.outputs_of(call) == 1, ExitCode::kBadData,
-        "[{}] expected a layer of one output (return_state=False), got {}", printable(layer.name()),
-        model.outputs_of(call));
-  const bool masked = std::ranges::any_of(
-      inputs, [&](const Network::Output& input) { return model.is_masked(input); });
-  check(!masked || layer.on_mask() != OnMask::kLowers, ExitCode::kBadData,
-        "[{}] expected an input without a mask (of Masking or mask_zero), got one by which {} "
-        "computes",
-        printable(layer.name()), layer.class_name());
+      inputs(std::move(shapes)),
+      output(std::move(output_shape)),
+      causal(is_causal),
+      masks(inputs.size()),
+      within(around) {
+  if (!layer.channels_first()) return;
+  output = channels_last(std::move(output));
+  for (Shape& shape : inputs) shape = channels_last(shape);
 }
 
 const Parameter* LayerUse::find(const std::string& path) const {
-  const std::size_t colon = path.find(':');
-  const std::string group = colon == std::string::npos ? "" : path.substr(0, colon);
-  const std::string name = colon == std::string::npos ? path : path.substr(colon + 1);
   const auto& all = layer.parameters();
   const auto found = std::ranges::find_if(all, [&](const Parameter& parameter) {
-    return parameter.store.starts_with(group) &&
-           (parameter.path() == name || parameter.path().ends_with("/" + name));
+    return parameter.path() == path || parameter.path().ends_with("/" + path);
   });
   return found == all.end() ? nullptr : &*found;
+}
+
+Tensor tensor_of(const Parameter& parameter) {
+  return {parameter.shape, {parameter.value.begin(), parameter.value.end()}};
 }
 
 Tensor LayerUse::parameter(const std::string& path) const {
   const Parameter* parameter = find(path);
   check(parameter != nullptr, ExitCode::kBadData, "[{}] expected a parameter {}, got none",
         layer.name(), path);
-  return {parameter->shape, {parameter->value.begin(), parameter->value.end()}};
+  return tensor_of(*parameter);
 }
 
 Tensor LayerUse::parameter_or(const std::string& path, const Shape& shape, float value) const {
@@ -106,13 +83,17 @@ bool is_nothing(const std::vector<Margin>& margins) {
 
 std::vector<Margin> window_margins(const LayerUse& use, const Shape& size, const Shape& strides,
                                    const Shape& dilation) {
+  return window_margins(use.text_of("padding"), use.inputs[0], size, strides, dilation);
+}
+
+std::vector<Margin> window_margins(const std::string& padding, const Shape& positions,
+                                   const Shape& size, const Shape& strides, const Shape& dilation) {
   std::vector<Margin> margins;
   for (std::size_t i = 0; i < size.size(); ++i) {
-    const std::int64_t input = use.inputs[0][i];
     const auto [output, before] =
-        window_steps(input, size[i], strides[i], dilation[i], padding_of(use));
+        window_steps(positions[i], size[i], strides[i], dilation[i], padding_of(padding));
     const std::int64_t reach = (output - 1) * strides[i] + (size[i] - 1) * dilation[i] + 1;
-    margins.push_back({before, std::max(reach - input - before, std::int64_t{0})});
+    margins.push_back({before, std::max(reach - positions[i] - before, std::int64_t{0})});
   }
   return margins;
 }
@@ -163,7 +144,8 @@ std::vector<Margin> transposed_margins(const LayerUse& use) {
       output_padding = use.config.at("output_padding")[i].get<std::int64_t>();
     const std::int64_t input = use.inputs[0][i];
     const auto [output, before] =
-        transposed_steps(input, size[i], strides[i], dilation[i], padding_of(use), output_padding);
+        transposed_steps(input, size[i], strides[i], dilation[i],
+                         padding_of(use.text_of("padding")), output_padding);
     const std::int64_t all = (input - 1) * strides[i] + (size[i] - 1) * dilation[i] + 1;
     margins.push_back({before, std::max(output + before - all, std::int64_t{0})});
   }

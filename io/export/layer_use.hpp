@@ -11,20 +11,29 @@
 
 namespace lockstep {
 
+/// A mask in the program that is written: bool (N, positions ...), false where Keras masks.
+struct ExportMask {
+  std::string name;
+  Shape shape;  ///< one sample's
+};
+
 /// One call of a layer as exporters see it: Keras's config and channels last, whatever the layer's
 /// data_format is.
 struct LayerUse {
   const Layer& layer;
   nlohmann::ordered_json config;
   std::vector<Shape> inputs;  ///< one sample's
-  Shape output;
+  Shape output;               ///< the first one, if there are several
   std::optional<bool> causal;
+  std::vector<std::optional<ExportMask>> masks;  ///< of the inputs
+  const LayerUse* within;  ///< the TimeDistributed that applies the layer, or null
 
-  LayerUse(const Network& model, std::size_t call);
+  /// `inputs`, `output`: as the layer has them.
+  LayerUse(const Layer& layer, std::vector<Shape> inputs, Shape output, std::optional<bool> causal,
+           const LayerUse* within);
 
   bool has(const std::string& name) const { return find(name) != nullptr; }
-  /// By Keras 2's path: "kernel", "query/kernel", or with the group of Keras 3's files in front:
-  /// "forward_layer:kernel".
+  /// By the end of Keras 2's path: "kernel", "query/kernel".
   Tensor parameter(const std::string& path) const;
   /// The same, or all elements alike if the layer has none.
   Tensor parameter_or(const std::string& path, const Shape& shape, float value) const;
@@ -42,9 +51,7 @@ struct LayerUse {
   const Parameter* find(const std::string& path) const;
 };
 
-/// What is not written for other programs: throws Error (65) if the layer computes by the mask of
-/// an input, or is called with an initial state, or returns its states.
-void refuse_masks_and_states(const Network& model, std::size_t call);
+Tensor tensor_of(const Parameter& parameter);
 
 /// Padding in front of and behind the positions of one axis.
 struct Margin {
@@ -55,6 +62,10 @@ bool is_nothing(const std::vector<Margin>& margins);
 /// What the layer's `padding` adds around the positions of its input.
 std::vector<Margin> window_margins(const LayerUse& use, const Shape& size, const Shape& strides,
                                    const Shape& dilation);
+/// What Keras's padding of this name adds around `positions`, which have as many axes as the size
+/// or more behind them.
+std::vector<Margin> window_margins(const std::string& padding, const Shape& positions,
+                                   const Shape& size, const Shape& strides, const Shape& dilation);
 /// A convolution's kernel with channels in front: (..., I, O) as (O, I, ...).
 Tensor kernel_in_front(const Tensor& kernel);
 /// So a depthwise one: (..., C, m) as (C m, 1, ...).

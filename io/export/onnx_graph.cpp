@@ -1,9 +1,11 @@
 #include "io/export/onnx_graph.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
 #include "src/core/error.hpp"
 
@@ -24,11 +26,30 @@ std::string OnnxGraph::constant(Integers values) {
 }
 
 std::string OnnxGraph::add(const std::string& op, std::vector<std::string> inputs,
-                           Attributes attributes, std::size_t result) {
-  std::vector<std::string> outputs(result, "");
-  outputs.push_back(name(op));
-  nodes_.push_back({op, std::move(inputs), std::move(outputs), std::move(attributes)});
-  return nodes_.back().outputs.back();
+                           Attributes attributes) {
+  return add_several(op, std::move(inputs), 1, std::move(attributes)).front();
+}
+
+std::vector<std::string> OnnxGraph::add_several(const std::string& op,
+                                                std::vector<std::string> inputs,
+                                                std::size_t outputs, Attributes attributes) {
+  std::vector<std::string> names;
+  while (names.size() < outputs) names.push_back(name(op));
+  nodes_.push_back({op, std::move(inputs), names, std::move(attributes)});
+  return names;
+}
+
+std::string OnnxGraph::body_input(bool is_bool) {
+  return body_inputs_.emplace_back(name("step"), is_bool).first;
+}
+
+std::shared_ptr<const OnnxGraph::Body> OnnxGraph::end_body(std::vector<std::string> outputs) {
+  auto body = std::make_shared<Body>();
+  body->inputs = std::exchange(body_inputs_, {});
+  body->nodes = std::exchange(nodes_, std::move(bodies_.back()));
+  body->outputs = std::move(outputs);
+  bodies_.pop_back();
+  return body;
 }
 
 std::string OnnxGraph::transposed(const std::string& x, const Integers& order) {
@@ -77,15 +98,38 @@ std::string OnnxGraph::for_each_row(Tensor table, const std::string& x) {
   return add("Expand", {constant(table.reshaped(with_batch)), shape});
 }
 
+std::string OnnxGraph::any(const std::string& x, bool keep_axis) {
+  return truth(add("ReduceMax", {number(x)},
+                   {{"axes", Integers{-1}}, {"keepdims", std::int64_t{keep_axis}}}));
+}
+
+std::string OnnxGraph::with_axes(const std::string& x, const Integers& axes) {
+  return add("Unsqueeze", {x, constant(axes)});
+}
+
+namespace {
+
+/// What the node reads, and what its bodies do.
+void add_read(const OnnxGraph::Node& node, std::unordered_set<std::string>& read) {
+  read.insert(node.inputs.begin(), node.inputs.end());
+  for (const auto& [name, value] : node.attributes)
+    if (const auto* const body = std::get_if<std::shared_ptr<const OnnxGraph::Body>>(&value))
+      for (const OnnxGraph::Node& inner : (*body)->nodes) add_read(inner, read);
+}
+
+}  // namespace
+
 void OnnxGraph::finish(const std::string& result) {
   std::unordered_set<std::string> read = {result};
   std::vector<Node> kept;
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
-    if (!read.contains(node->outputs.back())) continue;
-    read.insert(node->inputs.begin(), node->inputs.end());
+    const auto is_read = [&](const std::string& output) { return read.contains(output); };
+    if (std::ranges::none_of(node->outputs, is_read)) continue;
+    add_read(*node, read);
     kept.push_back(std::move(*node));
   }
   nodes_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
+  std::erase_if(initializers_, [&](const Initializer& one) { return !read.contains(one.first); });
 }
 
 std::string onnx_activation(OnnxGraph& graph, const ActivationFunction& function,

@@ -100,7 +100,19 @@ std::string pooling(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& x) 
   return graph.behind(y, use.output.size());
 }
 
+/// Of the steps that the mask leaves.
+std::string masked_mean(OnnxGraph& graph, const LayerUse& use, const std::string& x) {
+  const std::string counts = graph.with_axes(use.masks[0]->name, {-1});
+  const auto sum = [&](const std::string& value) {
+    return graph.add("ReduceSum", {value, graph.constant(Integers{1})},
+                     {{"keepdims", std::int64_t{use.is_set("keepdims")}}});
+  };
+  return graph.add("Div", {sum(graph.add("Where", {counts, x, graph.constant(0.0f)})),
+                           sum(graph.number(counts))});
+}
+
 std::string global_pooling(OnnxGraph& graph, const LayerUse& use, const OnnxInputs& x) {
+  if (use.masks[0] && use.layer.on_mask() == OnMask::kLowers) return masked_mean(graph, use, x[0]);
   Integers axes(use.inputs[0].size() - 1);
   std::iota(axes.begin(), axes.end(), std::int64_t{1});
   const bool is_max = use.layer.class_name().starts_with("GlobalMax");

@@ -25,19 +25,19 @@ bool is_python_word(const std::string& name) {
 
 }  // namespace
 
-std::string TorchCode::name_of(const Layer& layer) {
-  std::string& name = names_[&layer];
-  if (!name.empty()) return name;
-  std::string base = layer.name();
+std::string TorchCode::name_of(const LayerUse& use) {
+  if (const auto known = names_.find(&use.layer); known != names_.end()) return known->second;
+  std::string base = use.layer.name();
   for (char& letter : base)
     if (!std::isalnum(static_cast<unsigned char>(letter))) letter = '_';
   // Two of them stand between a layer's name and that of a part of it.
   base.erase(std::ranges::unique(base, [](char x, char y) { return x == '_' && y == '_'; }).begin(),
              base.end());
   if (base.size() > 1 && base.back() == '_') base.pop_back();
+  if (use.within != nullptr) base = name_of(*use.within) + "__" + base;
   if (std::isdigit(static_cast<unsigned char>(base[0])) || base[0] == '_') base = "layer_" + base;
   if (is_python_word(base)) base += "_layer";
-  return name = taken_.take_free(base);
+  return names_[&use.layer] = taken_.take_free(base);
 }
 
 bool TorchCode::is_new(const std::string& name) {
@@ -71,13 +71,56 @@ std::string TorchCode::value(const std::string& name, Tensor tensor, bool traine
 std::string TorchCode::assign(const std::string& expression) {
   const bool is_name = expression.find_first_not_of("x0123456789") == std::string::npos;
   if (is_name) return expression;
-  const std::string name = fmt::format("x{}", forward_.size() + 1);
-  forward_.push_back(fmt::format("{} = {}", name, expression));
+  forward_.push_back({fmt::format("x{}", forward_.size() + 1), expression});
+  return forward_.back().name;
+}
+
+std::string TorchCode::function(const std::string& name) {
+  functions_.insert(name);
   return name;
+}
+
+namespace {
+
+/// Adds the names of values that the expression has: x and x1, x2 ...
+void add_values(const std::string& expression, std::set<std::string>& values) {
+  const auto is_of_word = [](char letter) {
+    return letter == '_' || letter == '.' || std::isalnum(static_cast<unsigned char>(letter));
+  };
+  for (auto at = expression.begin(); at != expression.end();) {
+    const auto first = std::find_if(at, expression.end(), is_of_word);
+    at = std::find_if_not(first, expression.end(), is_of_word);
+    const std::string word(first, at);
+    values.insert(word.substr(0, word.find('.')));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> TorchCode::forward(const std::string& result) const {
+  std::set<std::string> read;
+  add_values(result, read);
+  std::vector<std::string> lines;
+  for (auto line = forward_.rbegin(); line != forward_.rend(); ++line) {
+    if (!read.contains(line->name)) continue;
+    add_values(line->expression, read);
+    lines.push_back(fmt::format("{} = {}", line->name, line->expression));
+  }
+  std::ranges::reverse(lines);
+  return lines;
 }
 
 std::string torch_tuple(const Shape& shape) {
   return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+}
+
+std::string torch_padded(const std::string& x, const std::vector<Margin>& margins,
+                         const char* more) {
+  if (is_nothing(margins)) return x;
+  std::vector<std::int64_t> pads;  // the last axis first
+  for (auto margin = margins.rbegin(); margin != margins.rend(); ++margin)
+    pads.insert(pads.end(), {margin->before, margin->behind});
+  return fmt::format("F.pad({}, ({}){})", x, fmt::join(pads, ", "), more);
 }
 
 std::string torch_activation(const ActivationFunction& function, const std::string& x) {

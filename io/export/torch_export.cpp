@@ -4,10 +4,11 @@
 
 #include <cctype>
 
+#include "io/export/network_writer.hpp"
 #include "io/export/torch_code.hpp"
+#include "io/export/torch_functions.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
-#include "src/core/problems.hpp"
 
 namespace lockstep {
 namespace {
@@ -15,26 +16,70 @@ namespace {
 const TorchEmits& all_emits() {
   static const TorchEmits emits = [] {
     TorchEmits all;
-    for (const TorchEmits& some : {torch_plain_layers(), torch_position_layers(),
-                                   torch_normalizations(), torch_sequence_layers()})
+    for (const TorchEmits& some :
+         {torch_plain_layers(), torch_position_layers(), torch_normalizations(),
+          torch_recurrent_layers(), torch_attention_layers(), torch_embeddings()})
       all.insert(some.begin(), some.end());
     return all;
   }();
   return emits;
 }
 
-/// The layer's expression for its inputs as they are, whatever its data_format.
-std::string emitted(TorchCode& code, const LayerUse& use, TorchInputs x) {
-  const bool first = use.layer.channels_first();
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (first && use.inputs[i].size() > 1) x[i] = code.assign(x[i] + ".movedim(1, -1)");
-  const auto emit = all_emits().find(use.layer.class_name());
-  check(emit != all_emits().end(), ExitCode::kBadData,
-        "[{}] expected a layer with a counterpart in PyTorch, got {}", printable(use.layer.name()),
-        use.layer.class_name());
-  const std::string y = emit->second(code, use, x);
-  return first && use.output.size() > 1 ? code.assign(y) + ".movedim(-1, 1)" : y;
-}
+class TorchWriter final : public NetworkWriter {
+ public:
+  explicit TorchWriter(TorchCode& code) : code_(code) {}
+
+ private:
+  /// The layer's outputs for its inputs as they are, whatever its data_format.
+  Names write_layer(const LayerUse& use, const Names& inputs) override {
+    const bool first = use.layer.channels_first();
+    Names x = inputs;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (first && use.inputs[i].size() > 1) x[i] = code_.assign(x[i] + ".movedim(1, -1)");
+    const auto emit = all_emits().find(use.layer.class_name());
+    check(emit != all_emits().end(), ExitCode::kBadData,
+          "[{}] expected a layer with a counterpart in PyTorch, got {}",
+          printable(use.layer.name()), use.layer.class_name());
+    Names y = emit->second(code_, use, x).expressions;
+    if (first && use.output.size() > 1) y[0] = code_.assign(y[0]) + ".movedim(-1, 1)";
+    for (std::string& expression : y) expression = code_.assign(expression);
+    return y;
+  }
+  std::string reshaped(const std::string& x, const Shape& shape) override {
+    Shape all = shape;
+    all.insert(all.begin(), -1);
+    return code_.assign(fmt::format("{}.reshape({})", x, fmt::join(all, ", ")));
+  }
+  std::string merged(const std::string& kind, const std::string& a, const std::string& b) override {
+    if (kind == "Multiply") return code_.assign(fmt::format("{} * {}", a, b));
+    return code_.assign(
+        fmt::format("torch.{}({}, {})", kind == "Maximum" ? "maximum" : "minimum", a, b));
+  }
+  std::string chosen(const std::string& mask, const std::string& value,
+                     const std::string& other) override {
+    return code_.assign(fmt::format("torch.where({}.unsqueeze(-1), {}, {})", mask, value, other));
+  }
+  std::string filled(const std::string& mask, const std::string& value, float other) override {
+    return chosen(mask, value, fmt::format("{:.1f}", other));
+  }
+  std::string differing(const std::string& x, double value) override {
+    return code_.assign(fmt::format("{} != {}", x, static_cast<float>(value)));
+  }
+  std::string any_of_last_axis(const std::string& mask) override {
+    return code_.assign(fmt::format("{}.any(-1)", mask));
+  }
+  std::string either(const std::string& a, const std::string& b) override {
+    return code_.assign(fmt::format("{} | {}", a, b));
+  }
+  std::string joined(const Names& masks, std::int64_t axis) override {
+    return code_.assign(fmt::format("torch.cat([{}], {})", fmt::join(masks, ", "), axis));
+  }
+  std::string all_true(const std::string& x, const Shape&) override {
+    return code_.assign(fmt::format("torch.ones_like({}[..., 0], dtype=torch.bool)", x));
+  }
+
+  TorchCode& code_;
+};
 
 /// What cannot end a string of Python, nor mean anything in it.
 std::string harmless(std::string text) {
@@ -54,15 +99,18 @@ std::string python_of(const TorchCode& code, const Network& model, const std::st
       "    network.load_state_dict(load_file(\"{}\"))\n"
       "    network.eval()\n"
       "\"\"\"\n"
-      "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
+      "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n",
+      harmless(model.name()), class_name, harmless(state_dict));
+  for (const std::string& function : code.functions())
+    text += fmt::format("{}\n\n", torch_function(function));
+  text += fmt::format(
       "class {}(nn.Module):\n"
       "    \"\"\"From {} to {}.\"\"\"\n\n"
       "    def __init__(self):\n        super().__init__()\n",
-      harmless(model.name()), class_name, harmless(state_dict), class_name,
-      to_string_batched(model.input_shape()), to_string_batched(model.output_shape()));
+      class_name, to_string_batched(model.input_shape()), to_string_batched(model.output_shape()));
   for (const std::string& line : code.init()) text += "        " + line + "\n";
   text += "\n    def forward(self, x):\n";
-  for (const std::string& line : code.forward()) text += "        " + line + "\n";
+  for (const std::string& line : code.forward(result)) text += "        " + line + "\n";
   return text + "        return " + result + "\n";
 }
 
@@ -82,27 +130,14 @@ std::string class_name_of(const std::string& name) {
 
 }  // namespace
 
+bool torch_knows(const std::string& class_name) {
+  return all_emits().contains(class_name);
+}
+
 TorchExport export_to_torch(const Network& model, const std::string& state_dict_name) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   TorchCode code;
-  Problems problems;
-  std::vector<std::string> values;
-  for (std::size_t i = 0; i < model.calls().size(); ++i) {
-    const LayerUse use(model, i);
-    TorchInputs x;
-    for (const Network::Output& input : model.calls()[i].inputs) x.push_back(values[input.call]);
-    if (x.empty()) x = {"x"};
-    try {
-      refuse_masks_and_states(model, i);
-      const std::string y = emitted(code, use, x);
-      values.push_back(y == x[0] ? y : code.assign(y));
-    } catch (const Error& error) {
-      problems.add(fmt::format("[{}]", printable(use.layer.name())), without_where(error));
-      values.emplace_back("x");
-    }
-  }
-  problems.throw_if_any(ExitCode::kBadData);
-  const std::string result = values[model.outputs().front().call];
+  const std::string result = TorchWriter(code).write(model, "x");
   return {safetensors(code.tensors()),
           python_of(code, model, class_name_of(model.name()), state_dict_name, result)};
 }

@@ -18,4 +18,7 @@ struct TorchExport {
 /// a counterpart in PyTorch.
 TorchExport export_to_torch(const Network& model, const std::string& state_dict_name);
 
+/// Whether there is a way to write a layer of Keras's class.
+bool torch_knows(const std::string& class_name);
+
 }  // namespace lockstep

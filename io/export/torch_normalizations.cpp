@@ -18,16 +18,20 @@ std::string batch_normalization(TorchCode& code, const LayerUse& use, const Torc
   tensors.push_back({"running_mean", use.parameter("moving_mean")});
   tensors.push_back({"running_var", use.parameter("moving_variance")});
   tensors.push_back({"num_batches_tracked", {{}, {0}}, true});
-  const std::size_t axes = std::max<std::size_t>(use.inputs[0].size(), 2) - 1;
-  check(axes <= 3, ExitCode::kBadData, "[{}] expected at most 4 axes of a sample, got {}",
-        use.layer.name(), axes + 1);
+  // Behind channels there may be three axes; of more, all become one.
+  const std::size_t behind = use.inputs[0].size() - 1;
+  const bool flat = behind > 3;
+  const std::size_t axes = flat ? 1 : std::max<std::size_t>(behind, 1);
   const std::string module =
-      code.module(code.name_of(use.layer),
+      code.module(code.name_of(use),
                   fmt::format("nn.BatchNorm{}d({}, eps={}, momentum={})", axes, channels,
                               use.number_of("epsilon"), 1 - use.number_of("momentum")),
                   std::move(tensors));
-  if (axis == 0) return fmt::format("{}({})", module, x[0]);
-  return fmt::format("{0}({1}.movedim({2}, 1)).movedim(1, {2})", module, x[0], axis + 1);
+  if (!flat && axis == 0) return fmt::format("{}({})", module, x[0]);
+  if (!flat) return fmt::format("{0}({1}.movedim({2}, 1)).movedim(1, {2})", module, x[0], axis + 1);
+  const std::string moved = code.assign(fmt::format("{}.movedim({}, 1)", x[0], axis + 1));
+  return fmt::format("{0}({1}.flatten(2)).unflatten(2, {1}.shape[2:]).movedim(1, {2})", module,
+                     moved, axis + 1);
 }
 
 Shape normalized_shape(const LayerUse& use) {
@@ -39,7 +43,7 @@ Shape normalized_shape(const LayerUse& use) {
 std::string layer_normalization(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const Shape shape = normalized_shape(use);
   return fmt::format("{}({})",
-                     code.module(code.name_of(use.layer),
+                     code.module(code.name_of(use),
                                  fmt::format("nn.LayerNorm({}, eps={})", torch_tuple(shape),
                                              use.number_of("epsilon")),
                                  scale_and_offset(use, shape)),
@@ -49,7 +53,7 @@ std::string layer_normalization(TorchCode& code, const LayerUse& use, const Torc
 std::string rms_normalization(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const Shape shape = normalized_shape(use);
   return fmt::format("{}({})",
-                     code.module(code.name_of(use.layer),
+                     code.module(code.name_of(use),
                                  fmt::format("nn.RMSNorm({}, eps={})", torch_tuple(shape),
                                              use.number_of("epsilon")),
                                  {{"weight", use.parameter("scale")}}),
@@ -68,7 +72,7 @@ std::string group_normalization(TorchCode& code, const LayerUse& use, const Torc
   const std::size_t axis = use.axes_of("axis").front();
   const std::int64_t channels = use.inputs[0][axis], given = use.config.at("groups");
   const std::string module =
-      code.module(code.name_of(use.layer),
+      code.module(code.name_of(use),
                   fmt::format("nn.GroupNorm({}, {}, eps={})", given == -1 ? channels : given,
                               channels, use.number_of("epsilon")),
                   scale_and_offset(use, {channels}));

@@ -14,7 +14,7 @@ std::string dense(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   std::vector<NamedTensor> tensors = {{"weight", kernel.transposed()}};
   if (bias) tensors.push_back({"bias", use.parameter("bias")});
   const std::string linear = code.module(
-      code.name_of(use.layer),
+      code.name_of(use),
       fmt::format("nn.Linear({}, {}, bias={})", kernel.shape[0], kernel.shape[1], torch_bool(bias)),
       std::move(tensors));
   const std::string z = fmt::format("{}({})", linear, x[0]);
@@ -28,7 +28,7 @@ std::string activation(TorchCode&, const LayerUse& use, const TorchInputs& x) {
 
 std::string prelu(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::string alpha =
-      code.value(code.name_of(use.layer), use.parameter("alpha"), use.layer.trainable());
+      code.value(code.name_of(use), use.parameter("alpha"), use.layer.trainable());
   return fmt::format("torch.where({0} > 0, {0}, {1} * {0})", x[0], alpha);
 }
 
@@ -112,10 +112,10 @@ std::string dot(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
 // --- Noise ---
 
 std::string dropout(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
-  return fmt::format("{}({})",
-                     code.module(code.name_of(use.layer),
-                                 fmt::format("nn.Dropout({})", use.number_of("rate")), {}),
-                     x[0]);
+  return fmt::format(
+      "{}({})",
+      code.module(code.name_of(use), fmt::format("nn.Dropout({})", use.number_of("rate")), {}),
+      x[0]);
 }
 
 std::string alpha_dropout(TorchCode&, const LayerUse& use, const TorchInputs& x) {

@@ -15,16 +15,6 @@ std::string behind(const std::string& x) {
   return fmt::format("{}.movedim(1, -1)", x);
 }
 
-/// Of x with channels in front.
-std::string padded(const std::string& x, const std::vector<Margin>& margins,
-                   const char* more = "") {
-  if (is_nothing(margins)) return x;
-  std::vector<std::int64_t> pads;  // the last axis first
-  for (auto margin = margins.rbegin(); margin != margins.rend(); ++margin)
-    pads.insert(pads.end(), {margin->before, margin->behind});
-  return fmt::format("F.pad({}, ({}){})", x, fmt::join(pads, ", "), more);
-}
-
 Shape ones(const Shape& like) {
   return Shape(like.size(), 1);
 }
@@ -43,7 +33,8 @@ std::string convolved(TorchCode& code, const LayerUse& use, const std::string& n
   std::vector<NamedTensor> tensors = {{"weight", std::move(kernel)}};
   if (bias) tensors.push_back({"bias", std::move(*bias)});
   const std::string module = code.module(name, constructor, std::move(tensors));
-  const std::string input = strided ? padded(x, window_margins(use, size, strides, dilation)) : x;
+  const std::string input =
+      strided ? torch_padded(x, window_margins(use, size, strides, dilation)) : x;
   return fmt::format("{}({})", module, input);
 }
 
@@ -53,22 +44,22 @@ std::optional<Tensor> bias_of(const LayerUse& use) {
 
 std::string convolution(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::string z =
-      convolved(code, use, code.name_of(use.layer), kernel_in_front(use.parameter("kernel")),
+      convolved(code, use, code.name_of(use), kernel_in_front(use.parameter("kernel")),
                 bias_of(use), use.inputs[0].back(), use.config.at("groups"), true, in_front(x[0]));
   return torch_activated(use, code.assign(behind(z)));
 }
 
 std::string depthwise(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::int64_t channels = use.inputs[0].back();
-  const std::string z = convolved(code, use, code.name_of(use.layer),
-                                  depthwise_in_front(use.parameter("depthwise_kernel")),
-                                  bias_of(use), channels, channels, true, in_front(x[0]));
+  const std::string z =
+      convolved(code, use, code.name_of(use), depthwise_in_front(use.parameter("depthwise_kernel")),
+                bias_of(use), channels, channels, true, in_front(x[0]));
   return torch_activated(use, code.assign(behind(z)));
 }
 
 std::string separable(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
   const std::int64_t channels = use.inputs[0].back();
-  const std::string name = code.name_of(use.layer);
+  const std::string name = code.name_of(use);
   Tensor kernel = depthwise_in_front(use.parameter("depthwise_kernel"));
   const std::int64_t between = kernel.shape[0];
   const std::string y =
@@ -88,7 +79,7 @@ std::string transposed(TorchCode& code, const LayerUse& use, const TorchInputs& 
   std::vector<NamedTensor> tensors = {{"weight", kernel}};
   if (use.is_set("use_bias")) tensors.push_back({"bias", use.parameter("bias")});
   const std::string module = code.module(
-      code.name_of(use.layer),
+      code.name_of(use),
       fmt::format("nn.ConvTranspose{}d({}, {}, {}, stride={}, dilation={}, output_padding={}, "
                   "bias={})",
                   margins.size(), kernel.shape[0], kernel.shape[1],
@@ -114,13 +105,18 @@ std::string pooling(TorchCode& code, const LayerUse& use, const TorchInputs& x) 
                        torch_tuple(size), torch_tuple(strides));
   };
   const std::string y = code.assign(in_front(x[0]));
-  if (is_max) return behind(pooled(padded(y, margins, ", value=float(\"-inf\")")));
+  if (is_max) return behind(pooled(torch_padded(y, margins, ", value=float(\"-inf\")")));
   if (is_nothing(margins)) return behind(pooled(y));
-  const std::string counted = pooled(padded(fmt::format("torch.ones_like({})", y), margins));
-  return behind(fmt::format("({} / {})", pooled(padded(y, margins)), counted));
+  const std::string counted = pooled(torch_padded(fmt::format("torch.ones_like({})", y), margins));
+  return behind(fmt::format("({} / {})", pooled(torch_padded(y, margins)), counted));
 }
 
-std::string global_pooling(TorchCode&, const LayerUse& use, const TorchInputs& x) {
+std::string global_pooling(TorchCode& code, const LayerUse& use, const TorchInputs& x) {
+  if (use.masks[0] && use.layer.on_mask() == OnMask::kLowers) {  // of the steps that are left
+    const std::string counts = code.assign(use.masks[0]->name + ".unsqueeze(-1)");
+    return fmt::format("torch.where({0}, {1}, 0.0).sum(1{2}) / {0}.sum(1{2})", counts, x[0],
+                       use.is_set("keepdims") ? ", keepdim=True" : "");
+  }
   Shape axes(use.inputs[0].size() - 1);
   std::iota(axes.begin(), axes.end(), std::int64_t{1});
   const bool is_max = use.layer.class_name().starts_with("GlobalMax");
@@ -139,7 +135,7 @@ std::string adaptive_pooling(TorchCode&, const LayerUse& use, const TorchInputs&
 
 std::string zero_padding(TorchCode&, const LayerUse& use, const TorchInputs& x) {
   const std::string y = in_front(x[0]);
-  return behind(padded(y, margins_of(use, "padding")));
+  return behind(torch_padded(y, margins_of(use, "padding")));
 }
 
 std::string cropping(TorchCode&, const LayerUse& use, const TorchInputs& x) {

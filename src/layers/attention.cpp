@@ -79,11 +79,12 @@ std::size_t Attention::lower(Graph& graph, std::span<const std::size_t> inputs) 
   return output;
 }
 
+/// Keras 3, reading an .h5 file, takes the word "dot" for its function of that name; it is the
+/// default.
 nlohmann::ordered_json Attention::config() const {
   nlohmann::ordered_json config = {{"dropout", options_.dropout},
                                    {"use_scale", options_.use_scale}};
-  if (options_.scores != Scores::kAdditive)
-    config["score_mode"] = options_.scores == Scores::kDot ? "dot" : "concat";
+  if (options_.scores == Scores::kConcat) config["score_mode"] = "concat";
   return config;
 }
 

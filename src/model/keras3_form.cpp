@@ -69,6 +69,8 @@ ordered_json translate(const ordered_json& json, std::string_view key) {
   const bool of_hub = name.starts_with(kOfKerasHub);
   if (of_hub) name.erase(0, kOfKerasHub.size());
   rename_keys(name, config);
+  // The class's own name, which .keras files do not have, is found in no module.
+  if (name == "GroupedQueryAttention") name = "GroupQueryAttention";
   const std::string module = name == "Sequential"   ? "keras"
                              : name == "Functional" ? "keras.src.models.functional"
                              : of_hub ? "keras_hub.src.layers.modeling." + keras_snake_case(name)

@@ -1,4 +1,4 @@
-"""Ten networks as people have them, for tests of what other programs read."""
+"""Networks as people have them, and of every layer, for tests of what other programs read."""
 
 
 def tensor(name, shape):
@@ -82,7 +82,7 @@ NETWORKS = {
                   "Conv2DTranspose(1, 5, strides=2, padding='same', activation='tanh')"),
 }
 
-#: What is not in these, a layer at least once: as NETWORKS.
+#: What is not in these, a layer at least once: as NETWORKS. What goes over sequences: sequence_networks.py.
 OTHERS = {
     "conv1dt": ((7, 3), None, "Conv1DTranspose(4, 4, strides=3, padding='same'), "
                 "Conv1DTranspose(2, 2, strides=3, activation='elu'), Flatten(), Dense(3, softmax)"),

@@ -8,7 +8,6 @@
 #include "io/export/tensor.hpp"
 #include "io/export/torch_export.hpp"
 #include "src/layers/make_layer.hpp"
-#include "src/layers/recurrent.hpp"
 #include "src/model/layers_text.hpp"
 #include "src/model/network_builder.hpp"
 #include "tests/io/io_test_support.hpp"
@@ -28,6 +27,13 @@ Network network(const std::string& layers) {
 
 std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::size_t count_of(const std::string& what, const std::string& text) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
+    ++count;
+  return count;
 }
 
 TEST(Tensor, IsPermuted) {
@@ -69,71 +75,74 @@ TEST(TorchExport, NamesAreThoseOfPython) {
   EXPECT_THAT(text_of(torch.state_dict), HasSubstr("\"class_layer.weight\""));
 }
 
-TEST(TorchExport, RefusesAllThatPyTorchLacks) {
-  expect_error(
-      ExitCode::kBadData,
-      {"[gru]", "reset_after", "[simple_rnn]", "sigmoid", "[lstm]", "recurrent_activation"}, [] {
-        export_to_torch(network("Input((4, 3)), GRU(3, reset_after=False, return_sequences=True), "
-                                "SimpleRNN(2, activation='sigmoid', return_sequences=True), "
-                                "LSTM(2, recurrent_activation='tanh')"),
-                        "m");
-      });
+TEST(TorchExport, ALayerWithinAnotherIsNamedByBoth) {
+  const TorchExport torch = export_to_torch(
+      network("Input((4, 3)), TimeDistributed(Dense(2, name='1'), name=each), Flatten(), Dense(2)"),
+      "m");
+  EXPECT_THAT(torch.python, HasSubstr("self.each__1 = nn.Linear(3, 2, bias=True)"));
+  EXPECT_THAT(text_of(torch.state_dict), HasSubstr("\"each__1.weight\""));
 }
 
-TEST(OnnxExport, RefusesAllThatOnnxLacks) {
-  expect_error(ExitCode::kBadData, {"[lstm]", "gelu", "[gru]", "selu"}, [] {
-    export_to_onnx(
-        network("Input((4, 3)), LSTM(3, activation='gelu', return_sequences=True), "
-                "GRU(2, recurrent_activation='selu')"));
-  });
+/// Whether or not they compute: so a layer's weights are called the same behind a mask.
+TEST(TorchExport, WeightsOfRecurrentLayersAreThoseOfPyTorchsModules) {
+  for (const char* front : {"", "Masking(), "})
+    for (const char* layer : {"LSTM(2)", "LSTM(2, activation='gelu')"}) {
+      const TorchExport torch =
+          export_to_torch(network(fmt::format("Input((4, 3)), {}{}", front, layer)), "m");
+      EXPECT_THAT(torch.python,
+                  HasSubstr("self.lstm = nn.LSTM(3, 2, batch_first=True, bias=True)"));
+      const bool own = *front == 0 && layer == std::string("LSTM(2)");
+      EXPECT_EQ(count_of("= self.lstm(x", torch.python), own ? 1u : 0u) << front << layer;
+      EXPECT_EQ(count_of("def over_steps(", torch.python), own ? 0u : 1u) << front << layer;
+    }
 }
 
-/// With those that README.md names as lacking.
-TEST(OnnxExport, KnowsEveryLayer) {
-  const std::set<std::string> lacks = {"RNN",
-                                       "TimeDistributed",
-                                       "ConvLSTM1D",
-                                       "ConvLSTM2D",
-                                       "ConvLSTM3D",
-                                       "Attention",
-                                       "AdditiveAttention",
-                                       "GroupQueryAttention",
-                                       "GroupedQueryAttention",
-                                       "SimpleRNNCell",
-                                       "LSTMCell",
-                                       "GRUCell",
-                                       "StackedRNNCells"};
-  for (const LayerSignature& known : layer_signatures())
-    EXPECT_NE(onnx_knows(known.class_name), lacks.contains(known.class_name)) << known.class_name;
-  expect_error(ExitCode::kBadData, {"[time_distributed]", "TimeDistributed"},
-               [] { export_to_onnx(network("Input((4, 3)), TimeDistributed(Dense(2))")); });
+TEST(TorchExport, HasNoLineThatNothingReads) {
+  const TorchExport torch = export_to_torch(network("Input((4, 3)), Masking(), Flatten()"), "m");
+  EXPECT_THAT(torch.python, Not(HasSubstr("!= 0\n")));
 }
 
-TEST(Export, RefusesLayersThatComputeByAMask) {
-  const char* layers = "Input((4, 3)), Masking(), LSTM(3)";
-  expect_error(ExitCode::kBadData, {"[lstm]", "without a mask"},
-               [&] { export_to_onnx(network(layers)); });
-  expect_error(ExitCode::kBadData, {"[lstm]", "without a mask"},
-               [&] { export_to_torch(network(layers), "w"); });
-  export_to_onnx(network("Input((4, 3)), Masking(), Dense(2), Flatten()"));
+std::size_t onnx_nodes(const std::string& op, const std::string& layers) {
+  const std::string op_type = std::string{'\x22', static_cast<char>(op.size())} + op;
+  return count_of(op_type, text_of(export_to_onnx(network(layers))));
 }
 
-TEST(Export, RefusesStates) {
-  NetworkBuilder builder("translator");
-  const auto x = builder.input({4, 3});
-  const auto encoder =
-      builder.apply(builder.add(std::make_unique<Recurrent>(
-                        CellKind::kLstm, 2, RecurrentOptions{.return_state = true})),
-                    x);
-  const Network model =
-      builder.build({builder.apply(builder.add(std::make_unique<Recurrent>(CellKind::kLstm, 2)),
-                                   {x, {encoder.call, 1}, {encoder.call, 2}})});
-  for (const char* layer : {"[lstm]", "[lstm_1]"}) {
-    const char* what =
-        layer == std::string("[lstm]") ? "of one output" : "without an initial state";
-    expect_error(ExitCode::kBadData, {layer, what}, [&] { export_to_onnx(model); });
-    expect_error(ExitCode::kBadData, {layer, what}, [&] { export_to_torch(model, "w"); });
+TEST(OnnxExport, RecurrentLayersAreNodesOfTheirOwnWhereOnnxHasThem) {
+  EXPECT_EQ(onnx_nodes("LSTM", "Input((4, 3)), LSTM(2)"), 1u);
+  EXPECT_EQ(onnx_nodes("Scan", "Input((4, 3)), LSTM(2)"), 0u);
+  EXPECT_EQ(onnx_nodes("GRU", "Input((4, 3)), RNN([GRUCell(2), GRUCell(3)])"), 2u);
+  for (const char* layers : {"Masking(), LSTM(2)", "LSTM(2, activation='gelu')",
+                             "RNN([LSTMCell(2, activation='gelu'), GRUCell(3)])"})
+    EXPECT_EQ(onnx_nodes("Scan", fmt::format("Input((4, 3)), {}", layers)), 1u) << layers;
+}
+
+TEST(Export, KnowsEveryLayer) {
+  const std::set<std::string> of_others = {"SimpleRNNCell", "LSTMCell", "GRUCell",
+                                           "StackedRNNCells", "TimeDistributed"};
+  for (const LayerSignature& known : layer_signatures()) {
+    const bool is_layer = !of_others.contains(known.class_name);
+    EXPECT_EQ(onnx_knows(known.class_name), is_layer) << known.class_name;
+    EXPECT_EQ(torch_knows(known.class_name), is_layer) << known.class_name;
   }
+}
+
+/// A layer reads x after an attention of this class has.
+Network with_two_readers(const std::string& attention) {
+  NetworkBuilder builder("masks");
+  const auto x =
+      builder.apply(builder.add("x", "Embedding(9, 2, mask_zero=True)"), builder.input({4}));
+  const auto y = builder.apply(builder.add("y", attention), {x, x});
+  return builder.build({builder.apply(builder.add("all", "Concatenate()"),
+                                      {builder.apply(builder.add("of_y", "LSTM(2)"), y),
+                                       builder.apply(builder.add("of_x", "LSTM(2)"), x)})});
+}
+
+/// As MultiHeadAttention of Keras 3 does.
+TEST(Export, AnAttentionTakesTheMasksOfItsInputs) {
+  const char* all = "GroupQueryAttention(2, 2, 1)";
+  EXPECT_EQ(count_of("over_steps(", export_to_torch(with_two_readers(all), "m").python), 3u);
+  const char* takes = "MultiHeadAttention(2, 2)";
+  EXPECT_EQ(count_of("over_steps(", export_to_torch(with_two_readers(takes), "m").python), 2u);
 }
 
 TEST(OnnxExport, TheSameModelGivesTheSameBytes) {
@@ -141,12 +150,7 @@ TEST(OnnxExport, TheSameModelGivesTheSameBytes) {
   const std::vector<std::byte> bytes = export_to_onnx(network(layers));
   EXPECT_EQ(bytes, export_to_onnx(network(layers)));
   // Between two convolutions nothing is transposed.
-  const std::string text = text_of(bytes), op_type = "\x22\x09Transpose";
-  std::size_t count = 0;
-  for (std::size_t at = text.find(op_type); at != std::string::npos;
-       at = text.find(op_type, at + 1))
-    ++count;
-  EXPECT_EQ(count, 2u);
+  EXPECT_EQ(onnx_nodes("Transpose", layers), 2u);
 }
 
 }  // namespace

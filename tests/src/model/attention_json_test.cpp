@@ -116,6 +116,30 @@ TEST(AttentionJson, ReadsAndWritesTheListOfAttention) {
   }
 }
 
+/// Of the class's own name Keras 3 knows nothing in .keras files; in .h5 files of nothing else.
+TEST(AttentionJson, NamesGroupQueryAttentionAsEachFileDoes) {
+  const Network model = model_from_json_text(
+      network(R"([["a", 0, 0, {}], ["b", 0, 0, {}], ["c", 0, 0, {}]])", "GroupQueryAttention",
+              R"("head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1)"));
+  const auto class_of = [](const ordered_json& written) {
+    return written["config"]["layers"].back()["class_name"];
+  };
+  EXPECT_EQ(class_of(model_to_json(model)), "GroupedQueryAttention");
+  EXPECT_EQ(class_of(model_to_json(model, KerasMajor::k3)), "GroupQueryAttention");
+}
+
+/// Keras 3 reads the word "dot" in an .h5 file as its function.
+TEST(AttentionJson, LeavesOutTheScoresThatAreTheDefault) {
+  const std::string node = R"([["a", 0, 0, {}], ["b", 0, 0, {}], ["c", 0, 0, {}]])";
+  const auto config_of = [&](const std::string& config) {
+    const ordered_json written =
+        model_to_json(model_from_json_text(network(node, "Attention", config)));
+    return written["config"]["layers"].back()["config"];
+  };
+  EXPECT_FALSE(config_of(R"("score_mode": "dot")").contains("score_mode"));
+  EXPECT_EQ(config_of(R"("score_mode": "concat")")["score_mode"], "concat");
+}
+
 TEST(AttentionJson, RefusesArgumentsThatItLacks) {
   const auto expect_refused = [](const std::string& text, const std::string& message) {
     expect_error(
