@@ -126,7 +126,12 @@ ExitCode run_migrate(const CommandContext& context) {
     texts.push_back(config_text(run, wanted.script.filename().string(), config.string(),
                                 model_path(wanted, i).filename().string(),
                                 i == 0 ? migration.notes : std::vector<std::string>()));
-    check_config(run, texts.back(), config.string());
+    try {
+      check_config(run, texts.back(), config.string());
+    } catch (const Error& error) {
+      fail(ExitCode::kBadData, "[{}] line {}: lockstep train does not take what it would be: {}",
+           name, run.line, error.what());
+    }
   }
   if (wanted.out.empty()) {
     print_now(fmt::format("{}", fmt::join(texts, "\n")));

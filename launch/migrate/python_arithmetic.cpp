@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 
 namespace lockstep {
@@ -23,11 +24,19 @@ double number(const Json& json) {
   return json.is_boolean() ? static_cast<double>(json.get<bool>()) : json.get<double>();
 }
 
+/// Of a whole exponent; any other is left to Python.
+Result power(double base, std::int64_t exponent) {
+  if (exponent < -1000 || exponent > 1000 || (base == 0 && exponent < 0)) return std::nullopt;
+  double product = 1;
+  for (std::int64_t i = 0; i < std::abs(exponent); ++i) product *= base;
+  return exponent < 0 ? 1 / product : product;
+}
+
 Result power(std::int64_t base, std::int64_t exponent) {
-  if (exponent < 0) return std::pow(static_cast<double>(base), static_cast<double>(exponent));
+  if (exponent < 0) return power(static_cast<double>(base), exponent);
+  if (exponent > 1000) return std::nullopt;
   std::int64_t product = 1;
-  for (; exponent > 0 && base != 1; --exponent) {
-    if (base == 0) return 0;
+  for (; exponent > 0; --exponent) {
     if (__builtin_mul_overflow(product, base, &product)) return std::nullopt;
   }
   return product;
@@ -51,7 +60,9 @@ Result of_numbers(const std::string& op, double a, double b) {
   if (op == "+") return a + b;
   if (op == "-") return a - b;
   if (op == "*") return a * b;
-  if (op == "**") return std::pow(a, b);
+  if (op == "**")
+    return std::floor(b) == b && std::fabs(b) <= 1000 ? power(a, static_cast<std::int64_t>(b))
+                                                      : Result();
   if (b == 0) return std::nullopt;
   if (op == "/") return a / b;
   if (op == "//") return std::floor(a / b);
@@ -106,17 +117,14 @@ Result python_math(const std::string& name, const std::vector<Json>& of) {
   for (const Json& json : of)
     if (!is_number(json)) return std::nullopt;
   if (of.size() == 2 && (name == "pow" || name == "power"))
-    return std::pow(number(of[0]), number(of[1]));
+    return of_numbers("**", number(of[0]), number(of[1]));
   if (of.size() != 1) return std::nullopt;
   const double x = number(of[0]);
   const auto whole = [](double value) -> Result {
     if (!(std::fabs(value) < 9e15)) return std::nullopt;
     return static_cast<std::int64_t>(value);
   };
-  if (name == "exp") return std::exp(x);
   if (name == "sqrt") return std::sqrt(x);
-  if (name == "log") return std::log(x);
-  if (name == "log2") return std::log2(x);
   if (name == "ceil") return whole(std::ceil(x));
   if (name == "floor") return whole(std::floor(x));
   if (name == "int") return whole(std::trunc(x));

@@ -17,7 +17,8 @@ std::optional<nlohmann::ordered_json> python_unary(const std::string& op,
 std::optional<bool> python_compare(const std::string& op, const nlohmann::ordered_json& left,
                                    const nlohmann::ordered_json& right);
 bool python_truth(const nlohmann::ordered_json& of);
-/// A function of module math, or of numpy by the same name: exp, sqrt, pow, ceil, ...
+/// A function of module math, or of numpy by the same name: sqrt, ceil, floor, and pow of a whole
+/// exponent.
 std::optional<nlohmann::ordered_json> python_math(const std::string& name,
                                                   const std::vector<nlohmann::ordered_json>& of);
 

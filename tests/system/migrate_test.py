@@ -260,7 +260,9 @@ model.fit(x, y, {fit})
                    "stack = []\nfor i, n in enumerate([8, 16]):\n    if i % 2 == 0 or n > 100:\n"
                    "        stack += block(n)\n    elif n is not None:\n        stack.extend(block(n, rate=0.25))\n"
                    "sizes = {'last': 2 ** 0}\nEPOCHS = [2 * k for k in range(5) if k > 2][0]",
-            layers="*stack, layers.Dense(sizes['last'])", fit="epochs=EPOCHS")
+            layers="*stack, layers.Dense(sizes['last'])", fit="epochs=EPOCHS",
+            compile="optimizers.SGD(10 ** -3 * 2.0 ** 1, momentum=0.5 ** 2), 'mse'")
+        self.assertEqual((config["learning-rate"], config["momentum"]), ("0.002", "0.25"))
         self.assertEqual(config["epochs"], "6")
         self.assertEqual(config["layers"],
                          "Input((4,)), Dense(4), Dropout(0.5), Dense(8), Dropout(0.25), Dense(1)")
@@ -305,6 +307,12 @@ class WrongInputs(MigrateTest):
         self.refused_script("x = " + "-" * 5000 + "1\n", ["nested too deeply"])
         self.refused_script("x = " + "1+" * 5000 + "1\n", ["too long"])
         self.refused_script("while_ = 1\n" * 200_000, ["at most"])
+
+    def test_what_lockstep_train_would_not_take(self):
+        frame = Words.FRAME.format(before="", layers="layers.Dense(3)", compile="'sgd', {}", fit="epochs=2{}")
+        self.refused_script(frame.format("'ctc'", ""), ["line 8", "lockstep train", "ctc"])
+        self.refused_script(frame.format("'categorical_crossentropy'", ""), ["line 8", "expected probabilities"])
+        self.refused_script(frame.format("'mse'", ", epochs=3"), ["line 8", "expected 'epochs' once"])
 
     def test_scripts_that_train_nothing(self):
         self.refused_script("", ["found none"])
