@@ -44,6 +44,8 @@ constexpr std::array kCommands = {
             false, run_import},
     Command{"export", "export MODEL --to keras|onnx|... --out FILE", "a network for other programs",
             false, run_export},
+    Command{"convert", "convert FILE.safetensors --model FILE.json",
+            "a network from PyTorch's weights", false, run_convert},
     Command{"migrate", "migrate SCRIPT.py", "the config file of a Keras script", false,
             run_migrate},
     Command{"inspect", "inspect FILE.h5", "what is in a dataset, model or checkpoint", false,

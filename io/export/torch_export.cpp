@@ -82,9 +82,11 @@ std::string class_name_of(const std::string& name) {
 
 }  // namespace
 
-TorchExport export_to_torch(const Network& model, const std::string& state_dict_name) {
+namespace {
+
+/// Writes all layers; returns the expression of the result.
+std::string emit_all(const Network& model, TorchCode& code) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
-  TorchCode code;
   Problems problems;
   std::vector<std::string> values;
   for (std::size_t i = 0; i < model.calls().size(); ++i) {
@@ -102,9 +104,22 @@ TorchExport export_to_torch(const Network& model, const std::string& state_dict_
     }
   }
   problems.throw_if_any(ExitCode::kBadData);
-  const std::string result = values[model.outputs().front().call];
+  return values[model.outputs().front().call];
+}
+
+}  // namespace
+
+TorchExport export_to_torch(const Network& model, const std::string& state_dict_name) {
+  TorchCode code;
+  const std::string result = emit_all(model, code);
   return {safetensors(code.tensors()),
           python_of(code, model, class_name_of(model.name()), state_dict_name, result)};
+}
+
+std::vector<NamedTensor> torch_tensors(const Network& model) {
+  TorchCode code;
+  emit_all(model, code);
+  return code.tensors();
 }
 
 }  // namespace lockstep

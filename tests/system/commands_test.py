@@ -21,6 +21,7 @@ OPTIONS = {
               "header separator decimal id drop classes categorical ordinal date missing missing-mark unknown rows test-rows "
               "seed transpose trust-data window horizon step group past-labels text label-by-file next tokens "
               "vocabulary-size lower-case filter length padding truncating kind",
+    "convert": "model layers out overwrite",
     "migrate": "out data overwrite",
     "inspect": "json",
     "doctor": "threads",
