@@ -134,12 +134,27 @@ bool torch_knows(const std::string& class_name) {
   return all_emits().contains(class_name);
 }
 
-TorchExport export_to_torch(const Network& model, const std::string& state_dict_name) {
+namespace {
+
+/// Returns the expression of the result.
+std::string write_all(const Network& model, TorchCode& code) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
+  return TorchWriter(code).write(model, "x");
+}
+
+}  // namespace
+
+TorchExport export_to_torch(const Network& model, const std::string& state_dict_name) {
   TorchCode code;
-  const std::string result = TorchWriter(code).write(model, "x");
+  const std::string result = write_all(model, code);
   return {safetensors(code.tensors()),
           python_of(code, model, class_name_of(model.name()), state_dict_name, result)};
+}
+
+std::vector<NamedTensor> torch_tensors(const Network& model) {
+  TorchCode code;
+  write_all(model, code);
+  return code.tensors();
 }
 
 }  // namespace lockstep

@@ -32,6 +32,8 @@ ExitCode run_predict(const CommandContext& context);
 ExitCode run_generate(const CommandContext& context);
 ExitCode run_import(const CommandContext& context);
 ExitCode run_export(const CommandContext& context);
+ExitCode run_convert(const CommandContext& context);
+ExitCode run_migrate(const CommandContext& context);
 ExitCode run_inspect(const CommandContext& context);
 ExitCode run_doctor(const CommandContext& context);
 ExitCode run_demo(const CommandContext& context);

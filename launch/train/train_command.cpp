@@ -24,6 +24,7 @@
 #include "launch/train/run_recorder.hpp"
 #include "launch/train/split_warning.hpp"
 #include "launch/train/stall_watch.hpp"
+#include "launch/train/tensorboard.hpp"
 #include "launch/train/train_plan.hpp"
 #include "launch/train/training_facts.hpp"
 #include "src/core/hash.hpp"
@@ -309,6 +310,13 @@ std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
     };
     const auto best = std::make_shared<ModelCheckpoint>(std::move(options));
     trainer.add_callback(std::make_shared<RecordedCallback>(best, recorder));
+  }
+  if (!settings_.tensorboard.empty()) {
+    const auto board = std::make_shared<TensorBoard>(
+        TensorBoard::Options{.directory = settings_.tensorboard,
+                             .histogram_freq = settings_.tensorboard_histograms,
+                             .overwrite = settings_.overwrite});
+    trainer.add_callback(std::make_shared<RecordedCallback>(board, recorder));
   }
   trainer.add_callback(recorder);  // last: a checkpoint holds what the others made of the epoch
   return recorder;

@@ -179,6 +179,11 @@ void add_callbacks(List& list) {
   list.text("learning-rate-expression", Use::kResult, &S::rate_expression, "TEXT",
             "the learning rate of every epoch, of epoch (from 0) and rate (so far): \"epoch < 10 ? "
             "rate : 0.9 * rate\"");
+  list.text("tensorboard", Use::kRun, &S::tensorboard, "DIR",
+            "write the numbers of every epoch for TensorBoard, as Keras's callback does, to train/ "
+            "and validation/ in this directory");
+  list.integer("tensorboard-histograms", Use::kRun, &S::tensorboard_histograms, 0, kMany,
+               "and how the weights are distributed, after every N epochs; 0: never");
 }
 
 void add_distribution(List& list) {

@@ -125,6 +125,8 @@ po::options_description describe_options() {
   return all;
 }
 
+}  // namespace
+
 void check_together(const TrainSettings& s) {
   const auto expect = [](bool condition, const char* text) {
     check(condition, ExitCode::kUsage, "[options] {}", text);
@@ -169,10 +171,14 @@ void check_together(const TrainSettings& s) {
   expect(validates || !(s.early_stopping.starts_with("val_") || s.save_best.starts_with("val_") ||
                         s.reduce_lr.starts_with("val_")),
          "expected --validation-split or --x-val to monitor a val_ number, got neither");
+  expect(!s.tensorboard.empty() || s.tensorboard_histograms == 0,
+         "expected --tensorboard DIR with --tensorboard-histograms, got none");
   expect(!s.overwrite || s.resume != Resume::kRequired,
          "expected either --overwrite or --resume required, got both");
   expect(!s.run_dir.empty(), "expected a directory for --run-dir, got an empty name");
 }
+
+namespace {
 
 /// What depends on other options; with --from the file's optimizer, loss and metrics count.
 void resolve_defaults(TrainSettings& s) {

@@ -69,6 +69,8 @@ struct TrainSettings {
   std::int64_t reduce_lr_cooldown = 0;
   double min_lr = 0;
   std::string rate_expression;
+  std::string tensorboard;  ///< directory
+  std::int64_t tensorboard_histograms = 0;
 
   // Running
   std::string run_dir = "run";
@@ -86,6 +88,9 @@ struct TrainSettings {
 /// Resolves the arguments behind `train`: [CONFIG.cfg] [options]; the command line wins. Throws
 /// Error (64) naming the option (and file and line), 66 or 77 for the config file.
 TrainSettings parse_train_settings(const std::vector<std::string>& arguments);
+
+/// That the settings go together. Throws Error (64).
+void check_together(const TrainSettings& settings);
 
 /// The settings in a config file's text. Throws Error (64) with `name` and the line.
 TrainSettings train_settings_from_config(const std::string& text, const std::string& name);

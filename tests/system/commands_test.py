@@ -12,7 +12,7 @@ from support import BAD_DATA, CANNOT_CREATE, MISSING, REFERENCE_FILES, USAGE, Sy
 OPTIONS = {
     "train": "data x y x-val y-val x-test y-test model layers from loss metrics optimizer learning-rate epochs "
              "batch-size batch-size-per-rank validation-split validation-freq shuffle no-shuffle steps-per-epoch seed "
-             "early-stopping patience min-delta restore-best-weights save-best run-dir overwrite resume "
+             "early-stopping patience min-delta restore-best-weights save-best tensorboard tensorboard-histograms run-dir overwrite resume "
              "checkpoint-every keep threads bucket-mib check-replicas-every summary dry-run verbose",
     "evaluate": "data x-test y-test batch-size loss metrics json threads trust-data transpose",
     "predict": "data x table unknown separator decimal out overwrite batch-size threads trust-data transpose",
@@ -21,6 +21,8 @@ OPTIONS = {
               "header separator decimal id drop classes categorical ordinal date missing missing-mark unknown rows test-rows "
               "seed transpose trust-data window horizon step group past-labels text label-by-file next tokens "
               "vocabulary-size lower-case filter length padding truncating kind",
+    "convert": "model layers out overwrite",
+    "migrate": "out data overwrite",
     "inspect": "json",
     "doctor": "threads",
 }
