@@ -8,7 +8,7 @@
 
 #include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
-#include "src/layers/keras1_words.hpp"
+#include "src/layers/older_words.hpp"
 #include "src/model/functional_wiring.hpp"
 #include "src/model/model_json.hpp"
 #include "src/model/size_limit.hpp"
@@ -109,8 +109,8 @@ void check_list(const ordered_json& list, const std::string& path) {
 
 class Reader {
  public:
-  Reader(KerasMajor keras, Problems& problems, ReadModel& read)
-      : keras_(keras), problems_(problems), read_(read) {}
+  Reader(KerasMajor keras, bool channels_first, Problems& problems, ReadModel& read)
+      : keras_(keras), channels_first_(channels_first), problems_(problems), read_(read) {}
 
   ModelBlueprint read_model(const std::string& class_name, const ordered_json& config,
                             const Place& place);
@@ -122,6 +122,7 @@ class Reader {
                  NameCounter& stores, const Place& place, ModelBlueprint::Part& part);
 
   KerasMajor keras_;
+  bool channels_first_;  ///< of layers of Keras 1 that do not say it
   Problems& problems_;
   ReadModel& read_;
 };
@@ -225,10 +226,10 @@ void Reader::read_part(const ordered_json& json, const std::string& path, bool f
     return;
   }
   ordered_json own = *config;
-  const std::string layer_class = layer_for(class_name, object, own);
-  LayerSource source{
-      layer_class, in_newer_words(layer_class, own), in_layer(path, *config), keras_, store,
-      place.nested};
+  std::string layer_class = layer_for(class_name, object, own);
+  use_newer_words(layer_class, own, channels_first_);
+  LayerSource source{layer_class, std::move(own), in_layer(path, *config),
+                     keras_,      store,          place.nested};
   source.in_chain = !functional;
   if (place.frozen && source.config.is_object()) source.config["trainable"] = false;
   part.layer = read_.layers.size();
@@ -267,7 +268,8 @@ ReadModel read_model_blueprint(const ordered_json& json, KerasMajor keras, Probl
   Place place;
   if (const ordered_json* in_order = model.find(kInOrder)) place.in_order = *in_order == true;
   model.finish();
-  read.blueprint = Reader(keras, problems, read).read_model(class_name, *config, place);
+  read.blueprint = Reader(keras, says_channels_first(json), problems, read)
+                       .read_model(class_name, *config, place);
   return read;
 }
 

@@ -43,7 +43,8 @@ ordered_json layer_to_json(const Layer& layer, const Shape* input, KerasMajor fo
   const ModelLayer* const model = model_within(layer);
   if (model && form == KerasMajor::k3) own["layer"]["config"].update(model->config_for(form));
   for (const auto& [key, value] : own.items()) config[key] = value;
-  if (layer.channels_first()) config["data_format"] = "channels_first";
+  // An axis says it itself.
+  if (layer.channels_first() && !config.contains("axis")) config["data_format"] = "channels_first";
   return {{"class_name", (layer.is_of_keras_hub() ? "keras_hub>" : "") + layer.class_name()},
           {"config", std::move(config)}};
 }
