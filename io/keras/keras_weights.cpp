@@ -197,6 +197,15 @@ void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network
                       place.parameter->value.begin());
 }
 
+std::map<const Parameter*, StoredWeight> stored_weights(const hdf5::File& file,
+                                                        const NetworkRemarks& remarks,
+                                                        const Network& model) {
+  std::map<const Parameter*, StoredWeight> stored;
+  for (Place& place : find_by_order(file, model, remarks))
+    stored.emplace(place.parameter, std::move(place.stored));
+  return stored;
+}
+
 std::vector<std::size_t> file_order(const Network& model, const NetworkRemarks& remarks) {
   if (!remarks.file_order.empty()) return remarks.file_order;
   std::vector<std::size_t> order(model.layers().size());

@@ -90,10 +90,8 @@ std::unique_ptr<Layer> make_cell(CellKind kind, KerasConfig& config) {
   return std::make_unique<Cell>(kind, units, read_cell(kind, config));
 }
 
-/// Before Keras 2.2 there was no reset_after.
 CellKind gru_kind(KerasConfig& config) {
-  const bool after = config.boolean("reset_after", config.keras() == KerasMajor::k3);
-  return after ? CellKind::kGru : CellKind::kGruResetBefore;
+  return config.boolean("reset_after", true) ? CellKind::kGru : CellKind::kGruResetBefore;
 }
 
 /// As a Wanted, which `expected` names.

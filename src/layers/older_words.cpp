@@ -188,7 +188,11 @@ void spell_out(const std::string& old_class, ordered_json& config) {
   if (old_class == "CuDNNGRU") config["reset_after"] = true;
 }
 
-void rewrite_recurrent(ordered_json& config) {
+void rewrite_recurrent(const std::string& class_name, ordered_json& config) {
+  // Before Keras 2.1.3 there was no reset_after, and one of these keys in every config.
+  if (class_name.starts_with("GRU") && !config.contains("reset_after") &&
+      (config.contains("consume_less") || config.contains("implementation")))
+    config["reset_after"] = false;
   config.erase("consume_less");  // which way to the same numbers
   const auto bias = config.find("forget_bias_init");
   if (bias == config.end()) return;
@@ -214,7 +218,7 @@ void use_newer_words(std::string& class_name, ordered_json& config, bool channel
   gather(config, {"kernel_dim1", "kernel_dim2", "kernel_dim3"}, "kernel_size");
   if (class_name.starts_with("ZeroPadding")) rewrite_padding(config);
   rewrite_input(class_name, config);
-  rewrite_recurrent(config);
+  rewrite_recurrent(class_name, config);
   spell_out(old_class, config);
   if (old_class == "Deconvolution2D") config.erase("output_shape");  // the other settings say it
   if (class_name == "BatchNormalization" && config.value("mode", ordered_json()) == 0)
@@ -222,7 +226,7 @@ void use_newer_words(std::string& class_name, ordered_json& config, bool channel
   if (channels_first && !config.contains("data_format") &&
       std::ranges::find(kMovesPixels, class_name) != kMovesPixels.end())
     config["data_format"] = "channels_first";
-  for (const char* const wrapped : {"layer", "backward_layer"}) {
+  for (const char* const wrapped : {"layer", "backward_layer", "cell"}) {
     const auto inner = config.find(wrapped);
     if (inner == config.end() || !inner->is_object() || !inner->contains("config") ||
         !inner->value("class_name", ordered_json()).is_string())

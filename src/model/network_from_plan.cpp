@@ -137,6 +137,10 @@ std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
   return first.batch_shape("batch_input_shape");
 }
 
+bool is_known(const Shape& shape) {
+  return std::ranges::find(shape, -1) == shape.end();
+}
+
 /// Applies copies of the layers one by one, which needs no memory for their parameters.
 void check_build(const Network& model, const NetworkPlan& plan, const Shape& input, ExitCode code) {
   std::vector<std::unique_ptr<Layer>> layers;
@@ -199,6 +203,9 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   KerasConfig first = plan.layers[front].read(code);
   auto shape = told_input_shape(*model.layers()[front], first);
   first.throw_if_any();
+  // Sequences of any length, images of any size: the rows tell.
+  if (shape && !is_known(*shape)) return model;
+  if (plan.built_for && !is_known(*plan.built_for)) plan.built_for.reset();
   if (shape && plan.built_for && *shape != *plan.built_for)
     first.refuse("batch_input_shape",
                  to_string_batched(*plan.built_for) + " as the model was built for",

@@ -225,8 +225,9 @@ NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* rem
   plan.outputs = apply(read.blueprint, {}, false, plan);
   drop_unused_calls(plan);
   check_ends(plan, problems);
+  const bool other_ends = !problems.empty();
   check_all_used(plan, problems);
-  if (!problems.empty()) {  // of the layers by themselves there may be more
+  if (other_ends) {  // of the layers by themselves there may be more problems
     plan.calls.clear();
     plan.outputs.clear();
     plan.input_checks.clear();
