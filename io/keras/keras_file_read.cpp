@@ -132,9 +132,9 @@ LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& na
   NetworkRemarks remarks;
   const nlohmann::ordered_json config =
       naming(name, [&] { return parse_json(archive.config, "config.json"); });
-  Network model = built(
-      naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }),
-      row_shape, name);
+  Network model =
+      built(naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }),
+            row_shape, name);
   LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
   const hdf5::File weights = hdf5::File::open_image(archive.weights, name + ":model.weights.h5");
   read_weights(weights, loaded.remarks, loaded.model);

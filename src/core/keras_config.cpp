@@ -216,8 +216,8 @@ std::optional<Shape> KerasConfig::batch_shape(const std::string& key) {
   Shape shape;
   for (std::size_t i = 1; i < values->size(); ++i) {
     const ordered_json& value = (*values)[i];
-    const auto number = value.is_null() ? std::optional<std::int64_t>(-1)
-                                        : extent(key, value, false);
+    const auto number =
+        value.is_null() ? std::optional<std::int64_t>(-1) : extent(key, value, false);
     if (!number) return {};
     shape.push_back(*number);
   }

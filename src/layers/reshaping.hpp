@@ -20,8 +20,8 @@ class Reshaping : public Layer {
   }
 };
 
-/// Fixes the shape of the network's input. Extents that are not known, -1, become those of the first
-/// input.
+/// Fixes the shape of the network's input. Extents that are not known, -1, become those of the
+/// first input.
 class InputLayer final : public Reshaping {
  public:
   explicit InputLayer(Shape shape) : shape_(std::move(shape)) {}

@@ -144,9 +144,8 @@ void check_ends(const NetworkPlan& plan, Problems& problems) {
       const ordered_json& config = plan.layers[plan.calls[call].layer].config;
       if (config.is_object() && config.contains("name")) names.push_back(describe(config["name"]));
     }
-    problems.add("model JSON: config",
-                 fmt::format("expected one {} of the network, got {} ({})", what, calls.size(),
-                             fmt::join(names, ", ")));
+    problems.add("model JSON: config", fmt::format("expected one {} of the network, got {} ({})",
+                                                   what, calls.size(), fmt::join(names, ", ")));
   };
   std::vector<std::size_t> inputs, outputs;
   for (std::size_t call = 0; call < plan.calls.size(); ++call)
