@@ -88,8 +88,11 @@ LoadedModel load_model(const std::filesystem::path& path);
 /// What load_model makes of the network and the text of the file's training config (empty if it has
 /// none). If it compiles the network, the optimizer's state is read.
 using CompileLoaded = std::function<void(Network& model, const std::string& training_config)>;
-/// The same, compiled in another way; what only training lacks is left in `remarks`.
-LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile);
+/// The same, compiled in another way; what only training lacks is left in `remarks`. `row_shape`:
+/// of the rows that the network is for, if they are known; a network for sequences of any length or
+/// images of any size is built for them.
+LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile,
+                       const std::optional<Shape>& row_shape = {});
 
 /// Reads the weights alone of a file of Keras 1, 2 or 3 (save_weights(), or a whole model) into the
 /// built model: by their order in Keras 2's layout; in Keras 3's by `remarks.stores`, or if there

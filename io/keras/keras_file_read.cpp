@@ -15,6 +15,7 @@
 #include "src/core/floating_point.hpp"
 #include "src/core/json_text.hpp"
 #include "src/core/printable.hpp"
+#include "src/layers/reshaping.hpp"
 #include "src/model/model_json.hpp"
 
 namespace lockstep {
@@ -30,13 +31,20 @@ auto naming(const std::string& file_name, Function&& function) {
   }
 }
 
-Network built(Network model, const std::string& file_name) {
-  check(model.built(), ExitCode::kBadData,
-        "[{}] expected a model_config that says the input's shape, got none", file_name);
+/// For rows of this shape, if the network does not say its input.
+Network built(Network model, const std::optional<Shape>& row_shape, const std::string& file_name) {
+  if (model.built()) return model;
+  const auto* const input = dynamic_cast<const InputLayer*>(model.layers().front().get());
+  check(row_shape.has_value(), ExitCode::kBadData,
+        "[{}] expected a network that says the input's shape, got {}: rows tell it (predict, "
+        "evaluate, train)",
+        file_name, input ? to_string_batched(input->shape()) : "none");
+  naming(file_name, [&] { model.build(row_shape->empty() ? Shape{1} : *row_shape); });
   return model;
 }
 
-Network read_architecture(const hdf5::File& file, NetworkRemarks& remarks) {
+Network read_architecture(const hdf5::File& file, const std::optional<Shape>& row_shape,
+                          NetworkRemarks& remarks) {
   if (!file.has_attribute("/", "model_config")) {
     check(!has_keras_weights(file), ExitCode::kBadData,
           "[{}] expected a Keras model (attribute model_config), got the weights of one without "
@@ -51,7 +59,7 @@ Network read_architecture(const hdf5::File& file, NetworkRemarks& remarks) {
   const std::string version =
       file.has_attribute("/", "keras_version") ? file.read_string("/", "keras_version") : "";
   return built(naming(file.name(), [&] { return model_from_json_text(config, version, remarks); }),
-               file.name());
+               row_shape, file.name());
 }
 
 void read_state(std::optional<OptimizerState> state, LoadedModel& loaded) {
@@ -107,10 +115,10 @@ void read_own(const hdf5::File& file, LoadedModel& loaded) {
 }
 
 LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
-                      const CompileLoaded& compile) {
+                      const CompileLoaded& compile, const std::optional<Shape>& row_shape) {
   const hdf5::File file = open_verified(bytes, name);
   NetworkRemarks remarks;
-  Network model = read_architecture(file, remarks);
+  Network model = read_architecture(file, row_shape, remarks);
   LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
   read_weights(file, loaded.remarks, loaded.model);
   const bool compiled = file.has_attribute("/", "training_config");
@@ -124,13 +132,14 @@ LoadedModel load_hdf5(std::span<const std::byte> bytes, const std::string& name,
 }
 
 LoadedModel load_archive(std::span<const std::byte> bytes, const std::string& name,
-                         const CompileLoaded& compile) {
+                         const CompileLoaded& compile, const std::optional<Shape>& row_shape) {
   const KerasArchive archive = read_keras_archive(bytes, name);
   NetworkRemarks remarks;
   const nlohmann::ordered_json config =
       naming(name, [&] { return parse_json(archive.config, "config.json"); });
-  Network model = built(
-      naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }), name);
+  Network model =
+      built(naming(name, [&] { return model_from_json(config, archive.keras_version, remarks); }),
+            row_shape, name);
   LoadedModel loaded{std::move(model), std::nullopt, 0, "", std::move(remarks)};
   const hdf5::File weights = hdf5::File::open_image(archive.weights, name + ":model.weights.h5");
   read_weights(weights, loaded.remarks, loaded.model);
@@ -165,13 +174,14 @@ void compile_as_saved(Network& model, const std::string& training_config) {
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile) {
+LoadedModel load_model(const std::filesystem::path& path, const CompileLoaded& compile,
+                       const std::optional<Shape>& row_shape) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const FileKind kind = expect_kind(path, "a Keras model (.h5, .keras)");
   const std::string text = read_file(path);
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
-  return kind == FileKind::kKerasArchive ? load_archive(bytes, path.string(), compile)
-                                         : load_hdf5(bytes, path.string(), compile);
+  return kind == FileKind::kKerasArchive ? load_archive(bytes, path.string(), compile, row_shape)
+                                         : load_hdf5(bytes, path.string(), compile, row_shape);
 }
 
 LoadedModel load_model(const std::filesystem::path& path) {

@@ -1,6 +1,7 @@
 #include "io/keras/keras_optimizer_state.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "io/keras/keras3_weights.hpp"
@@ -64,6 +65,65 @@ std::vector<const Parameter*> trainable_parameters(const Network& model,
   return parameters;
 }
 
+/// "training/Adam/Variable_3:0", "Variable_12:0": Keras before 2.4 numbered them.
+bool is_numbered(std::string_view weight) {
+  return components(weight).back().starts_with("Variable");
+}
+
+/// The steps that an optimizer of Keras before 2.4 has counted; Keras 1 counted in float32.
+std::int64_t steps_in(const hdf5::File& file, const std::string& path) {
+  if (is_integer(*file.dataset_info(path).type)) return file.read_integer(path);
+  return static_cast<std::int64_t>(file.read_floats(path, {}).front());
+}
+
+/// Keras 1 sorted the weights that are trained by their names in the file.
+void sort_as_keras1(const hdf5::File& file, const std::map<const Parameter*, StoredWeight>& stored,
+                    std::vector<const Parameter*>& parameters) {
+  if (!file.text_or_nothing("/", "keras_version").starts_with('1')) return;
+  const auto name = [&](const Parameter* parameter) {
+    const std::string& path = stored.at(parameter).paths.front();
+    return path.substr(path.rfind('/') + 1);
+  };
+  std::ranges::stable_sort(parameters, {}, name);
+}
+
+/// Of Keras before 2.4: slot after slot, of all weights each, without a name that tells them apart.
+/// Optimizers that did not note how many steps they took begin to count.
+std::optional<OptimizerState> read_numbered_state(const hdf5::File& file,
+                                                  std::vector<std::string> weights,
+                                                  const Network& model,
+                                                  const NetworkRemarks& remarks) {
+  for (std::string& weight : weights) weight = kRoot + "/" + weight;
+  OptimizerState state;
+  if (file.dataset_info(weights.front()).extents.empty()) {
+    state.iterations = steps_in(file, weights.front());
+    weights.erase(weights.begin());
+  }
+  if (state.iterations < 0) return std::nullopt;
+  const std::map<const Parameter*, StoredWeight> stored = stored_weights(file, remarks, model);
+  std::vector<const Parameter*> parameters = trainable_parameters(model, remarks);
+  sort_as_keras1(file, stored, parameters);
+  const Optimizer& optimizer = model.optimizer();
+  const std::size_t slots = optimizer.slot_names().size();
+  // Adam's without amsgrad: one number in the place of each slot that there is not.
+  if (slots > 0 && weights.size() == (slots + 1) * parameters.size() &&
+      file.dataset_info(weights.back()).extents == Shape{1})
+    weights.resize(slots * parameters.size());
+  if (slots > 0 && weights.size() != slots * parameters.size()) return std::nullopt;
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    std::vector<float>& values = add_fresh_slot(state.slots, model.arena(), optimizer);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      StoredWeight weight = stored.at(parameters[i]);
+      if (weight.paths.size() != 1) return std::nullopt;  // of gates by themselves
+      weight.paths.front() = weights[slot * parameters.size() + i];
+      if (weight.shape(file) != parameters[i]->shape) return std::nullopt;
+      std::ranges::copy(weight.read(file, parameters[i]->shape),
+                        values.begin() + parameters[i]->offset);
+    }
+  }
+  return state;
+}
+
 }  // namespace
 
 void check_slots(const Network& model, const OptimizerSlots& slots) {
@@ -91,6 +151,8 @@ std::optional<OptimizerState> read_optimizer_state(const hdf5::File& file, const
                                                    const NetworkRemarks& remarks) {
   if (!file.exists(kRoot)) return std::nullopt;
   std::vector<std::string> weights = file.read_strings(kRoot, "weight_names");
+  if (!weights.empty() && is_numbered(weights.back()))
+    return read_numbered_state(file, std::move(weights), model, remarks);
   if (weights.empty() || !is_step_count(weights.front())) return std::nullopt;
   OptimizerState state;
   state.iterations = file.read_integer(kRoot + "/" + weights.front());

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "io/keras/keras3_weights.hpp"
+#include "io/keras/older_weights.hpp"
 #include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
@@ -14,10 +15,8 @@ namespace lockstep {
 namespace {
 
 /// A weight of the model, and where the file has it.
-struct Place {
-  const Layer* layer;
-  const Parameter* parameter;
-  std::string path;
+struct Place : OwnedParameter {
+  StoredWeight stored;
 };
 
 // --- Keras 1 and 2: lists of names ---
@@ -28,11 +27,15 @@ bool has_names(const hdf5::File& file, const std::string& group) {
   return file.has_attribute(group, "layer_names") || file.has_attribute(group, "layer_names0");
 }
 
+std::string root_of(const hdf5::File& file) {
+  return file.exists(kWholeModel) ? kWholeModel : "/";
+}
+
 /// A layer's weights in the file, by the full paths of their datasets.
 using StoredLayer = std::vector<std::string>;
 
 std::vector<StoredLayer> read_stored_layers(const hdf5::File& file) {
-  const std::string root = file.exists(kWholeModel) ? kWholeModel : "/";
+  const std::string root = root_of(file);
   const std::string prefix = root == "/" ? "/" : root + "/";
   std::vector<StoredLayer> layers;
   for (const std::string& name : file.read_strings(root, "layer_names")) {
@@ -47,7 +50,7 @@ std::vector<StoredLayer> read_stored_layers(const hdf5::File& file) {
 /// layers first.
 struct OuterLayer {
   std::string name;
-  std::vector<Place> weights;
+  std::vector<OwnedParameter> weights;
 };
 
 /// "layers/sequential" of "layers/sequential/layers/dense".
@@ -66,16 +69,16 @@ std::vector<OuterLayer> outer_layers(const Network& model, const NetworkRemarks&
     if (outer.empty() || own == store || own != before) outer.push_back({layer.name(), {}});
     before = own;
     for (const Parameter& parameter : layer.parameters())
-      outer.back().weights.push_back({&layer, &parameter, ""});
+      outer.back().weights.push_back({&layer, &parameter});
   }
   for (OuterLayer& layer : outer)
-    std::ranges::stable_partition(layer.weights,
-                                  [](const Place& place) { return place.parameter->trained(); });
+    std::ranges::stable_partition(
+        layer.weights, [](const OwnedParameter& owned) { return owned.parameter->trained(); });
   return outer;
 }
 
-std::vector<Place> flat(const std::vector<OuterLayer>& layers) {
-  std::vector<Place> all;
+std::vector<OwnedParameter> flat(const std::vector<OuterLayer>& layers) {
+  std::vector<OwnedParameter> all;
   for (const OuterLayer& layer : layers)
     all.insert(all.end(), layer.weights.begin(), layer.weights.end());
   return all;
@@ -86,10 +89,11 @@ std::vector<Place> find_by_order(const hdf5::File& file, const Network& model,
                                  const NetworkRemarks& remarks) {
   const std::vector<StoredLayer> stored = read_stored_layers(file);
   const std::vector<OuterLayer> wanted = outer_layers(model, remarks);
-  std::vector<Place> places = flat(wanted);
+  const std::vector<OwnedParameter> parameters = flat(wanted);
   StoredLayer paths;
   for (const StoredLayer& layer : stored) paths.insert(paths.end(), layer.begin(), layer.end());
-  if (paths.size() != places.size()) {
+  auto weights = find_stored_weights(file, root_of(file), parameters, paths);
+  if (!weights) {
     check(stored.size() == wanted.size(), ExitCode::kBadData,
           "[{}] expected weights for {} layers, got {}", file.name(), wanted.size(), stored.size());
     for (std::size_t i = 0; i < wanted.size(); ++i)
@@ -97,7 +101,11 @@ std::vector<Place> find_by_order(const hdf5::File& file, const Network& model,
             "[{}] expected {} weights for layer {}, got {}", file.name(), wanted[i].weights.size(),
             printable(wanted[i].name), stored[i].size());
   }
-  for (std::size_t i = 0; i < places.size(); ++i) places[i].path = paths[i];
+  check(weights.has_value(), ExitCode::kBadData, "[{}] expected {} weights, got {}", file.name(),
+        parameters.size(), paths.size());
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    places.push_back({parameters[i], std::move((*weights)[i])});
   return places;
 }
 
@@ -144,9 +152,10 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
     const ParameterList parameters = layer.parameters();
     const std::vector<std::string> stores_within = layer.stores();
     for (std::size_t j = 0; j < parameters.size(); ++j) {
-      places.push_back({&layer, &parameters[j], group + stores_within[j]});
-      if (!file.exists(places.back().path))
-        problems.add(fmt::format("[{}:{}]", file.name(), places.back().path),
+      const std::string path = group + stores_within[j];
+      places.push_back({{&layer, &parameters[j]}, {{path}}});
+      if (!file.exists(path))
+        problems.add(fmt::format("[{}:{}]", file.name(), path),
                      fmt::format("expected the {} of layer {}, got nothing", parameters[j].path(),
                                  printable(layer.name())));
     }
@@ -160,13 +169,14 @@ std::vector<Place> find_by_store(const hdf5::File& file, const Network& model,
 
 void check_shapes(const hdf5::File& file, const std::vector<Place>& places) {
   Problems problems;
-  for (const auto& [layer, parameter, path] : places) {
-    const Shape extents = file.dataset_info(path).extents;
-    if (extents != parameter->shape)
+  for (const Place& place : places) {
+    const Shape shape = place.stored.shape(file);
+    const Parameter& parameter = *place.parameter;
+    if (shape != parameter.shape)
       problems.add(
-          fmt::format("[{}:{}]", file.name(), printable(path)),
-          fmt::format("expected shape {} for {} of layer {}, got {}", to_string(parameter->shape),
-                      parameter->path(), printable(layer->name()), to_string(extents)));
+          fmt::format("[{}:{}]", file.name(), printable(place.stored.paths.front())),
+          fmt::format("expected shape {} for {} of layer {}, got {}", to_string(parameter.shape),
+                      parameter.path(), printable(place.layer->name()), to_string(shape)));
   }
   problems.throw_if_any(ExitCode::kBadData);
 }
@@ -182,8 +192,18 @@ void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network
   const std::vector<Place> places =
       by_order ? find_by_order(file, model, remarks) : find_by_store(file, model, remarks);
   check_shapes(file, places);
-  for (const auto& [layer, parameter, path] : places)
-    std::ranges::copy(file.read_floats(path, parameter->shape), parameter->value.begin());
+  for (const Place& place : places)
+    std::ranges::copy(place.stored.read(file, place.parameter->shape),
+                      place.parameter->value.begin());
+}
+
+std::map<const Parameter*, StoredWeight> stored_weights(const hdf5::File& file,
+                                                        const NetworkRemarks& remarks,
+                                                        const Network& model) {
+  std::map<const Parameter*, StoredWeight> stored;
+  for (Place& place : find_by_order(file, model, remarks))
+    stored.emplace(place.parameter, std::move(place.stored));
+  return stored;
 }
 
 std::vector<std::size_t> file_order(const Network& model, const NetworkRemarks& remarks) {

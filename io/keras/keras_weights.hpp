@@ -1,6 +1,9 @@
 #pragma once
 
+#include <map>
+
 #include "io/hdf5/hdf5.hpp"
+#include "io/keras/older_weights.hpp"
 #include "src/model/network.hpp"
 #include "src/model/network_remarks.hpp"
 
@@ -13,6 +16,11 @@ bool has_keras_weights(const hdf5::File& file);
 /// Reads them into the built model, after comparing all counts and shapes. Throws Error (65) that
 /// names every weight that is missing or has another shape.
 void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network& model);
+
+/// Where a file of Keras 1 or 2 keeps the weights of the model.
+std::map<const Parameter*, StoredWeight> stored_weights(const hdf5::File& file,
+                                                        const NetworkRemarks& remarks,
+                                                        const Network& model);
 
 /// The model's layers in the order in which the file that it is from keeps their weights.
 std::vector<std::size_t> file_order(const Network& model, const NetworkRemarks& remarks);

@@ -72,10 +72,10 @@ LoadedModel read_network(const ModelSource& source, const Shape& row_shape) {
   return {std::move(model), std::nullopt, 0, "", std::move(remarks)};
 }
 
-LoadedModel load_network(const ModelSource& source, const Shape& row_shape,
+LoadedModel load_network(const ModelSource& source, const std::optional<Shape>& row_shape,
                          const CompileLoaded& compile) {
-  if (!source.file.empty()) return load_model(source.file, compile);
-  LoadedModel loaded = read_network(source, row_shape);
+  if (!source.file.empty()) return load_model(source.file, compile, row_shape);
+  LoadedModel loaded = read_network(source, row_shape.value_or(Shape()));
   compile(loaded.model, "");
   return loaded;
 }

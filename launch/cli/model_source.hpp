@@ -31,7 +31,8 @@ ModelSource model_source_from(const po::variables_map& given);
 LoadedModel read_network(const ModelSource& source, const Shape& row_shape);
 
 /// The network with its weights, compiled as CompileLoaded says. Throws Error: 64, 65, 66, 77.
-LoadedModel load_network(const ModelSource& source, const Shape& row_shape,
+/// `row_shape`: as of read_network(); none: not known.
+LoadedModel load_network(const ModelSource& source, const std::optional<Shape>& row_shape,
                          const CompileLoaded& compile);
 
 /// Rows that go through the network together: those that are given, those that stateful layers were

@@ -57,13 +57,14 @@ void go_on_from(const TrainSettings& settings, NetworkSource& network, LoadedMod
   network.start->slots = std::move(*loaded.slots);
 }
 
-NetworkSource from_file(const TrainSettings& settings) {
+NetworkSource from_file(const TrainSettings& settings, const Shape& row_shape) {
   std::string fresh, training_config;
   const bool transfers = !transfer_of(settings).changes_nothing();
-  LoadedModel loaded = load_model(settings.from, [&](Network& model, const std::string& config) {
+  const auto compile = [&](Network& model, const std::string& config) {
     training_config = config;
     if (!transfers) fresh = compile_by_options(settings, parse_training_config(config), model);
-  });
+  };
+  LoadedModel loaded = load_model(settings.from, compile, row_shape);
   check_trainable(loaded.remarks, settings.from);
   NetworkSource network{std::move(loaded.model), {}, std::move(loaded.remarks.notes)};
   for (std::string& note : loaded.remarks.saving_notes) network.notes.push_back(std::move(note));
@@ -102,7 +103,7 @@ NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) 
 }  // namespace
 
 NetworkSource make_network(const TrainSettings& settings, const Shape& row_shape) {
-  return settings.from.empty() ? from_words(settings, row_shape) : from_file(settings);
+  return settings.from.empty() ? from_words(settings, row_shape) : from_file(settings, row_shape);
 }
 
 }  // namespace lockstep

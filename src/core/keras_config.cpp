@@ -215,10 +215,13 @@ std::optional<Shape> KerasConfig::batch_shape(const std::string& key) {
   if (!values->front().is_null() && !extent(key, values->front(), false)) return {};
   Shape shape;
   for (std::size_t i = 1; i < values->size(); ++i) {
-    const auto number = extent(key, (*values)[i], false);
+    const ordered_json& value = (*values)[i];
+    const auto number =
+        value.is_null() ? std::optional<std::int64_t>(-1) : extent(key, value, false);
     if (!number) return {};
     shape.push_back(*number);
   }
+  if (std::ranges::find(shape, -1) != shape.end()) return shape;
   if (convert(key, [&] { return std::optional(element_count(shape)); })) return shape;
   return {};
 }

@@ -62,7 +62,7 @@ class KerasConfig {
   /// A list of positive extents (Reshape: -1 is allowed too).
   Shape shape(const std::string& key, bool with_unknown);
   /// A shape with the batch axis in front: null, or the batch size that Keras 3 happened to build
-  /// for; both are dropped. Nothing if the key is missing or null.
+  /// for; both are dropped. Another null becomes -1. Nothing if the key is missing or null.
   std::optional<Shape> batch_shape(const std::string& key);
   /// The batch size in front of such a shape, for layers that need it; nothing if it is null.
   std::optional<std::int64_t> batch_size(const std::string& key);

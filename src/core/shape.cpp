@@ -29,8 +29,10 @@ std::string to_string(const Shape& shape) {
 }
 
 std::string to_string_batched(const Shape& shape) {
-  if (shape.empty()) return "(None,)";
-  return fmt::format("(None, {})", fmt::join(shape, ", "));
+  std::string text = "(None,";
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    text += (i > 0 ? ", " : " ") + (shape[i] == -1 ? "None" : std::to_string(shape[i]));
+  return text + ")";
 }
 
 }  // namespace lockstep

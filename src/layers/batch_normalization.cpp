@@ -260,7 +260,8 @@ std::size_t BatchNormalization::lower(Graph& graph, std::span<const std::size_t>
 
 /// Keras 3 refuses the list of axes that Keras 2 writes; both read a number.
 nlohmann::ordered_json BatchNormalization::config() const {
-  nlohmann::ordered_json config{{"axis", options_.axis}, {"momentum", options_.momentum}};
+  const std::int64_t axis = channels_first() ? 1 : options_.axis;
+  nlohmann::ordered_json config{{"axis", axis}, {"momentum", options_.momentum}};
   write_options(config, options_,
                 {{"moving_mean_initializer", options_.moving_mean_initializer->to_json()},
                  {"moving_variance_initializer", options_.moving_variance_initializer->to_json()}});

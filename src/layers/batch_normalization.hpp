@@ -15,7 +15,7 @@ namespace lockstep {
 class BatchNormalization final : public Layer {
  public:
   struct Options : NormalizationOptions {
-    std::int64_t axis = -1;  ///< or the number of the last one; the batch is 0
+    std::int64_t axis = -1;  ///< or the number of the last one; of another one, channels_first()
     double momentum = 0.99;  ///< moving = moving * momentum + batch * (1 - momentum)
     std::shared_ptr<const Initializer> moving_mean_initializer =
         make_initializer(std::string("zeros"));

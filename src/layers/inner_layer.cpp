@@ -41,7 +41,8 @@ nlohmann::ordered_json inner_layer_to_json(const Layer& layer) {
   if (!layer.is_never_trainable()) config["trainable"] = layer.trainable();
   config["dtype"] = "float32";
   config.update(layer.config());
-  if (layer.channels_first()) config["data_format"] = "channels_first";
+  // An axis says it itself.
+  if (layer.channels_first() && !config.contains("axis")) config["data_format"] = "channels_first";
   nlohmann::ordered_json json = inner_layer_to_json(layer.class_name(), std::move(config));
   if (json["class_name"] == "Sequential") json["module"] = "keras";
   if (json["class_name"] == "Functional") json["module"] = "keras.src.models.functional";

@@ -118,7 +118,7 @@ std::unique_ptr<Layer> make_rescaling(KerasConfig& config) {
 
 std::unique_ptr<Layer> make_dropout(KerasConfig& config) {
   const double rate = config.number("rate");
-  config.expect("noise_shape", nullptr);
+  config.expect_for_training("noise_shape", nullptr);
   ignore_seed(config);
   return config.convert(
       "rate", [&]() -> std::unique_ptr<Layer> { return std::make_unique<Dropout>(rate); });

@@ -41,16 +41,21 @@ std::unique_ptr<Layer> make_batch_normalization(KerasConfig& config) {
   BatchNormalization::Options options;
   read_options(config, options);
   options.axis = read_axis(config);
+  const bool channels_first = options.axis == 1;
+  if (channels_first) options.axis = -1;
   options.momentum = read_number(config, "momentum", options.momentum, 0, 1);
   options.moving_mean_initializer =
       read_initializer(config, "moving_mean_initializer", options.moving_mean_initializer);
   options.moving_variance_initializer =
       read_initializer(config, "moving_variance_initializer", options.moving_variance_initializer);
   config.expect_for_training("renorm", false);
+  config.expect("mode", 0);  // Keras 1's
   config.expect("virtual_batch_size", nullptr);
   // Statistics are those of the whole batch anyway, whatever computes them.
   config.ignore({"synchronized", "fused", "renorm_clipping", "renorm_momentum"});
-  return std::make_unique<BatchNormalization>(std::move(options));
+  auto layer = std::make_unique<BatchNormalization>(std::move(options));
+  layer->set_channels_first(channels_first);
+  return layer;
 }
 
 std::unique_ptr<Layer> make_layer_normalization(KerasConfig& config) {

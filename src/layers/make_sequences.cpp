@@ -51,6 +51,7 @@ std::unique_ptr<Layer> make_embedding(KerasConfig& config) {
   options.regularizer = read_regularizer(config, "embeddings_regularizer");
   options.mask_zero = config.boolean("mask_zero", options.mask_zero);
   options.constraint = read_constraint(config, "embeddings_constraint");
+  config.expect_for_training("dropout", 0);  // Keras 1's, of whole ids
   config.expect("lora_rank", nullptr);
   config.expect("sparse", false);
   config.ignore({"input_length", "lora_alpha"});  // the input has its shape anyway

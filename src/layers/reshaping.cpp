@@ -7,9 +7,13 @@
 namespace lockstep {
 
 Shape InputLayer::reshaped(const Shape& input) const {
-  check(input == shape_, ExitCode::kBadData, "[{}] expected input {}, got {}", name(),
-        to_string_batched(shape_), to_string_batched(input));
-  return shape_;
+  const auto fits = [](std::int64_t extent, std::int64_t wanted) {
+    return wanted == -1 || extent == wanted;
+  };
+  check(std::ranges::equal(input, shape_, fits), ExitCode::kBadData,
+        "[{}] expected input {}, got {}", name(), to_string_batched(shape_),
+        to_string_batched(input));
+  return input;
 }
 
 nlohmann::ordered_json InputLayer::config() const {

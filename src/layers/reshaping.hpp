@@ -20,7 +20,8 @@ class Reshaping : public Layer {
   }
 };
 
-/// Fixes the shape of the network's input.
+/// Fixes the shape of the network's input. Extents that are not known, -1, become those of the
+/// first input.
 class InputLayer final : public Reshaping {
  public:
   explicit InputLayer(Shape shape) : shape_(std::move(shape)) {}
@@ -30,6 +31,8 @@ class InputLayer final : public Reshaping {
   const Shape& shape() const { return shape_; }
 
  private:
+  void build(const Shape& input) override { shape_ = reshaped(input); }
+
   Shape shape_;
 };
 

@@ -19,7 +19,7 @@ using nlohmann::ordered_json;
 class Wiring {
  public:
   Wiring(const FunctionalSource& source, ModelBlueprint& blueprint, Problems& problems)
-      : list_(source.config["layers"]),
+      : list_(source.listed.list),
         source_(source),
         blueprint_(blueprint),
         problems_(problems),
@@ -53,7 +53,7 @@ class Wiring {
 
   void object_to(std::size_t i, const std::string& expected, const std::string& found) {
     bad_ = true;
-    problems_.add(fmt::format("model JSON: {}[{}] ({})", source_.path, i,
+    problems_.add(fmt::format("model JSON: {}[{}] ({})", source_.path, source_.listed.numbers[i],
                               printable(blueprint_.parts[i].name, 80)),
                   fmt::format("expected {}, got {}", expected, found));
   }

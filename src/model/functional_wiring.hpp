@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "src/core/problems.hpp"
+#include "src/model/call_masks.hpp"
 #include "src/model/layer_source.hpp"
 #include "src/model/model_blueprint.hpp"
 
@@ -13,6 +14,7 @@ namespace lockstep {
 /// A functional model in JSON whose parts are read.
 struct FunctionalSource {
   const nlohmann::ordered_json& config;
+  const NumberedLayers& listed;
   std::string path;        ///< of its layers, for messages
   bool has_input = false;  ///< from a model around it
   bool in_order = false;   ///< the calls of each layer are listed in the order of a pass

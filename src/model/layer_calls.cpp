@@ -169,7 +169,10 @@ std::vector<LayerCall> read_layer_calls(const ordered_json& layer) {
 
 std::vector<TensorName> read_ends(const ordered_json& ends) {
   LayerCall call;
-  read_inputs(ends, call);
+  if (ends.is_object() && !ends.contains("class_name"))
+    for (const ordered_json& end : ends) read_inputs(end, call);
+  else
+    read_inputs(ends, call);
   return call.inputs;
 }
 

@@ -28,7 +28,7 @@ struct LayerCall {
 /// The `inbound_nodes` of a layer as Keras 2 and 3 write them; none for an InputLayer.
 std::vector<LayerCall> read_layer_calls(const nlohmann::ordered_json& layer);
 
-/// A model's `input_layers` or `output_layers`.
+/// A model's `input_layers` or `output_layers`, by place or by name.
 std::vector<TensorName> read_ends(const nlohmann::ordered_json& ends);
 
 /// "a, b".

@@ -4,11 +4,14 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <string_view>
 
 #include "src/core/keras_names.hpp"
 #include "src/core/printable.hpp"
-#include "src/layers/keras1_words.hpp"
+#include "src/layers/older_words.hpp"
+#include "src/model/call_masks.hpp"
+#include "src/model/constant_operations.hpp"
 #include "src/model/functional_wiring.hpp"
 #include "src/model/model_json.hpp"
 #include "src/model/size_limit.hpp"
@@ -107,21 +110,35 @@ void check_list(const ordered_json& list, const std::string& path) {
         path, kMaxLayers, list.size());
 }
 
+NumberedLayers numbered(const ordered_json& list) {
+  NumberedLayers layers{list, std::vector<std::size_t>(list.size())};
+  std::iota(layers.numbers.begin(), layers.numbers.end(), std::size_t{0});
+  return layers;
+}
+
+/// Of a functional model, whose calls then have no arguments but what the layers take.
+NumberedLayers with_plain_calls(const ordered_json& list) {
+  NumberedLayers layers = without_call_masks(list);
+  for (ordered_json& layer : layers.list) layer = as_rescaling(layer);
+  return layers;
+}
+
 class Reader {
  public:
-  Reader(KerasMajor keras, Problems& problems, ReadModel& read)
-      : keras_(keras), problems_(problems), read_(read) {}
+  Reader(KerasMajor keras, bool channels_first, Problems& problems, ReadModel& read)
+      : keras_(keras), channels_first_(channels_first), problems_(problems), read_(read) {}
 
   ModelBlueprint read_model(const std::string& class_name, const ordered_json& config,
                             const Place& place);
 
  private:
-  void read_parts(const ordered_json& list, const std::string& path, bool functional,
+  void read_parts(const NumberedLayers& layers, const std::string& path, bool functional,
                   const Place& place, ModelBlueprint& blueprint);
   void read_part(const ordered_json& json, const std::string& path, bool functional,
                  NameCounter& stores, const Place& place, ModelBlueprint::Part& part);
 
   KerasMajor keras_;
+  bool channels_first_;  ///< of layers of Keras 1 that do not say it
   Problems& problems_;
   ReadModel& read_;
 };
@@ -155,7 +172,7 @@ ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_j
   if (json.is_array() && !functional) {  // before Keras 2.3 the config was the list of layers
     check_list(json, place.path);
     blueprint.name = "sequential";
-    read_parts(json, place.path, false, place, blueprint);
+    read_parts(numbered(json), place.path, false, place, blueprint);
     follow_each_other(place, read_.layers, blueprint);
     return blueprint;
   }
@@ -173,9 +190,11 @@ ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_j
   if (const ordered_json* in_order = config.find(kInOrder)) inside.in_order = *in_order == true;
   config.finish();
   if (!place.nested && built_for) read_.built_for = std::move(built_for);
-  read_parts(*layers, path, functional, inside, blueprint);
+  const NumberedLayers parts = functional ? with_plain_calls(*layers) : numbered(*layers);
+  read_parts(parts, path, functional, inside, blueprint);
   if (functional)
     wire({.config = json,
+          .listed = parts,
           .path = path,
           .has_input = inside.has_input,
           .in_order = inside.in_order,
@@ -186,16 +205,18 @@ ModelBlueprint Reader::read_model(const std::string& class_name, const ordered_j
   return blueprint;
 }
 
-void Reader::read_parts(const ordered_json& list, const std::string& path, bool functional,
+void Reader::read_parts(const NumberedLayers& layers, const std::string& path, bool functional,
                         const Place& place, ModelBlueprint& blueprint) {
   NameCounter stores;
-  for (std::size_t i = 0; i < list.size(); ++i) {
+  for (std::size_t i = 0; i < layers.list.size(); ++i) {
+    const ordered_json& layer = layers.list[i];
     ModelBlueprint::Part& part = blueprint.parts.emplace_back();
-    part.name = name_of(list[i]);
+    part.name = name_of(layer);
     Place inside = place;
     inside.has_input = functional || place.has_input || i > 0;
     try {
-      read_part(list[i], fmt::format("{}[{}]", path, i), functional, stores, inside, part);
+      read_part(layer, fmt::format("{}[{}]", path, layers.numbers[i]), functional, stores, inside,
+                part);
     } catch (const ProblemsError& error) {
       problems_.add(error.problems());
     }
@@ -225,10 +246,10 @@ void Reader::read_part(const ordered_json& json, const std::string& path, bool f
     return;
   }
   ordered_json own = *config;
-  const std::string layer_class = layer_for(class_name, object, own);
-  LayerSource source{
-      layer_class, in_newer_words(layer_class, own), in_layer(path, *config), keras_, store,
-      place.nested};
+  std::string layer_class = layer_for(class_name, object, own);
+  use_newer_words(layer_class, own, channels_first_);
+  LayerSource source{layer_class, std::move(own), in_layer(path, *config),
+                     keras_,      store,          place.nested};
   source.in_chain = !functional;
   if (place.frozen && source.config.is_object()) source.config["trainable"] = false;
   part.layer = read_.layers.size();
@@ -267,7 +288,8 @@ ReadModel read_model_blueprint(const ordered_json& json, KerasMajor keras, Probl
   Place place;
   if (const ordered_json* in_order = model.find(kInOrder)) place.in_order = *in_order == true;
   model.finish();
-  read.blueprint = Reader(keras, problems, read).read_model(class_name, *config, place);
+  read.blueprint = Reader(keras, says_channels_first(json), problems, read)
+                       .read_model(class_name, *config, place);
   return read;
 }
 

@@ -49,7 +49,8 @@ ordered_json layer_to_json(const Layer& layer, const ordered_json& input, KerasM
   for (const auto& [key, value] : own.items()) config[key] = value;
   if (layer.activity_regularizer().active() && !layer.is_activity_regularization())
     config["activity_regularizer"] = layer.activity_regularizer().to_json();
-  if (layer.channels_first()) config["data_format"] = "channels_first";
+  // An axis says it itself.
+  if (layer.channels_first() && !config.contains("axis")) config["data_format"] = "channels_first";
   return {{"class_name", (layer.is_of_keras_hub() ? "keras_hub>" : "") + layer.class_name()},
           {"config", std::move(config)}};
 }

@@ -122,6 +122,7 @@ void Network::build_for(const std::vector<Shape>& inputs) {
   for (const auto& layer : layers_)
     for (Parameter& parameter : layer->parameters()) parameters.push_back(&parameter);
   arena_ = ParameterArena(std::move(parameters));
+  if (!is_stateful()) batch_size_ = 0;
   built_ = true;
 }
 

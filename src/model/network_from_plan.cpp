@@ -139,9 +139,12 @@ std::optional<Shape> told_input_shape(const Layer& front, KerasConfig& first) {
 
 /// The batch size that stands in front of it, which stateful layers need.
 void take_batch_size(KerasConfig& first, Network& model) {
-  if (!model.is_stateful()) return;
   for (const char* key : {"batch_input_shape", "batch_shape"})
     if (const auto rows = first.batch_size(key)) return model.set_batch_size(*rows);
+}
+
+bool is_known(const Shape& shape) {
+  return std::ranges::find(shape, -1) == shape.end();
 }
 
 /// Applies copies of the layers one by one, which needs no memory for their parameters.
@@ -205,7 +208,11 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   const std::size_t front = plan.calls.front().layer;
   KerasConfig first = plan.layers[front].read(code);
   auto shape = told_input_shape(*model.layers()[front], first);
+  take_batch_size(first, model);
   first.throw_if_any();
+  // Sequences of any length, images of any size: the rows tell.
+  if (shape && !is_known(*shape)) return model;
+  if (plan.built_for && !is_known(*plan.built_for)) plan.built_for.reset();
   if (shape && plan.built_for && *shape != *plan.built_for)
     first.refuse("batch_input_shape",
                  to_string_batched(*plan.built_for) + " as the model was built for",
@@ -214,7 +221,6 @@ Network network_from_plan(NetworkPlan plan, ExitCode code, NetworkRemarks* remar
   if (shape) {
     check_build(model, plan, *shape, code);
     model.build(*shape);
-    take_batch_size(first, model);
     if (remarks) note_saving(model, plan, *remarks);
   }
   return model;

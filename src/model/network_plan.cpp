@@ -1,5 +1,7 @@
 #include "src/model/network_plan.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -135,15 +137,22 @@ void check_all_used(const NetworkPlan& plan, Problems& problems) {
 }
 
 void check_ends(const NetworkPlan& plan, Problems& problems) {
-  std::size_t inputs = 0;
-  for (const Network::Call& call : plan.calls) inputs += call.inputs.empty() ? 1 : 0;
-  const auto expect_one = [&](const char* what, std::size_t count) {
-    if (count != 1)
-      problems.add("model JSON: config",
-                   fmt::format("expected one {} of the network, got {}", what, count));
+  const auto expect_one = [&](const char* what, const std::vector<std::size_t>& calls) {
+    if (calls.size() == 1) return;
+    std::vector<std::string> names;
+    for (const std::size_t call : calls) {
+      const ordered_json& config = plan.layers[plan.calls[call].layer].config;
+      if (config.is_object() && config.contains("name")) names.push_back(describe(config["name"]));
+    }
+    problems.add("model JSON: config", fmt::format("expected one {} of the network, got {} ({})",
+                                                   what, calls.size(), fmt::join(names, ", ")));
   };
+  std::vector<std::size_t> inputs, outputs;
+  for (std::size_t call = 0; call < plan.calls.size(); ++call)
+    if (plan.calls[call].inputs.empty()) inputs.push_back(call);
+  for (const Network::Output& output : plan.outputs) outputs.push_back(output.call);
   expect_one("input", inputs);
-  expect_one("output", plan.outputs.size());
+  expect_one("output", outputs);
 }
 
 // --- Activations that are layers ---
@@ -215,7 +224,14 @@ NetworkPlan plan_network(ReadModel read, Problems& problems, NetworkRemarks* rem
   plan.outputs = apply(read.blueprint, {}, false, plan);
   drop_unused_calls(plan);
   check_ends(plan, problems);
+  const bool other_ends = !problems.empty();
   check_all_used(plan, problems);
+  if (other_ends) {  // of the layers by themselves there may be more problems
+    plan.calls.clear();
+    plan.outputs.clear();
+    plan.input_checks.clear();
+    return plan;
+  }
   const std::vector<std::size_t> number =
       reorder(plan, KerasOrder(plan.layers.size(), plan.calls, plan.outputs).layers());
   // So that a file that is written from it makes the same network, calls and all.

@@ -242,8 +242,8 @@ struct Known {
   std::string_view other_name = {};
 };
 constexpr Known kKnown[] = {
-    {"zeros", "Zeros", make_filled<0>},
-    {"ones", "Ones", make_filled<1>},
+    {"zeros", "Zeros", make_filled<0>, "zero"},
+    {"ones", "Ones", make_filled<1>, "one"},
     {"constant", "Constant", make_constant},
     {"identity", "Identity", make_identity, "IdentityInitializer"},
     {"glorot_uniform", "GlorotUniform", make_named_scaling},

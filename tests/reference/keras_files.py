@@ -8,12 +8,12 @@
         those with which `lockstep train` goes on from it.
 
     keras_files.py write-old DIR
-        Writes files in Keras 1's form by hand: this Keras runs nowhere any more. Predictions by NumPy.
+        Writes files in Keras 1's form by hand. Predictions by NumPy.
 
     keras_files.py check LOCKSTEP DIR [KERAS]
         Trains each of the files on by LOCKSTEP, for one step, and opens what comes out in this Keras.
 
-tests/reference/keras_files was made by the first two, with Keras 2.15 (tensorflow-cpu==2.15.1;
+tests/reference/keras_files was made by the first two (and keras_old_files.py), with Keras 2.15 (tensorflow-cpu==2.15.1;
 convolutions: tf_keras 2.21) and Keras 3.15; tests/system/keras_files_test.py reads it. Needs, from PyPI: one of
 tensorflow-cpu==2.15.1, tf_keras, keras; h5py.
 """
@@ -38,7 +38,8 @@ def rows():
     labels = random.integers(0, CLASSES, ROWS)
     return {"images": images, "flat": images.reshape(ROWS, -1), "labels": labels,
             "one_hot": np.eye(CLASSES, dtype=np.float32)[labels], "binary": (labels == 1).astype(np.float32),
-            "values": random.normal(size=ROWS).astype(np.float32)}
+            "values": random.normal(size=ROWS).astype(np.float32),
+            "ids": random.integers(0, 10, (ROWS, 6)).astype(np.float32)}
 
 
 class Shapes:
@@ -290,6 +291,64 @@ class Shapes:
             x = layer(x)
         return self.entry(self.fit(self.keras.Model(inputs, x)), self.file("recurrent_archive", "keras"))
 
+    def embedding(self, x):
+        return self.layers.Embedding(10, 4, mask_zero=True)(x)
+
+    def masks(self):
+        """Keras 3 writes what it computes of them, too."""
+        layers = self.layers
+        x = inputs = self.inputs((6,))
+        a, b = self.embedding(x), self.embedding(x)
+        x = layers.concatenate([layers.add([a, b]), layers.Dropout(0.1)(b)])
+        x = layers.Bidirectional(layers.LSTM(2, return_sequences=True))(x)
+        outputs = layers.Dense(CLASSES, activation="softmax")(layers.GlobalAveragePooling1D()(x))
+        return self.entry(self.keras.Model(inputs, outputs), self.file("masks"), x="ids",
+                          train=["--loss", "sparse_categorical_crossentropy"])
+
+    def masks_archive(self):
+        layers = self.layers
+        x = inputs = self.inputs(IMAGE)
+        x = layers.TimeDistributed(layers.Dense(3))(layers.GRU(3, return_sequences=True)(layers.Masking(0.0)(x)))
+        outputs = layers.Dense(CLASSES, activation="softmax")(layers.LSTM(3)(x))
+        return self.entry(self.keras.Model(inputs, outputs), self.file("masks_archive", "keras"),
+                          train=["--loss", "sparse_categorical_crossentropy"])
+
+    def numbers(self):
+        """x / 2 - 1 and the like."""
+        inputs = self.inputs((16,))
+        x = self.layers.Dense(5)(inputs) / 2.5 - 1.0
+        outputs = self.layers.Dense(CLASSES, activation="softmax")(0.5 - (x + 3) * 0.25)
+        return self.entry(self.keras.Model(inputs, outputs), self.file("numbers"), x="flat",
+                          train=["--loss", "sparse_categorical_crossentropy"])
+
+    def named_ends(self):
+        inputs = self.inputs((16,))
+        outputs = self.layers.Dense(CLASSES, activation="softmax")(inputs)
+        model = self.keras.Model({"x": inputs}, {"y": outputs})
+        model.save(self.directory / self.file("named_ends"))
+        return self.entry(self.keras.Model(inputs, outputs), "", predict=[self.file("named_ends")], x="flat",
+                          train=["--loss", "sparse_categorical_crossentropy"])
+
+    def any_length(self):
+        inputs = self.inputs((None,))
+        outputs = self.layers.Dense(CLASSES, activation="softmax")(self.layers.LSTM(3)(self.embedding(inputs)))
+        return self.entry(self.fit(self.keras.Model(inputs, outputs), x="ids"), self.file("any_length"), x="ids")
+
+    def any_size_archive(self):
+        layers = self.layers
+        model = self.keras.Sequential([self.inputs((None, 4)), layers.Conv1D(3, 2), layers.GlobalMaxPooling1D(),
+                                       layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(self.fit(model), self.file("any_size_archive", "keras"))
+
+    def first_axis(self):
+        """Channels that BatchNormalization alone names."""
+        layers, first = self.layers, {"data_format": "channels_first"}
+        model = self.keras.Sequential([
+            self.inputs(IMAGE), layers.Reshape((2, 4, 2)), layers.ZeroPadding2D(1, **first),
+            layers.BatchNormalization(axis=1), layers.AveragePooling2D(2, **first), layers.Flatten(),
+            layers.Dense(CLASSES, activation="softmax")])
+        return self.entry(model, self.file("first_axis"), train=["--loss", "sparse_categorical_crossentropy"])
+
     def bidirectional_archive(self):
         """Keras 3 builds what follows for as many units in both directions."""
         layers = self.layers
@@ -302,7 +361,7 @@ class Shapes:
 
 
 SHAPES = [name for name, member in vars(Shapes).items()
-          if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file")]
+          if callable(member) and name not in ("__init__", "inputs", "mlp", "fit", "entry", "file", "embedding")]
 
 
 def write(name, directory, shapes):

@@ -40,6 +40,21 @@ class FilesOfKeras(SystemTest):
                 self.done(2, "train", *source, *rows, "--y", entry["y"], "--x-test", "", "--steps-per-epoch", 1,
                           "--overwrite", *entry["train"])
 
+    def test_go_on_where_keras_stopped(self):
+        """With the optimizer's state of Keras before 2.4."""
+        entries = [(name, entry) for name, entry in ENTRIES if "after_three_steps" in entry]
+        self.assertEqual(len(entries), 5)
+        for name, entry in entries:
+            rows = ["--data", FILES / "rows.h5", "--x", entry["x"]]
+            with self.subTest(name):
+                result = self.done(2, "train", "--from", *placed(entry["predict"]), *rows, "--y", entry["y"], "--x-test",
+                                   "", "--epochs", 3, "--batch-size", 12, "--run-dir", "on", "--overwrite")
+                self.assertNotIn("fresh", result.stderr)
+                self.done(1, "predict", "on/final.h5", *rows, "--out", "p.h5", "--overwrite")
+                with h5py.File(self.dir / "p.h5") as file:
+                    self.assertLess(np.abs(file["predictions"][:] - np.array(entry["after_three_steps"])).max(),
+                                    TOLERANCE)
+
     def test_are_evaluated_by_what_the_options_replace(self):
         model = FILES / "keras2_foreign.h5"
         rows = ["--data", FILES / "rows.h5", "--x-test", "images", "--y-test", "values"]

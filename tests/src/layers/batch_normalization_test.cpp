@@ -290,7 +290,9 @@ TEST(BatchNormalization, RefusesWhatItLacksByName) {
   EXPECT_EQ(refusal({{"axis", -1}}), "");
   EXPECT_EQ(refusal({{"axis", {2}}}), "");
   EXPECT_EQ(refusal({{"renorm", false}, {"synchronized", true}, {"fused", true}}), "");
-  EXPECT_THAT(refusal({{"axis", 1}}), HasSubstr("the last axes, such as [-1], of (None, 4, 3)"));
+  EXPECT_EQ(refusal({{"axis", 1}}), "");  // as channels_first
+  EXPECT_THAT(refusal({{"axis", 2}}, {4, 3, 2}),
+              HasSubstr("the last axes, such as [-1], of (None, 4, 3, 2)"));
   EXPECT_THAT(refusal({{"axis", {1, 2}}}), HasSubstr("axis: expected one axis, the last"));
   EXPECT_THAT(refusal({{"axis", 0}}), HasSubstr("0 is the batch, got 0"));
   EXPECT_THAT(refusal({{"axis", "last"}}), HasSubstr("got 'last'"));

@@ -206,8 +206,6 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"Reshape((7, 4]", "[layers] column 14: expected ',' or ')', got ']'"},
         Wrong{"Reshape((-1, -1))",
               "[layers] column 9: Reshape: target_shape: expected at most one -1, got (-1, -1)"},
-        Wrong{"Input((28, None))",
-              "[layers] column 7: Input: shape: expected extents from 1 to 2147483647, got null"},
         Wrong{"Flatten(), Input((3,))", "[layers] column 12: Input: expected InputLayer in front"},
         Wrong{"Dense(3), Dense(4, input_shape=(3,))",
               "[layers] column 20: Dense: input_shape: expected an input shape in the first layer"},
