@@ -280,6 +280,9 @@ Targets AlternatingTrainer::targets_of(std::size_t objective, const Batch& batch
   check(fits, ExitCode::kUsage,
         "[trainer] expected targets for {} positions of {} numbers each for {}, got others",
         positions, wanted.output_columns(), objectives_[objective].name);
+  check(targets.weights.empty() || std::ssize(targets.weights) == positions, ExitCode::kUsage,
+        "[trainer] expected weights for {} positions for {}, or none, got {}", positions,
+        objectives_[objective].name, targets.weights.size());
   return targets;
 }
 

@@ -64,8 +64,10 @@ class BatchRunner {
 };
 
 /// What each of this rank's grains adds to the sums of a batch.
-void add_up_grains(const Objective& objective, const BatchShare& share, Matrix outputs,
-                   const Targets& targets, std::span<const float> mask, std::span<double> sums) {
+void add_up_grains(const Objective& objective, const BatchShare& share, const Workspace& workspace,
+                   Matrix outputs, const Targets& targets, std::span<double> sums) {
+  const Range all{0, share.mine.count()};
+  const std::span<const float> mask = mask_of(objective, workspace, all);
   const std::int64_t positions = objective.output_positions();
   const std::size_t width = loss_sum_count(objective);
   const std::int64_t grain = share.plan.grain();
@@ -75,8 +77,13 @@ void add_up_grains(const Objective& objective, const BatchShare& share, Matrix o
     const auto of_grain =
         mask.empty() ? mask
                      : mask.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(count));
+    const auto its = sums.subspan(static_cast<std::size_t>(first / grain) * width, width);
     loss_sums_of(objective, outputs.rows_from(at, count), targets.slice(at, count), of_grain, {},
-                 1.0f, sums.subspan(static_cast<std::size_t>(first / grain) * width, width));
+                 1.0f, its);
+    add_penalties(
+        objective, workspace, all,
+        {first - share.mine.first, std::min(first + grain, share.mine.last) - share.mine.first},
+        its);
   }
 }
 
@@ -115,9 +122,9 @@ std::vector<double> sums_in_order(const Network& model, const Communicator& comm
     for (std::int64_t row = base; row < end; row += batch, model.turn_states()) {
       if (share.mine.count() == 0) continue;
       const Matrix outputs = runner.run(data.x, row, batch, /*until_logits=*/true);
-      add_up_grains(objective, share, outputs.with_columns(model.output_columns()),
-                    loader.gather(data.y, runner.ids()),
-                    mask_of(objective, runner.workspace(), {0, share.mine.count()}), sums_at(row));
+      add_up_grains(objective, share, runner.workspace(),
+                    outputs.with_columns(model.output_columns()), loader.gather(data, runner.ids()),
+                    sums_at(row));
     }
     communicator.all_sum(std::span(sums));
     for (std::int64_t row = base; row < end; row += batch) {

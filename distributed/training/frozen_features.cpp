@@ -1,7 +1,10 @@
 #include "distributed/training/frozen_features.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "distributed/ranks/agreement.hpp"
@@ -19,6 +22,16 @@ std::int64_t bytes_at(const Network& model, std::size_t value, std::int64_t rows
          static_cast<std::int64_t>(sizeof(float));
 }
 
+/// Bytes that are free. Windows that ranks share lie in a file system in memory, which may be
+/// smaller.
+std::optional<std::int64_t> room(bool shared) {
+  const std::optional<std::int64_t> memory = available_memory();
+  std::error_code none;
+  const auto windows = std::filesystem::space("/dev/shm", none);
+  if (!shared || none || !memory) return memory;
+  return std::min(*memory, static_cast<std::int64_t>(windows.available));
+}
+
 }  // namespace
 
 std::int64_t FrozenFeatures::bytes_of(const Network& model, std::int64_t rows) {
@@ -27,24 +40,32 @@ std::int64_t FrozenFeatures::bytes_of(const Network& model, std::int64_t rows) {
 }
 
 std::unique_ptr<FrozenFeatures> FrozenFeatures::of(Network& model, const Communicator& communicator,
-                                                   const ArrayView& x) {
+                                                   const ArrayView& x, std::int64_t others) {
   const auto value = frozen_front(model.graph(), model.objective().aim());
   if (!value) return nullptr;
-  const bool fits = bytes_at(model, *value, x.rows) <= available_memory().value_or(0) / 2;
-  if (communicator.all_max(fits ? 0 : 1) > 0) return nullptr;
-  return std::unique_ptr<FrozenFeatures>(new FrozenFeatures(model, communicator, x, *value));
+  Communicator host = communicator.on_this_host();
+  const auto everywhere = [&](bool yes) { return communicator.all_max(yes ? 0 : 1) == 0; };
+  const bool fits =
+      bytes_at(model, *value, x.rows) <= (room(host.size() > 1).value_or(0) - others) / 2;
+  if (!everywhere(fits)) return nullptr;
+  std::unique_ptr<FrozenFeatures> features(new FrozenFeatures(model, std::move(host), x, *value));
+  const bool one_copy = features->memory_.shared() || features->host_.size() == 1;
+  if (!everywhere(one_copy)) return nullptr;
+  together(communicator, [&] {
+    if (!features->memory_.shared())
+      features->memory_.use_own("what layers that are not trained make of rows");
+  });
+  model.objective().begin_at(value);
+  return features;
 }
 
-FrozenFeatures::FrozenFeatures(Network& model, const Communicator& communicator, const ArrayView& x,
+FrozenFeatures::FrozenFeatures(Network& model, Communicator host, const ArrayView& x,
                                std::size_t value)
     : model_(model),
       x_(x),
       value_(value),
-      host_(communicator.on_this_host()),
-      memory_(host_, static_cast<std::size_t>(bytes_at(model, value, x.rows))) {
-  together(communicator, [&] { memory_.use_own("what layers that are not trained make of rows"); });
-  model_.objective().begin_at(value);
-}
+      host_(std::move(host)),
+      memory_(host_, static_cast<std::size_t>(bytes_at(model, value, x.rows))) {}
 
 ArrayView FrozenFeatures::view() const {
   return {ElementType::kFloat32, x_.rows, model_.graph().shape(value_), memory_.bytes().data()};

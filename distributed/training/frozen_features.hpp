@@ -16,10 +16,11 @@ namespace lockstep {
 /// objective begins behind that front: see frozen_front().
 class FrozenFeatures {
  public:
-  /// None if the network has no such front, or if they would take more than half of the memory that
-  /// is free on some host. Collective; `x` must outlive the result, as must the model.
+  /// None if the network has no such front, or if on some host they would take more than half of
+  /// the memory that is free when `others`, bytes that training will take, are taken, or cannot be
+  /// shared. Collective; `x` must outlive the result, as must the model.
   static std::unique_ptr<FrozenFeatures> of(Network& model, const Communicator& communicator,
-                                            const ArrayView& x);
+                                            const ArrayView& x, std::int64_t others);
   /// Of so many rows; 0: the network has no such front.
   static std::int64_t bytes_of(const Network& model, std::int64_t rows);
 
@@ -34,8 +35,7 @@ class FrozenFeatures {
   std::int64_t bytes() const { return static_cast<std::int64_t>(memory_.bytes().size()); }
 
  private:
-  FrozenFeatures(Network& model, const Communicator& communicator, const ArrayView& x,
-                 std::size_t value);
+  FrozenFeatures(Network& model, Communicator host, const ArrayView& x, std::size_t value);
   void compute_rows(Range rows);
 
   Network& model_;

@@ -33,7 +33,7 @@ double weighted_loss(const Objective& objective, Matrix outputs, const Targets& 
   };
   double sum = 0;
   for (std::int64_t first = 0, end = 0; first < outputs.rows; first = end) {
-    const float weight = weight_of(first);
+    const float weight = weight_of(end++);
     while (end < outputs.rows && weight_of(end) == weight) ++end;
     sum += static_cast<double>(weight) * loss(first, end - first, scale * weight);
   }

@@ -8,6 +8,7 @@
 #include "distributed/ranks/agreement.hpp"
 #include "distributed/ranks/setup_check.hpp"
 #include "distributed/training/carried_states.hpp"
+#include "distributed/update/training_memory.hpp"
 #include "src/core/fault.hpp"
 #include "src/core/floating_point.hpp"
 
@@ -35,6 +36,11 @@ Trainer::Trainer(Network& model, Communicator communicator, TrainOptions options
 
 History Trainer::fit(const ArrayDataset& data, const std::optional<ArrayDataset>& validation) {
   const FloatingPointEnvironment environment;
+  // Whatever ends training: the model is whole again.
+  const struct Forget {
+    std::unique_ptr<FrozenFeatures>& features;
+    ~Forget() { features.reset(); }
+  } forget{features_};
   never_alone(communicator_, [&] { train(data, validation); });
   return history_;
 }
@@ -52,7 +58,6 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
 
   check_stateful(model_, options_, train.rows(), held_out.rows());
   identify(data, validation);
-  cache_features(train);
   prepare(train);
   set_out();
   if (features_) features_->compute(communicator_);
@@ -72,7 +77,6 @@ void Trainer::train(const ArrayDataset& data, const std::optional<ArrayDataset>&
   distributed_optimizer_->catch_up_all();
   distributed_optimizer_->hand_back();
   take_averages();
-  features_.reset();
   for (const auto& callback : callbacks_) callback->on_train_end(*this);
 }
 
@@ -199,19 +203,19 @@ void Trainer::prepare(const ArrayDataset& train) {
                        ClassWeights(options_.class_weight, model_.objective(), train.y));
   });
   why_allreduce_.clear();
-  distributed_optimizer_ =
-      make_distributed_optimizer(options_.sync, model_, communicator_,
-                                 {.bucket_floats = options_.bucket_floats,
-                                  .loss_sums = loss_sum_count(model_.objective()),
-                                  .block_grains = options_.block_grains,
-                                  .sparse_tables = options_.sparse_tables,
-                                  .profile = &profile_},
-                                 plans_, why_allreduce_);
+  const DistributedOptimizer::Options distributed{.bucket_floats = options_.bucket_floats,
+                                                  .loss_sums = loss_sum_count(model_.objective()),
+                                                  .block_grains = options_.block_grains,
+                                                  .sparse_tables = options_.sparse_tables,
+                                                  .profile = &profile_};
+  cache_features(train, distributed);
+  distributed_optimizer_ = make_distributed_optimizer(options_.sync, model_, communicator_,
+                                                      distributed, plans_, why_allreduce_);
 
   // One rank's share of a batch is all that is gathered at once.
   const std::int64_t most = std::max(plans_.front().most_rows(), plans_.back().most_rows());
   if (features_) {
-    feed_.emplace(ArrayDataset{features_->view(), train.y}, Scaling(), model_, most,
+    feed_.emplace(ArrayDataset{features_->view(), train.y, train.weights}, Scaling(), model_, most,
                   options_.shuffle, options_.seed);
   } else {
     feed_.emplace(train, model_.input_scaling(), model_, most, options_.shuffle, options_.seed);
@@ -219,13 +223,17 @@ void Trainer::prepare(const ArrayDataset& train) {
 }
 
 /// If a row will be used more than once.
-void Trainer::cache_features(const ArrayDataset& train) {
+void Trainer::cache_features(const ArrayDataset& train,
+                             const DistributedOptimizer::Options& distributed) {
   features_.reset();
   const double uses = static_cast<double>(options_.epochs) *
                       static_cast<double>(steps_of_epoch(train.rows())) *
                       static_cast<double>(options_.batch_size) / static_cast<double>(train.rows());
-  if (options_.cache_features && uses > 1)
-    features_ = FrozenFeatures::of(model_, communicator_, train.x);
+  if (!options_.cache_features || uses <= 1) return;
+  const int host_ranks = communicator_.on_this_host().size();
+  features_ = FrozenFeatures::of(
+      model_, communicator_, train.x,
+      training_memory(model_, options_.sync, distributed, host_ranks, plans_).total());
 }
 
 std::int64_t Trainer::steps_of_epoch(std::int64_t rows) const {

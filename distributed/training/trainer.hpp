@@ -100,7 +100,7 @@ class Trainer {
   void check_agreement(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void identify(const ArrayDataset& data, const std::optional<ArrayDataset>& validation);
   void prepare(const ArrayDataset& train);
-  void cache_features(const ArrayDataset& train);
+  void cache_features(const ArrayDataset& train, const DistributedOptimizer::Options& distributed);
   std::int64_t steps_of_epoch(std::int64_t rows) const;
   void set_out();
   void train_epoch(const ArrayDataset& train);

@@ -190,24 +190,35 @@ LoadedModel load_model(const std::filesystem::path& path) {
   return loaded;
 }
 
-void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
-                  Network& model) {
-  const FloatingPointEnvironment environment(Denormals::kKeep);
+namespace {
+
+hdf5::File open_weights(const std::filesystem::path& path) {
   const FileKind kind = expect_kind(path, "weights of Keras (.h5, .weights.h5, .keras)");
   const std::string text = read_file(path);
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text.data(), text.size()));
-  if (kind == FileKind::kKerasArchive) {
-    const KerasArchive archive = read_keras_archive(bytes, path.string());
-    return read_weights(
-        hdf5::File::open_image(archive.weights, path.string() + ":model.weights.h5"), remarks,
-        model);
-  }
-  const hdf5::File file = open_verified(bytes, path.string());
+  if (kind == FileKind::kKerasArchive)
+    return hdf5::File::open_image(read_keras_archive(bytes, path.string()).weights,
+                                  path.string() + ":model.weights.h5");
+  hdf5::File file = open_verified(bytes, path.string());
   check(has_keras_weights(file), ExitCode::kBadData,
         "[{}] expected weights as Keras's save_weights() writes them, got an HDF5 file without; "
         "its datasets: {}",
         path.string(), printable(fmt::format("{}", fmt::join(file.datasets(), ", "))));
-  read_weights(file, remarks, model);
+  return file;
+}
+
+}  // namespace
+
+void load_weights(const std::filesystem::path& path, const NetworkRemarks& remarks,
+                  Network& model) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  read_weights(open_weights(path), remarks, model);
+}
+
+MatchedLayers load_matching_weights(const std::filesystem::path& path,
+                                    const NetworkRemarks& remarks, Network& model) {
+  const FloatingPointEnvironment environment(Denormals::kKeep);
+  return read_matching_weights(open_weights(path), remarks, model);
 }
 
 void copy_weights(const Network& from, Network& to) {

@@ -197,6 +197,82 @@ void read_weights(const hdf5::File& file, const NetworkRemarks& remarks, Network
                       place.parameter->value.begin());
 }
 
+namespace {
+
+/// Of the layer of this name in a file of Keras 1 or 2; none if it is not there, or does not fit.
+std::vector<Place> find_by_name(const hdf5::File& file, const Layer& layer) {
+  const std::string root = root_of(file);
+  const std::string group = (root == "/" ? "/" : root + "/") + layer.name();
+  if (!file.exists(group)) return {};
+  StoredLayer paths = file.read_strings(group, "weight_names");
+  for (std::string& path : paths) path = group + "/" + path;
+  std::vector<OwnedParameter> wanted;
+  for (const Parameter& parameter : layer.parameters()) wanted.push_back({&layer, &parameter});
+  auto stored = find_stored_weights(file, root, wanted, paths);
+  std::vector<Place> places;
+  for (std::size_t i = 0; stored && i < wanted.size(); ++i)
+    places.push_back({wanted[i], std::move((*stored)[i])});
+  return places;
+}
+
+/// Of the layer that stands at this place in a file of Keras 3.
+std::vector<Place> find_at_store(const hdf5::File& file, const Layer& layer,
+                                 const std::string& group) {
+  std::vector<Place> places;
+  const std::vector<std::string> within = layer.stores();
+  for (std::size_t j = 0; j < within.size(); ++j) {
+    if (!file.exists(group + "/" + within[j])) return {};
+    places.push_back({{&layer, &layer.parameters()[j]}, {{group + "/" + within[j]}}});
+  }
+  return places;
+}
+
+/// The layers with weights of a file: their names, or in Keras 3's files their places.
+std::vector<std::string> stored_names(const hdf5::File& file, bool by_name) {
+  std::vector<std::string> names;
+  if (by_name) {
+    const std::string root = root_of(file);
+    for (const std::string& name : file.read_strings(root, "layer_names"))
+      if (!file.read_strings((root == "/" ? "/" : root + "/") + name, "weight_names").empty())
+        names.push_back(name);
+    return names;
+  }
+  for (const std::string& path : file.datasets())
+    if (is_weight_path(path)) names.push_back(outer_store(path.substr(1)));
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+MatchedLayers read_matching_weights(const hdf5::File& file, const NetworkRemarks& remarks,
+                                    Network& model) {
+  const bool by_name = file.exists(kWholeModel) || has_names(file, "/");
+  const std::vector<std::string> stores =
+      remarks.stores.empty() ? keras3_stores(model) : remarks.stores;
+  const std::string container = file.exists("/" + kContainers[1]) ? kContainers[1] : kContainers[0];
+  MatchedLayers matched;
+  matched.left = stored_names(file, by_name);
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const Layer& layer = *model.layers()[i];
+    if (layer.parameters().empty()) continue;
+    const std::string store = with_container(stores[i], container);
+    const std::vector<Place> places =
+        by_name ? find_by_name(file, layer) : find_at_store(file, layer, "/" + store);
+    const bool fits = !places.empty() && std::ranges::all_of(places, [&](const Place& place) {
+      return place.stored.shape(file) == place.parameter->shape;
+    });
+    (fits ? matched.read : matched.drawn).push_back(layer.name());
+    if (!fits) continue;
+    for (const Place& place : places)
+      std::ranges::copy(place.stored.read(file, place.parameter->shape),
+                        place.parameter->value.begin());
+    std::erase(matched.left, by_name ? layer.name() : outer_store(store));
+  }
+  return matched;
+}
+
 std::map<const Parameter*, StoredWeight> stored_weights(const hdf5::File& file,
                                                         const NetworkRemarks& remarks,
                                                         const Network& model) {

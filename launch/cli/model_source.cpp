@@ -72,6 +72,12 @@ LoadedModel read_network(const ModelSource& source, const Shape& row_shape) {
   return {std::move(model), std::nullopt, 0, "", std::move(remarks)};
 }
 
+LoadedModel draw_network(const ModelSource& source, const Shape& row_shape, std::uint64_t seed) {
+  LoadedModel drawn = read_network({"", source.model, source.layers, ""}, row_shape);
+  drawn.model.initialize(seed);
+  return drawn;
+}
+
 LoadedModel load_network(const ModelSource& source, const std::optional<Shape>& row_shape,
                          const CompileLoaded& compile) {
   if (!source.file.empty()) return load_model(source.file, compile, row_shape);

@@ -29,6 +29,8 @@ ModelSource model_source_from(const po::variables_map& given);
 /// The network of --layers or --model, built for rows of this shape if it does not say its input
 /// shape, with the weights of --weights if there are any. Throws Error: 64, 65, 66, 77.
 LoadedModel read_network(const ModelSource& source, const Shape& row_shape);
+/// The same without reading --weights, and with first weights that this seed decides.
+LoadedModel draw_network(const ModelSource& source, const Shape& row_shape, std::uint64_t seed);
 
 /// The network with its weights, compiled as CompileLoaded says. Throws Error: 64, 65, 66, 77.
 /// `row_shape`: as of read_network(); none: not known.

@@ -1,8 +1,10 @@
 #include "launch/train/network_source.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "io/keras/keras_file.hpp"
+#include "io/keras/keras_weights.hpp"
 #include "launch/cli/model_source.hpp"
 #include "launch/train/train_compile.hpp"
 #include "src/core/error.hpp"
@@ -87,15 +89,48 @@ NetworkSource from_file(const TrainSettings& settings, const Shape& row_shape) {
   return network;
 }
 
+/// The network's layers and those of the file with weights.
+std::vector<TransferredLayer> transferred(const Network& model, const MatchedLayers& matched) {
+  using Weights = TransferredLayer::Weights;
+  std::vector<TransferredLayer> layers;
+  for (const auto& layer : model.layers()) {
+    std::int64_t weights = 0;
+    for (const Parameter& parameter : layer->parameters())
+      weights += element_count(parameter.shape);
+    const bool drawn = std::ranges::find(matched.drawn, layer->name()) != matched.drawn.end();
+    if (weights > 0)
+      layers.push_back({layer->name(), layer->class_name(), weights, !layer->trainable(),
+                        drawn ? Weights::kNew : Weights::kKept});
+  }
+  for (const std::string& name : matched.left)
+    layers.push_back({name, "of the file", 0, false, Weights::kLeftBehind});
+  return layers;
+}
+
+/// What was drawn anew because the file did not fit, transfer_by() takes for kept.
+void mark_drawn(const MatchedLayers& matched, std::vector<TransferredLayer>& layers) {
+  for (TransferredLayer& layer : layers)
+    if (layer.from == TransferredLayer::Weights::kKept &&
+        std::ranges::find(matched.drawn, layer.name) != matched.drawn.end())
+      layer.from = TransferredLayer::Weights::kNew;
+}
+
 NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) {
-  LoadedModel read =
-      read_network({"", settings.model, settings.layers, settings.weights}, row_shape);
+  const ModelSource source{"", settings.model, settings.layers, settings.weights};
+  MatchedLayers matched;
+  LoadedModel read = settings.skip_mismatch
+                         ? draw_network(source, row_shape, settings.training.seed)
+                         : read_network(source, row_shape);
+  if (settings.skip_mismatch)
+    matched = load_matching_weights(settings.weights, read.remarks, read.model);
   NetworkSource network{std::move(read.model), {}, std::move(read.remarks.notes)};
   for (std::string& note : read.remarks.saving_notes) network.notes.push_back(std::move(note));
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.model), note);
   check_trainable(read.remarks, settings.model);
+  if (settings.skip_mismatch) network.transferred = transferred(network.model, matched);
   transfer_by(settings, network);
+  mark_drawn(matched, network.transferred);
   compile_by_options(settings, Json(), network.model);
   return network;
 }

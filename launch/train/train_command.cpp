@@ -134,6 +134,7 @@ class TrainRun {
   RunDirectory directory_;
   RunIdentity identity_;
   bool resumes_ = false;
+  bool begun_before_ = false;  ///< on rank 0: the run directory is that of this run
 };
 
 ExitCode TrainRun::run() {
@@ -193,6 +194,7 @@ void TrainRun::begin(const RunData& data) {
   on_root(world_, [&] {
     directory_.create();
     directory_.take_lock();
+    begun_before_ = directory_.holds_results();
   });
   decide();  // once more: until the lock, somebody else may have been at work here
   identify(data);
@@ -315,7 +317,7 @@ std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
     const auto board = std::make_shared<TensorBoard>(
         TensorBoard::Options{.directory = settings_.tensorboard,
                              .histogram_freq = settings_.tensorboard_histograms,
-                             .overwrite = settings_.overwrite});
+                             .overwrite = settings_.overwrite || begun_before_});
     trainer.add_callback(std::make_shared<RecordedCallback>(board, recorder));
   }
   trainer.add_callback(recorder);  // last: a checkpoint holds what the others made of the epoch

@@ -83,6 +83,13 @@ void add_network(List& list) {
             "loss and metrics that it was compiled with");
   list.text("weights", Use::kInput, &S::weights, "FILE",
             "first weights for --model or --layers, as Keras's save_weights() writes them");
+  list.flag("skip-mismatch", Use::kResult, &S::skip_mismatch,
+            "read the weights of those layers that have the same name and shapes in --weights; the "
+            "others are drawn anew");
+  list.fields.back().unset = "false";
+  list.fields.back().write = [](const S& settings) {
+    return settings.skip_mismatch ? List::Written("true") : List::Written();
+  };
   list.text(
       "freeze", Use::kResult, &S::freeze, "LAYERS",
       "names of layers that are not trained, with commas: \"conv*,block?_*\" (* any letters, ? "

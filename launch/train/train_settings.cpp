@@ -137,6 +137,8 @@ void check_together(const TrainSettings& s) {
   expect(
       s.weights.empty() || s.from.empty(),
       "--weights: expected --model or --layers with it, got --from, which has weights of its own");
+  expect(!s.skip_mismatch || !s.weights.empty(),
+         "--skip-mismatch: expected --weights FILE with it, got none");
   expect(!s.data.empty(), "expected --data FILE.h5, got none");
   expect(!s.x.empty() && !s.y.empty(), "expected names for --x and --y, got an empty one");
   expect(s.x_val.empty() == s.y_val.empty(), "expected --x-val and --y-val together, got one");

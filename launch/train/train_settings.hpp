@@ -35,6 +35,7 @@ struct TrainSettings {
   std::string layers;
   std::string from;
   std::string weights;
+  bool skip_mismatch = false;
   std::string freeze, unfreeze;  ///< names of layers, with commas
   std::string replace_head;
   std::optional<std::string> optimizer;

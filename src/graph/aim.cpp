@@ -71,7 +71,8 @@ bool is_alike_in_every_epoch(const Graph::Step& step, const Aim& aim) {
   const Needs needs = step.op->needs();
   const bool trained = std::ranges::any_of(
       step.op->parameters(), [&](const Parameter* parameter) { return aim.trains(*parameter); });
-  return !trained && (step.inference || (!needs.varies && needs.forward_sums == 0));
+  return !trained && !needs.carries &&
+         (step.inference || (!needs.draws && needs.forward_sums == 0));
 }
 
 /// Whether, of all that is computed on the way to a value, the other ops that run read it alone.

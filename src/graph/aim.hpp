@@ -48,9 +48,10 @@ class Aim {
 /// By op: whether the value depends on it.
 std::vector<bool> leads_to(const Graph& graph, std::span<const std::size_t> values);
 
-/// The value up to which training leaves all as it is: layers that are not trained, nothing that
-/// varies, no sums over the batch, so that a row comes out alike in every epoch; and of which alone
-/// the ops behind it read. The last one, if its layers have weights; none otherwise.
+/// The value up to which training leaves all as it is: layers that are not trained, nothing
+/// random, no sums over the batch, no states that it carries, so that a row comes out alike in
+/// every epoch; and of which alone the ops behind it read. The last one, if its layers have
+/// weights; none otherwise.
 std::optional<std::size_t> frozen_front(const Graph& graph, const Aim& aim);
 
 }  // namespace lockstep

@@ -28,10 +28,10 @@ struct Needs {
   bool backward_reads_y = true;
   bool gradient_reads_y = true;  ///< beside x, kept, and what backward left in dy
   bool passes_gradient = true;   ///< false: what it computes is a constant to training (a mask)
-  bool varies = false;  ///< forward in training is no function of the row alone: random, or of the
-                        ///< batch before
-  bool adds_to_loss = false;  ///< the mean of y, a number of each sample, is a part of the loss:
-                              ///< there is no dy
+  bool draws = false;            ///< forward is random in training
+  bool carries = false;          ///< forward begins where the batch before has ended
+  bool adds_to_loss = false;     ///< the mean of y, a number of each sample, is a part of the loss:
+                                 ///< there is no dy
 };
 
 /// What an op takes for integers: from 0 to below a limit.

@@ -56,7 +56,7 @@ class AttentionOp final : public Op {
   Needs needs() const override {
     return {.kept_per_row = shape_.heads * scores() * (shape_.dropout > 0 ? 2 : 1),
             .backward_reads_y = false,
-            .varies = shape_.dropout > 0};
+            .draws = shape_.dropout > 0};
   }
   void forward(const Pass& pass, const OpValues& values) const override;
   void backward(const Pass& pass, const OpValues& values) const override;

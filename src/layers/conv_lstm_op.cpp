@@ -55,7 +55,7 @@ class GateDropoutOp final : public Op {
     return {.kept_per_row = kGates * elements_,
             .backward_reads_x = false,
             .backward_reads_y = false,
-            .varies = masks_.rate > 0};
+            .draws = masks_.rate > 0};
   }
   void forward(const Pass& pass, const OpValues& values) const override {
     Scratch scratch(Scratch::floats(1, kGates * elements_));
@@ -97,7 +97,7 @@ class ConvLstmOp final : public Op {
             .backward_reads_x = setting_.mask_columns > 0,
             .backward_reads_y = false,
             .gradient_reads_y = false,
-            .varies = drops()};
+            .draws = drops()};
   }
   std::span<Parameter* const> parameters() const override { return {&kernel_, 1}; }
   Range gradient_columns(std::size_t, Range, std::int64_t) const override { return {}; }

@@ -19,7 +19,7 @@ class AddedNoiseOp final : public Op {
     return {.backward_in_place = true,
             .backward_reads_x = false,
             .backward_reads_y = false,
-            .varies = stddev_ != 0};
+            .draws = stddev_ != 0};
   }
   void forward(const Pass& pass, const OpValues& values) const override {
     const ConstMatrix x = values.x();

@@ -118,18 +118,15 @@ nlohmann::ordered_json SinePositionEncoding::config() const {
 }
 
 void TokenAndPositionEmbedding::build(const Shape&) {
-  parameters_.push_back({.name = "embeddings",
-                         .shape = {tokens_, features_},
-                         .initializer = options_.initializer,
-                         .regularizer = {},
-                         .scope = "token_embedding",
-                         .store = "token_embedding"});
-  parameters_.push_back({.name = "embeddings",
-                         .shape = {length_, features_},
-                         .initializer = options_.initializer,
-                         .regularizer = {},
-                         .scope = "position_embedding",
-                         .store = "position_embedding"});
+  const auto table = [this](std::int64_t rows, const char* part) {
+    return Parameter{.name = "embeddings",
+                     .shape = {rows, features_},
+                     .initializer = options_.initializer,
+                     .regularizer = {},
+                     .scope = part,
+                     .store = part};
+  };
+  parameters_ = {table(tokens_, "token_embedding"), table(length_, "position_embedding")};
 }
 
 std::size_t TokenAndPositionEmbedding::lower(Graph& graph, std::span<const std::size_t> inputs) {

@@ -18,7 +18,7 @@ class RandomFactorsOp : public Op {
             .backward_in_place = true,
             .backward_reads_x = false,
             .backward_reads_y = false,
-            .varies = active_};
+            .draws = active_};
   }
   void forward(const Pass& pass, const OpValues& values) const final;
   void backward(const Pass& pass, const OpValues& values) const final;

@@ -35,7 +35,8 @@ class RecurrentOp final : public Op {
             .backward_reads_x = setting_.masked || setting_.begins_with_state,
             .backward_reads_y = false,
             .gradient_reads_y = false,
-            .varies = setting_.recurrent_dropout > 0 || setting_.carried[0] != nullptr};
+            .draws = setting_.recurrent_dropout > 0,
+            .carries = setting_.carried[0] != nullptr};
   }
   std::span<Parameter* const> parameters() const override { return cell_->parameters(); }
 

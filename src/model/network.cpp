@@ -226,6 +226,11 @@ Objective Network::objective(const Output& wanted, const std::vector<std::size_t
     for (const Parameter& parameter : layers_[layer]->parameters())
       if (parameter.trained()) trained.push_back(&parameter);
   }
+  for (const Graph::Step& step : graph_.steps())
+    check(!step.op->needs().adds_to_loss, ExitCode::kUsage,
+          "[{}] expected layers without activity_regularizer for an objective of one's own, which "
+          "does not count them, got one",
+          name_);
   const Aim aim(output, trained);
   const GradientPlan plan = plan_gradients(graph_, GradientWay::kRows, aim);
   for (const std::size_t layer : trained_layers)

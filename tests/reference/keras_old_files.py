@@ -5,8 +5,8 @@
         Writes NAME_*.h5 into DIR, and NAME.json with what that Keras predicts from each (see keras_files.py), also
         after three more steps of all rows.
 
-tests/reference/keras_files has those of keras122 (keras==1.2.2), keras208 (2.0.8) and keras224 (2.2.4), each with
-tensorflow==1.4.1, numpy==1.16.6, h5py==2.10.0, scipy and pyyaml on Python 3.6.
+tests/reference/keras_files has those of keras122 (keras==1.2.2) and keras208 (2.0.8) with tensorflow==1.4.1 on Python 3.6,
+and keras224 (2.2.4) with tensorflow==1.15.5 on Python 3.7, each with numpy==1.16.6, h5py==2.10.0, scipy and pyyaml.
 """
 import json
 import os

@@ -167,7 +167,7 @@ void LayerRun::backward(const std::vector<float>& dy) {
 bool LayerRun::differs_in_training() const {
   return std::ranges::any_of(graph_.steps(), [](const Graph::Step& step) {
     const Needs needs = step.op->needs();
-    return needs.varies || needs.forward_sums > 0;
+    return needs.draws || needs.forward_sums > 0;
   });
 }
 

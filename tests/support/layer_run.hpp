@@ -28,7 +28,7 @@ class LayerRun {
   std::vector<float>& x(std::size_t input = 0) { return x_[input]; }
   const Shape& output_shape() const { return graph_.shape(graph_.output()); }
 
-  /// Whether an op varies in training, or sums up the batch: if not, it computes what it does in
+  /// Whether an op is random in training, or sums up the batch: if not, it computes what it does in
   /// inference.
   bool differs_in_training() const;
   /// Behind forward() in training; empty if there is none.

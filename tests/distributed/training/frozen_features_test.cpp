@@ -98,6 +98,41 @@ TEST_P(FrozenFeaturesOverRanks, EndBeforeWhatIsTrained) {
   EXPECT_EQ(train(transferred("dense"), world(), true).bytes, 0);
 }
 
+TEST_P(FrozenFeaturesOverRanks, LeaveSampleWeightsAsTheyAre) {
+  std::vector<float> weights;
+  for (std::int64_t row = 0; row < 61; ++row) weights.push_back(static_cast<float>(row % 4));
+  ArrayDataset weighted = data_.view();
+  weighted.weights = array_view<float>(weights, {});
+  const auto trained = [&](bool cached) {
+    Network model = transferred("[cb]*");
+    Trainer trainer(model, world(),
+                    {.epochs = 2,
+                     .batch_size = 16,
+                     .initialize = false,
+                     .sync = GetParam(),
+                     .cache_features = cached});
+    trainer.fit(weighted);
+    return model.weights_sha256();
+  };
+  EXPECT_EQ(trained(true), trained(false));
+  EXPECT_NE(trained(true), train(transferred("[cb]*"), world(), true, 2).weights);
+}
+
+TEST_P(FrozenFeaturesOverRanks, AreForgottenWhenTrainingFails) {
+  class Failing final : public Callback {
+   public:
+    void on_epoch_end(Trainer& trainer, const EpochReport&) override {
+      EXPECT_GT(trainer.cached_bytes(), 0);
+      throw Error(ExitCode::kNumerical, "enough");
+    }
+  };
+  Network model = transferred("[cb]*");
+  Trainer trainer(model, world(), {.epochs = 2, .initialize = false, .sync = GetParam()});
+  trainer.add_callback(std::make_shared<Failing>());
+  EXPECT_THROW(trainer.fit(data_.view()), Error);
+  EXPECT_EQ(model.objective().aim().inputs(model.graph()), model.graph().inputs());
+}
+
 TEST_P(FrozenFeaturesOverRanks, AreComputedAgainWhereTrainingGoesOn) {
   const Trained expected = train(transferred("[cb]*"), alone(), false, 4);
   Network model = transferred("[cb]*");
