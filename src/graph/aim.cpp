@@ -67,11 +67,14 @@ std::vector<bool> leads_to(const Graph& graph, std::span<const std::size_t> valu
 
 namespace {
 
+bool trains(const Graph::Step& step, const Aim& aim) {
+  return std::ranges::any_of(step.op->parameters(),
+                             [&](const Parameter* parameter) { return aim.trains(*parameter); });
+}
+
 bool is_alike_in_every_epoch(const Graph::Step& step, const Aim& aim) {
   const Needs needs = step.op->needs();
-  const bool trained = std::ranges::any_of(
-      step.op->parameters(), [&](const Parameter* parameter) { return aim.trains(*parameter); });
-  return !trained && !needs.carries &&
+  return !trains(step, aim) && !needs.carries &&
          (step.inference || (!needs.draws && needs.forward_sums == 0));
 }
 
@@ -114,7 +117,10 @@ std::optional<std::size_t> frozen_front(const Graph& graph, const Aim& aim) {
   }
   while (!candidates.empty() && !hides_what_leads_there(graph, aim, candidates.back()))
     candidates.pop_back();
-  if (candidates.empty() || !has_weights(graph, candidates.back())) return std::nullopt;
+  const auto trained = [&](const Graph::Step& step) { return trains(step, aim); };
+  if (candidates.empty() || !has_weights(graph, candidates.back()) ||
+      std::ranges::none_of(graph.steps(), trained))
+    return std::nullopt;
   return candidates.back();
 }
 

@@ -51,7 +51,7 @@ std::vector<bool> leads_to(const Graph& graph, std::span<const std::size_t> valu
 /// The value up to which training leaves all as it is: layers that are not trained, nothing
 /// random, no sums over the batch, no states that it carries, so that a row comes out alike in
 /// every epoch; and of which alone the ops behind it read. The last one, if its layers have
-/// weights; none otherwise.
+/// weights and others are trained; none otherwise.
 std::optional<std::size_t> frozen_front(const Graph& graph, const Aim& aim);
 
 }  // namespace lockstep

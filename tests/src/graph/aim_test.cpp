@@ -115,6 +115,10 @@ TEST(FrozenFront, EndsBeforeWhatTrainingChanges) {
   EXPECT_EQ(front_of(kNormalizes, "*[!2]"), (Shape{5}));
 }
 
+TEST(FrozenFront, IsNoneWhereNothingIsTrained) {
+  EXPECT_EQ(front_of("Input((3,)), Dense(4, relu), Dense(2, softmax)", "*"), std::nullopt);
+}
+
 TEST(FrozenFront, HasWeightsThatAreNoTable) {
   EXPECT_EQ(front_of("Input((3,)), ReLU(), Dense(4)", "re_lu"), std::nullopt);
   EXPECT_EQ(front_of("Input((3,)), Embedding(7, 2), Flatten(), Dense(4)", "embedding"),
