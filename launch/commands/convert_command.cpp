@@ -32,8 +32,8 @@ Options:
   --overwrite              replace it if it is there
 
 Epsilons and momenta of normalizations, and activations, are the network's: no state_dict has them.
-Images are channels last in the network: weights of features behind a Flatten of them, or in front of
-a Reshape to them, are put in that order, which is printed; but not those of a file that lockstep
+Images are channels last in the network: weights of features behind a Flatten of them, or in front
+of a Reshape to them, are put in that order, which is printed; but not those of a file that lockstep
 export wrote, whose module flattens as Keras does. If PyTorch has trained that one further, keep its
 mark: save_file(module.state_dict(), "net.safetensors", {"format": "pt", "lockstep": "1"}).
 Exit code 65: the file is damaged, or tensors do not fit the network; all of them are named.
