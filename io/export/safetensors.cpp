@@ -16,7 +16,7 @@ std::size_t size_of(const NamedTensor& entry) {
 }  // namespace
 
 std::vector<std::byte> safetensors(const std::vector<NamedTensor>& tensors) {
-  nlohmann::ordered_json header = {{"__metadata__", {{"format", "pt"}}}};
+  nlohmann::ordered_json header = {{"__metadata__", {{"format", "pt"}, {kExportMark, "1"}}}};
   std::size_t end = 0;
   for (const NamedTensor& entry : tensors) {
     const std::size_t begin = end;

@@ -4,14 +4,16 @@
 #include <cstdint>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
+#include "io/export/safetensors.hpp"
 #include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // finds a key among many at once
 
 constexpr std::size_t kMostHeader = std::size_t{100} << 20;  // as the library's
 constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
@@ -47,6 +49,27 @@ std::size_t size_of(const std::string& dtype) {
   return dtype == "F64" ? 8 : dtype == "F32" ? 4 : 2;
 }
 
+/// No deeper than the arrays in the entries. (The parser's callback would look at all entries anew
+/// behind each one.)
+bool is_flat(std::string_view text) {
+  constexpr int kDeepest = 3;
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char letter = text[i];
+    if (in_string && letter == '\\')
+      ++i;
+    else if (letter == '"')
+      in_string = !in_string;
+    else if (!in_string && (letter == '{' || letter == '['))
+      ++depth;
+    else if (!in_string && (letter == '}' || letter == ']'))
+      --depth;
+    if (depth > kDeepest) return false;
+  }
+  return true;
+}
+
 Json header_of(std::span<const char> file, const std::string& name) {
   const auto refuse = [&](const char* found) {
     fail(ExitCode::kBadData, "[{}] expected a safetensors file, got {}", printable(name), found);
@@ -58,21 +81,23 @@ Json header_of(std::span<const char> file, const std::string& name) {
         "a header that is longer than the file: torch.save()'s are written anew by "
         "safetensors.torch.save_file()");
   const char* begin = file.data() + sizeof(length);
-  const auto flat = [](int depth, Json::parse_event_t, Json&) { return depth <= 3; };
-  Json header = Json::parse(begin, begin + length, flat, /*allow_exceptions=*/false);
+  if (!is_flat({begin, length})) refuse("a header that is nested");
+  Json header = Json::parse(begin, begin + length, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) refuse("a header that is no JSON");
   return header;
 }
 
 }  // namespace
 
-std::map<std::string, Tensor> read_safetensors(std::span<const char> file,
-                                               const std::string& name) {
+StateDict read_safetensors(std::span<const char> file, const std::string& name) {
   const Json header = header_of(file, name);
   const std::size_t begin = sizeof(std::uint64_t) + number_at<std::uint64_t>(file.data());
-  std::map<std::string, Tensor> tensors;
+  StateDict read;
   for (const auto& [key, entry] : header.items()) {
-    if (key == "__metadata__") continue;
+    if (key == "__metadata__") {
+      read.is_of_export = entry.is_object() && entry.contains(kExportMark);
+      continue;
+    }
     const auto damaged = [&, key = key](const char* what) {
       fail(ExitCode::kBadData, "[{}] {}: expected {}", printable(name), printable(key, 80), what);
     };
@@ -106,9 +131,9 @@ std::map<std::string, Tensor> read_safetensors(std::span<const char> file,
       value = float_at(dtype, at);
       at += size_of(dtype);
     }
-    tensors[key] = std::move(tensor);
+    read.tensors[key] = std::move(tensor);
   }
-  return tensors;
+  return read;
 }
 
 }  // namespace lockstep

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <unordered_map>
 
 #include "io/export/torch_export.hpp"
+#include "io/export/torch_import_features.hpp"
 #include "src/core/floating_point.hpp"
 #include "src/core/printable.hpp"
 #include "src/core/problems.hpp"
@@ -108,15 +110,13 @@ struct Module {
 /// In the order in which they are given.
 std::vector<Module> modules_of(const std::vector<std::pair<std::string, Shape>>& tensors) {
   std::vector<Module> modules;
-  std::map<std::string, std::map<std::string, Shape>> shapes;
+  std::unordered_map<std::string, std::size_t> known;
+  std::unordered_map<std::string, std::map<std::string, Shape>> shapes;
   for (const auto& [name, shape] : tensors) {
     const auto [module, tensor] = parts_of(name);
-    auto found = std::ranges::find(modules, module, &Module::name);
-    if (found == modules.end()) {
-      modules.push_back({module, {}, ""});
-      found = modules.end() - 1;
-    }
-    found->tensors[tensor] = name;
+    const auto [at, is_new] = known.try_emplace(module, modules.size());
+    if (is_new) modules.push_back({module, {}, ""});
+    modules[at->second].tensors[tensor] = name;
     shapes[module][tensor] = shape;
   }
   for (Module& module : modules) {
@@ -129,7 +129,40 @@ std::vector<Module> modules_of(const std::vector<std::pair<std::string, Shape>>&
   return modules;
 }
 
-/// The file's name of each of ours. Throws Error (65) with all that is left on either side.
+/// A name without what may differ between modules of which one follows the other: numbers, and
+/// nn.LSTM's directions.
+std::string without_numbers(const std::string& name) {
+  std::string result;
+  for (const char letter : name)
+    if (std::isdigit(static_cast<unsigned char>(letter)) == 0) result += letter;
+  if (result.ends_with("_reverse")) result.resize(result.size() - 8);
+  while (result.ends_with('_') || result.ends_with('.')) result.pop_back();
+  return result;
+}
+
+/// As the layer's name would be written: ours have no dots.
+std::string as_layer(std::string name) {
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+std::string names_of(const std::vector<const Module*>& modules) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(modules.size(), kShown); ++i)
+    text += (i == 0 ? "" : ", ") + printable(modules[i]->name, 80);
+  return modules.size() <= kShown ? text
+                                  : fmt::format("{} and {} more", text, modules.size() - kShown);
+}
+
+/// Modules of one signature that have no pair yet, in order.
+struct Alike {
+  std::vector<const Module*> own, other;
+};
+
+/// The file's name of each of ours: modules with a layer's name are its, whatever order they have;
+/// all others follow each other as the layers do. Throws Error (65) with all that is left on either
+/// side, and where nothing tells the order.
 std::map<std::string, std::string> match(const std::vector<Origins>& ours,
                                          const std::map<std::string, Tensor>& theirs,
                                          std::vector<std::string>& notes) {
@@ -138,29 +171,61 @@ std::map<std::string, std::string> match(const std::vector<Origins>& ours,
   for (const auto& [name, tensor] : theirs) other.emplace_back(name, tensor.shape);
   std::ranges::sort(other,
                     [](const auto& a, const auto& b) { return natural_less(a.first, b.first); });
-  std::vector<Module> left = modules_of(other);
-  std::map<std::string, std::string> names;
-  Problems problems;
-  std::vector<std::string> order;
-  for (const Module& module : modules_of(own)) {
-    const auto found = std::ranges::find(left, module.signature, &Module::signature);
-    if (found == left.end()) {
-      problems.add(
-          fmt::format("[{}]", module.name),
-          fmt::format("expected a module of {}in the file, got none (or another layer has it)",
-                      module.signature));
-      continue;
-    }
-    auto its = found->tensors.begin();
-    for (auto one = module.tensors.begin(); one != module.tensors.end(); ++one, ++its)
-      names[one->second] = its->second;
-    order.push_back(fmt::format("{} is {}", module.name, printable(found->name, 80)));
-    left.erase(found);
+  const std::vector<Module> own_modules = modules_of(own), other_modules = modules_of(other);
+
+  std::unordered_map<std::string, std::vector<const Module*>> named;
+  for (const Module& module : other_modules) named[as_layer(module.name)].push_back(&module);
+  std::unordered_map<const Module*, const Module*> pairs;  // both ways
+  const auto pair = [&](const Module& one, const Module& two) {
+    pairs[&one] = &two;
+    pairs[&two] = &one;
+  };
+  for (const Module& module : own_modules) {
+    const auto found = named.find(as_layer(module.name));
+    if (found != named.end() && found->second.size() == 1 &&
+        found->second.front()->signature == module.signature)
+      pair(module, *found->second.front());
   }
-  for (const Module& module : left)
-    problems.add(fmt::format("[{}]", printable(module.name, 80)),
-                 fmt::format("expected a layer with {}in the network, got none", module.signature));
+
+  std::map<std::string, Alike> all_alike;
+  for (const Module& module : own_modules)
+    if (!pairs.contains(&module)) all_alike[module.signature].own.push_back(&module);
+  for (const Module& module : other_modules)
+    if (!pairs.contains(&module)) all_alike[module.signature].other.push_back(&module);
+  Problems problems;
+  for (const auto& [signature, alike] : all_alike) {
+    const std::size_t both = std::min(alike.own.size(), alike.other.size());
+    for (std::size_t i = both; i < alike.own.size(); ++i)
+      problems.add(
+          fmt::format("[{}]", alike.own[i]->name),
+          fmt::format("expected a module of {}in the file, got none (or another layer has it)",
+                      signature));
+    for (std::size_t i = both; i < alike.other.size(); ++i)
+      problems.add(fmt::format("[{}]", printable(alike.other[i]->name, 80)),
+                   fmt::format("expected a layer with {}in the network, got none", signature));
+    const auto differs = [&](const Module* module) {
+      return without_numbers(module->name) != without_numbers(alike.other.front()->name);
+    };
+    if (both > 0 && std::ranges::any_of(alike.other, differs))
+      problems.add(
+          fmt::format("[{}]", names_of(alike.own)),
+          fmt::format("expected modules of {}in the file whose names tell their order by "
+                      "a number, or are the layers' names (--layers \"... name={}\"), got {}",
+                      signature, printable(as_layer(alike.other.front()->name), 80),
+                      names_of(alike.other)));
+    for (std::size_t i = 0; i < both; ++i) pair(*alike.own[i], *alike.other[i]);
+  }
   problems.throw_if_any(ExitCode::kBadData);
+
+  std::map<std::string, std::string> names;
+  std::vector<std::string> order;
+  for (const Module& module : own_modules) {
+    const Module& its = *pairs.at(&module);
+    auto tensor = its.tensors.begin();
+    for (auto one = module.tensors.begin(); one != module.tensors.end(); ++one, ++tensor)
+      names[one->second] = tensor->second;
+    order.push_back(fmt::format("{} is {}", module.name, printable(its.name, 80)));
+  }
   notes.push_back(fmt::format("by order and shape: {}", fmt::join(order, ", ")));
   return names;
 }
@@ -180,84 +245,29 @@ bool has_our_names(const std::vector<Origins>& ours, const std::map<std::string,
   return true;
 }
 
-bool keeps_channels(const std::string& class_name) {
-  return class_name == "Dropout" || class_name == "Activation" || class_name.ends_with("ReLU") ||
-         class_name == "ELU" || class_name.ends_with("Normalization");
-}
-
-/// The shape of the images that the layer of this call sees flattened; empty: it does not.
-/// PyTorch's have their channels in front.
-Shape flattened_images(const Network& model, std::size_t call) {
-  std::size_t at = model.calls()[call].inputs.front().call;
-  const auto class_of = [&](std::size_t i) {
-    return model.layers()[model.calls()[i].layer]->class_name();
-  };
-  while (keeps_channels(class_of(at)) && !model.calls()[at].inputs.empty())
-    at = model.calls()[at].inputs.front().call;
-  if (class_of(at) != "Flatten") return {};
-  at = model.calls()[at].inputs.front().call;
-  std::size_t source = at;
-  while (keeps_channels(class_of(source)) && !model.calls()[source].inputs.empty())
-    source = model.calls()[source].inputs.front().call;
-  const std::string from = class_of(source);
-  const bool positions =
-      from.find("Conv") != std::string::npos || from.find("Pooling") != std::string::npos ||
-      from.find("Padding") != std::string::npos || from.find("Cropping") != std::string::npos ||
-      from.find("UpSampling") != std::string::npos;
-  const Shape shape = model.shape_of(Network::Output(at));
-  return positions || shape.size() > 2 ? shape : Shape();
-}
-
-/// Moves the columns of a (units, features) weight from (C, positions) to (positions, C).
-Tensor with_channels_last(const Tensor& weight, const Shape& images) {
-  const std::int64_t channels = images.back(), positions = weight.shape[1] / channels;
-  return weight.reshaped({weight.shape[0], channels, positions})
-      .permuted({0, 2, 1})
-      .reshaped(weight.shape);
-}
-
 }  // namespace
 
-std::vector<std::string> import_from_torch(Network& model,
-                                           const std::map<std::string, Tensor>& state_dict) {
+std::vector<std::string> import_from_torch(Network& model, const StateDict& state_dict) {
   const FloatingPointEnvironment environment(Denormals::kKeep);
   const std::vector<Origins> ours = origins_of(model);
   std::vector<std::string> notes;
   std::map<std::string, std::string> names;
-  const bool own = has_our_names(ours, state_dict);
-  if (!own) names = match(ours, state_dict, notes);
-  std::map<std::string, Tensor> given;
-  for (const Origins& one : ours)
-    given[one.name] = state_dict.at(own ? one.name : names.at(one.name));
-  if (!own) {
-    for (std::size_t call = 0; call < model.calls().size(); ++call) {
-      const Layer& layer = *model.layers()[model.calls()[call].layer];
-      if (layer.class_name() != "Dense") continue;
-      const Shape images = flattened_images(model, call);
-      if (images.empty() || images.back() == element_count(images)) continue;
-      const Parameter& kernel = layer.parameters().front();
-      const auto weight = std::ranges::find_if(
-          ours, [&](const Origins& one) { return one.elements.front() == kernel.offset; });
-      if (weight == ours.end()) continue;
-      Tensor& tensor = given.at(weight->name);
-      tensor = with_channels_last(tensor, images);
-      notes.push_back(
-          fmt::format("{} is behind a Flatten: its columns are taken as PyTorch's, with "
-                      "channels in front",
-                      printable(layer.name(), 80)));
-    }
-  }
+  const bool has_names = has_our_names(ours, state_dict.tensors);
+  if (!has_names) names = match(ours, state_dict.tensors, notes);
+  const auto given_for = [&](const Origins& one) -> const Tensor& {
+    return state_dict.tensors.at(has_names ? one.name : names.at(one.name));
+  };
   Problems problems;
   std::span<float> values = model.arena().values();
   for (const Origins& one : ours) {
-    const Tensor& tensor = given.at(one.name);
+    const Tensor& tensor = given_for(one);
     for (std::size_t i = 0; i < one.elements.size(); ++i)
       if (one.elements[i] != Origins::kNone)
         values[static_cast<std::size_t>(one.elements[i])] = tensor.values[i];
   }
   // What Keras has no place for must be what it computes without: PyTorch's second bias is added.
   for (const Origins& one : ours) {
-    const Tensor& tensor = given.at(one.name);
+    const Tensor& tensor = given_for(one);
     const std::size_t hidden = one.name.rfind("bias_hh");
     const bool second =
         hidden != std::string::npos &&
@@ -281,6 +291,9 @@ std::vector<std::string> import_from_torch(Network& model,
     }
   }
   problems.throw_if_any(ExitCode::kBadData);
+  if (state_dict.is_of_export) return notes;
+  const std::vector<std::string> moved = take_features_from_torch(model);
+  notes.insert(notes.end(), moved.begin(), moved.end());
   return notes;
 }
 

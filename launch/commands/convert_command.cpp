@@ -19,9 +19,10 @@ constexpr const char* kHelp =
     R"help(Usage: lockstep convert FILE.safetensors --model FILE.json --out MODEL.h5
 
 Puts the weights of a state_dict of PyTorch into a network of the same layers, and writes it as a
-file that lockstep and Keras open. Tensors are found by their names, if they are those of the module
-that lockstep export --to safetensors writes; else by their order ("2.weight" before "10.weight")
-and shapes, which is printed. In PyTorch, torch.load() opens a .pt, and
+file that lockstep and Keras open. Modules are found by their names, where these are the layers'
+("fc.one" is a layer named fc_one); else by the order of their names ("2.weight" before "10.weight")
+and shapes, which is printed. Equal modules whose names differ in more than numbers have no order:
+give their names to the layers. In PyTorch, torch.load() opens a .pt, and
 safetensors.torch.save_file(module.state_dict(), "net.safetensors") writes this.
 
 Options:
@@ -31,7 +32,10 @@ Options:
   --overwrite              replace it if it is there
 
 Epsilons and momenta of normalizations, and activations, are the network's: no state_dict has them.
-Images are channels last in the network; the weights behind a Flatten of them are put in that order.
+Images are channels last in the network: weights of features behind a Flatten of them, or in front
+of a Reshape to them, are put in that order, which is printed; but not those of a file that lockstep
+export wrote, whose module flattens as Keras does. If PyTorch has trained that one further, keep its
+mark: save_file(module.state_dict(), "net.safetensors", {"format": "pt", "lockstep": "1"}).
 Exit code 65: the file is damaged, or tensors do not fit the network; all of them are named.
 )help";
 

@@ -73,8 +73,14 @@ fs::path model_path(const Wanted& wanted, std::size_t run) {
   return config_path(wanted, run).replace_extension(".json");
 }
 
-void use_data(MigratedRun& run, const std::string& data) {
+void use_data(MigratedRun& run, std::string data) {
   if (data.empty()) return;
+  if (run.data_number > 1) {
+    fs::path path = data;
+    path.replace_filename(
+        fmt::format("{}-{}{}", path.stem().string(), run.data_number, path.extension().string()));
+    data = path.string();
+  }
   for (auto& [key, value] : run.settings)
     if (key == "data") value = data;
   if (!run.import.empty()) run.import = run.import.substr(0, run.import.rfind(' ') + 1) + data;
@@ -82,15 +88,14 @@ void use_data(MigratedRun& run, const std::string& data) {
 }
 
 /// Warnings on what is not carried over; throws if there is no network without it.
-void tell(const Migration& migration, const std::string& script, const std::string& name) {
+void tell(const Migration& migration, const std::string& name) {
   Problems fatal;
   for (const auto& [line, unread] : migration.unread) {
     if (unread.fatal) {
-      fatal.add(fmt::format("[{}] line {}, {}", name, line, quoted_line(script, line)),
-                unread.reason);
+      fatal.add(fmt::format("[{}] line {}, {}", name, line, unread.text), unread.reason);
     } else {
-      print_error(fmt::format("warning: [{}] line {}, {}: {}", name, line,
-                              quoted_line(script, line), unread.reason));
+      print_error(
+          fmt::format("warning: [{}] line {}, {}: {}", name, line, unread.text, unread.reason));
     }
   }
   fatal.throw_if_any(ExitCode::kBadData);
@@ -111,7 +116,7 @@ ExitCode run_migrate(const CommandContext& context) {
   check(script.size() <= kMostBytes, ExitCode::kBadData,
         "[{}] expected a script of at most {} bytes, got {}", name, kMostBytes, script.size());
   Migration migration = migrate(script, wanted.script.string());
-  tell(migration, script, name);
+  tell(migration, name);
 
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < migration.runs.size(); ++i) {

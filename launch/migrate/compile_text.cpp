@@ -66,9 +66,15 @@ Json settings_of(ScriptReader& reader, const ScriptObject& object) {
     std::string name = argument.keyword;
     if (name.empty() && position < names.size()) name = names[position++];
     if (name == "lr") name = "learning_rate";
-    const auto value = argument.value.is(Kind::kObject) && name == "learning_rate"
-                           ? std::optional<Json>(Json(nullptr))
-                           : config_value(reader, argument.value);
+    auto value = argument.value.is(Kind::kObject) && name == "learning_rate"
+                     ? std::optional<Json>(Json(nullptr))
+                     : config_value(reader, argument.value);
+    if (name == "reduction" && argument.value.is(Kind::kPath))  // Reduction.SUM
+      value = lower_case(argument.value.text.substr(argument.value.text.rfind('.') + 1));
+    if (name == "reduction" && !value) {
+      reader.unread(object.line, "reduction is not understood", true);
+      continue;
+    }
     if (name.empty() || !value) {
       reader.unread(object.line, fmt::format("{} of {} is not understood",
                                              name.empty() ? "an argument" : printable(name, 60),
@@ -175,7 +181,14 @@ std::optional<std::string> named_words(ScriptReader& reader, const Value& value)
   if (name != nullptr && name->is_string() &&
       value.object->path.find("metrics") != std::string::npos)
     settings["name"] = name->constant;
-  for (const char* key : {"dtype", "reduction"}) settings.erase(key);
+  settings.erase("dtype");
+  if (settings.contains("reduction")) {
+    const Json& reduction = settings["reduction"];
+    if (reduction != "sum_over_batch_size" && reduction != "auto")
+      reader.unread(value.object->line,
+                    "the loss is the mean over the batch: its reduction is not carried over", true);
+    settings.erase("reduction");
+  }
   Names parts;
   for (const auto& [key, setting] : settings.items())
     parts.push_back(fmt::format("{}={}", key, words_of(setting)));

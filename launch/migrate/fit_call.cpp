@@ -123,8 +123,6 @@ void set_dataset(ScriptReader& reader, const Rows& rows, MigratedRun& run) {
 
 /// Every array as the script makes it: it writes them itself.
 void set_arrays(ScriptReader& reader, const Rows& rows, MigratedRun& run) {
-  run.data = "data.h5";
-  run.set("data", run.data);
   const std::pair<const char*, const Given&> all[] = {
       {"x_train", rows.x}, {"y_train", rows.y}, {"x_val", rows.x_val}, {"y_val", rows.y_val}};
   std::string text;
@@ -148,8 +146,27 @@ void set_arrays(ScriptReader& reader, const Rows& rows, MigratedRun& run) {
       run.set("y-val", "y_val");
     }
     reader.is_data(given.value->lines);
-    if (given.value->array) reader.is_data(given.value->array->lines);
+    run.lines.insert(given.value->lines.begin(), given.value->lines.end());
+    if (!given.value->array) continue;
+    reader.is_data(given.value->array->lines);
+    run.lines.insert(given.value->array->lines.begin(), given.value->array->lines.end());
   }
+  // Rows of its own, if those of an earlier run are others.
+  const auto same = [&](const MigratedRun& other) {
+    MigratedRun::Settings arrays = other.arrays;
+    std::erase_if(arrays, [](const auto& array) { return array.first.ends_with("_test"); });
+    return other.import.empty() && arrays == run.arrays && other.lines == run.lines;
+  };
+  const auto& runs = reader.migration().runs;
+  const auto earlier = std::ranges::find_if(runs, same);
+  if (earlier != runs.end()) {
+    run.data_number = earlier->data_number;
+  } else {
+    for (const MigratedRun& other : runs)
+      run.data_number = std::max(run.data_number, other.data_number + 1);
+  }
+  run.data = run.data_number == 1 ? "data.h5" : fmt::format("data-{}.h5", run.data_number);
+  run.settings.insert(run.settings.begin(), {"data", run.data});
 }
 
 void set_network(const ScriptModel& model, const NetworkText& text, MigratedRun& run) {
@@ -162,7 +179,10 @@ void set_network(const ScriptModel& model, const NetworkText& text, MigratedRun&
     if (!value.empty()) run.set(key, value);
   run.model_json = text.model_json;
   if (!run.model_json.empty()) run.set("model", "");  // named when it is written
-  if (!model.weights.empty()) run.set("weights", model.weights);
+  if (!model.weights.empty() && model.trained_file.empty()) {
+    run.set("weights", model.weights);
+    if (model.skip_mismatch) run.set("skip-mismatch", "true");
+  }
 }
 
 /// {0: 1.0, 1: 2.5}
@@ -263,6 +283,7 @@ void fit(ScriptReader& reader, const std::shared_ptr<ScriptModel>& pointer,
   run.names = reader.names();
   run.set("", "");
   const bool goes_on = !model.trained_file.empty();
+  for (const auto& [line, what] : model.changed) reader.unread(line, what, true);
   const auto network = network_text(reader, model, as_they_are);
   if (!network) return;
   set_network(model, *network, run);
@@ -281,6 +302,8 @@ void fit(ScriptReader& reader, const std::shared_ptr<ScriptModel>& pointer,
   const std::string directory = number == 1 ? "run" : fmt::format("run-{}", number);
   if (number > 1) run.set("run-dir", directory);
   model.trained_file = fmt::format("{}/final.{}", directory, extension(run));
+  if (!run.saved_as.empty())
+    reader.saved[run.saved_as] = fmt::format("{}/best.{}", directory, extension(run));
   for (const auto& [layer, name] : model.names) layer->trained = &model;
   reader.migration().runs.push_back(std::move(run));
 }
@@ -319,7 +342,10 @@ void keep_as_keras(ScriptReader& reader, ScriptModel& model) {
   MigratedRun& run = reader.migration().runs.back();
   if (extension(run) == "keras" || !model.trained_file.ends_with(".h5")) return;
   run.set("save-format", "keras");
+  const std::string directory = model.trained_file.substr(0, model.trained_file.find('/') + 1);
   model.trained_file.replace(model.trained_file.size() - 2, 2, "keras");
+  for (auto& [name, file] : reader.saved)
+    if (file.starts_with(directory)) file = file.substr(0, file.rfind('.')) + ".keras";
 }
 
 }  // namespace lockstep

@@ -120,6 +120,36 @@ std::optional<Value> merged(ScriptReader& reader, const std::string& name,
   return apply_new_layer(reader, found->second, config, inputs);
 }
 
+/// tf.nn.relu(x), keras.activations.relu(x, max_value=6)
+Value activated(ScriptReader& reader, const std::string& path, const ScriptArguments& arguments) {
+  const std::string name = last_of(path);
+  Json config = Json::object();
+  bool plain = true, known = name == "relu" || name == "leaky_relu";
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const Value& value = arguments[i].value;
+    std::string key = arguments[i].keyword;
+    if ((key.empty() && i == 1) || key == "alpha") key = "negative_slope";
+    const bool is_name = key == "name";
+    plain = plain && is_name;
+    known = known && (is_name || key == "negative_slope" ||
+                      (name == "relu" && (key == "max_value" || key == "threshold")));
+    known = known && value.is(Kind::kConstant);
+    if (value.is(Kind::kConstant) && !value.is_none()) config[key] = value.constant;
+  }
+  if (!plain && known) {
+    if (name == "leaky_relu" && !config.contains("negative_slope")) config["negative_slope"] = 0.2;
+    return apply_new_layer(reader, name == "relu" ? "ReLU" : "LeakyReLU", config,
+                           {arguments[0].value});
+  }
+  if (!plain)
+    reader.unread(reader.line(),
+                  fmt::format("the settings of {} are not carried over", printable(name, 60)),
+                  true);
+  Json activation = {{"activation", name}};
+  if (config.contains("name")) activation["name"] = config["name"];
+  return apply_new_layer(reader, "Activation", activation, {arguments[0].value});
+}
+
 }  // namespace
 
 std::string canonical_path(const std::string& path) {
@@ -222,7 +252,7 @@ ScriptValue call_path(ScriptReader& reader, const std::string& path, ScriptArgum
   if (!arguments.empty() &&
       (has_part(path, "activations") || has_part(path, "nn") || has_part(path, "ops")) &&
       arguments[0].value.is(Kind::kNode) && is_activation(name))
-    return apply_new_layer(reader, "Activation", {{"activation", name}}, {arguments[0].value});
+    return activated(reader, path, arguments);
   if (auto value = merged(reader, name, arguments)) return *value;
   if (const std::string layer = layer_class_of(path); !layer.empty()) {
     const Value value = make_layer_value(reader, layer, arguments);

@@ -13,6 +13,9 @@ std::string canonical_path(const std::string& path);
 /// Whether a call of what this path names has no part in a training: printing, plotting, ...
 bool is_harmless(const std::string& path);
 
+/// Whether a method of a network of this name leaves the network as it is.
+bool changes_nothing(const std::string& method);
+
 /// The value of a call of what a script imports.
 ScriptValue call_path(ScriptReader& reader, const std::string& path, ScriptArguments& arguments);
 
@@ -32,7 +35,8 @@ ScriptValue apply_layer(ScriptReader& reader, const std::shared_ptr<ScriptLayer>
 ScriptValue apply_new_layer(ScriptReader& reader, const std::string& class_name,
                             nlohmann::ordered_json config, const std::vector<ScriptValue>& inputs);
 /// As it stands in the config of a layer, an optimizer, a loss; none: it cannot.
-std::optional<nlohmann::ordered_json> config_value(ScriptReader& reader, const ScriptValue& value);
+std::optional<nlohmann::ordered_json> config_value(ScriptReader& reader, const ScriptValue& value,
+                                                   int depth = 0);
 
 // keras_models.cpp
 

@@ -117,6 +117,16 @@ bool tells_shape(const std::string& class_name, const std::string& name) {
 void take_argument(ScriptReader& reader, ScriptLayer& layer, const std::string& name,
                    const Value& given) {
   const auto value = config_value(reader, given);
+  if (!value && tells_shape(layer.class_name, name)) {
+    reader.note(
+        fmt::format("the shape in line {} is not known here: the data tell it", reader.line()));
+    return;
+  }
+  if (!value && name == "name") {
+    reader.note(fmt::format("the name of the {} in line {} is not known here, and left out",
+                            layer.class_name, reader.line()));
+    return;
+  }
   if (!value) {
     const std::string reason =
         fmt::format("{} of {} is not understood", printable(name, 60), layer.class_name);
@@ -169,7 +179,9 @@ std::string layer_class_of(const std::string& path) {
   return name == "InputLayer" || signature_of(name) != nullptr ? name : "";
 }
 
-std::optional<Json> config_value(ScriptReader& reader, const Value& value) {
+std::optional<Json> config_value(ScriptReader& reader, const Value& value, int depth) {
+  reader.step();
+  if (depth > 50) return std::nullopt;
   switch (value.kind) {
     case Kind::kConstant:
       return value.constant;
@@ -177,7 +189,7 @@ std::optional<Json> config_value(ScriptReader& reader, const Value& value) {
     case Kind::kTuple: {
       Json all = Json::array();
       for (const Value& item : *value.items) {
-        const auto json = config_value(reader, item);
+        const auto json = config_value(reader, item, depth + 1);
         if (!json) return std::nullopt;
         all.push_back(*json);
       }
@@ -220,6 +232,11 @@ Value make_layer_value(ScriptReader& reader, const std::string& class_name,
   std::size_t position = 0;
   for (const ScriptArgument& argument : arguments) {
     std::string name = argument.keyword;
+    if (argument.unknown) {
+      reader.unread(layer->line, fmt::format("arguments of {} are not understood", class_name),
+                    true);
+      continue;
+    }
     if (name.empty()) {
       if (position >= known.size()) {
         reader.unread(layer->line, fmt::format("{} has no such argument", class_name), true);
@@ -282,6 +299,7 @@ Value apply_layer(ScriptReader& reader, const std::shared_ptr<ScriptLayer>& laye
     }
   }
   if (inputs.empty()) return reader.opaque_of(arguments);
+  reader.made_node();
   Value value = node_value(layer, inputs);
   if (layer->is_left_out())
     value.node = inputs[0];  // left out
@@ -295,9 +313,14 @@ Value apply_new_layer(ScriptReader& reader, const std::string& class_name, Json 
   auto layer = std::make_shared<ScriptLayer>();
   layer->class_name = class_name;
   layer->config = std::move(config);
+  if (const auto name = layer->config.find("name"); name != layer->config.end()) {
+    if (name->is_string()) layer->name = name->get<std::string>();
+    layer->config.erase("name");
+  }
   layer->line = reader.line();
   std::vector<std::shared_ptr<ScriptNode>> nodes;
   for (const Value& input : inputs) nodes.push_back(input.node);
+  reader.made_node();
   return node_value(std::move(layer), std::move(nodes));
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "launch/migrate/fit_call.hpp"
 #include "launch/migrate/keras_calls.hpp"
@@ -66,7 +67,51 @@ void save(ScriptReader& reader, ScriptModel& model, const ScriptArguments& argum
   const std::string file = text_of(argument_of(arguments, "filepath", 0));
   if (reader.migration().runs.empty() || model.trained_file.empty()) return;
   if (file.ends_with(".keras")) keep_as_keras(reader, model);
+  if (!file.empty() && model.changed.empty()) reader.saved[file] = model.trained_file;
   reader.note(fmt::format("what line {} saves is {}", reader.line(), model.trained_file));
+}
+
+/// What makes a network another than the one that the last fit has left.
+void change(ScriptReader& reader, ScriptModel& model, const std::string& what, bool fatal) {
+  if (model.trained_file.empty())
+    reader.unread(reader.line(), what, fatal);
+  else
+    model.changed[reader.line()] = what;
+}
+
+void load_weights(ScriptReader& reader, ScriptModel& model, const ScriptArguments& arguments) {
+  const std::string file = text_of(argument_of(arguments, "filepath", 0));
+  const auto saved = reader.saved.find(file);
+  bool some = false;
+  std::size_t position = 0;
+  for (const ScriptArgument& argument : arguments) {
+    const std::string& name = argument.keyword;
+    if (name == "filepath" || (name.empty() && position++ == 0) || argument.value.is_none())
+      continue;
+    const bool known = argument.value.is(Kind::kConstant) && argument.value.constant.is_boolean();
+    if (known && (name == "by_name" || name == "skip_mismatch"))
+      some = some || argument.value.constant.get<bool>();
+    else
+      change(reader, model,
+             fmt::format("{} of load_weights() is not carried over",
+                         name.empty() ? "an argument" : printable(name, 60)),
+             false);
+  }
+  if (!model.trained_file.empty()) {
+    if (saved != reader.saved.end() && !some) {
+      model.trained_file = saved->second;
+      model.changed.clear();
+    } else {
+      change(reader, model, "these weights are not carried over", true);
+    }
+    return;
+  }
+  model.weights = saved != reader.saved.end() ? saved->second : file;
+  model.skip_mismatch = some;
+  if (some)
+    reader.note(fmt::format("skip-mismatch takes the weights of line {} by their names and shapes",
+                            reader.line()));
+  if (model.weights.empty()) reader.unread(reader.line(), "the file is not known");
 }
 
 Value layer_by_name(ScriptReader& reader, const ScriptModel& model,
@@ -84,6 +129,32 @@ Value layer_by_name(ScriptReader& reader, const ScriptModel& model,
 }
 
 }  // namespace
+
+bool changes_nothing(const std::string& method) {
+  static const std::array<std::string_view, 22> kNames = {"predict",
+                                                          "predict_on_batch",
+                                                          "predict_generator",
+                                                          "predict_classes",
+                                                          "predict_proba",
+                                                          "evaluate",
+                                                          "evaluate_generator",
+                                                          "test_on_batch",
+                                                          "save",
+                                                          "save_weights",
+                                                          "export",
+                                                          "summary",
+                                                          "to_json",
+                                                          "to_yaml",
+                                                          "get_config",
+                                                          "get_weights",
+                                                          "get_layer",
+                                                          "count_params",
+                                                          "build",
+                                                          "reset_states",
+                                                          "reset_metrics",
+                                                          "make_predict_function"};
+  return std::ranges::find(kNames, method) != kNames.end();
+}
 
 Value make_sequential(ScriptReader& reader, const ScriptArguments& arguments) {
   auto model = std::make_shared<ScriptModel>();
@@ -115,15 +186,14 @@ Value make_functional(ScriptReader& reader, const ScriptArguments& arguments) {
 
 Value load_model_value(ScriptReader& reader, const ScriptArguments& arguments) {
   const std::string file = text_of(argument_of(arguments, "filepath", 0));
-  for (const MigratedRun& run : reader.migration().runs)
-    if (!run.saved_as.empty() && run.saved_as == file) return ScriptReader::result();
   if (file.empty()) {
     reader.unread(reader.line(), "the file of this network is not known", true);
     return reader.opaque_of(arguments);
   }
   auto model = std::make_shared<ScriptModel>();
   model->form = ScriptModel::Form::kLoaded;
-  model->file = file;
+  const auto saved = reader.saved.find(file);
+  model->file = saved != reader.saved.end() ? saved->second : file;
   model->line = reader.line();
   return model_value(std::move(model));
 }
@@ -135,6 +205,11 @@ Value apply_model(ScriptReader& reader, const std::shared_ptr<ScriptModel>& mode
     if (!model->trained_file.empty()) return ScriptReader::result();
     return reader.opaque_of(arguments);
   }
+  // Of augmentation alone, which is left out.
+  if (model->form == ScriptModel::Form::kSequential &&
+      std::ranges::all_of(model->layers, [](const auto& layer) { return layer->is_input(); }))
+    return *x;
+  reader.made_node();
   const Value* training = argument_of(arguments, "training", 1);
   const bool in_training = training != nullptr && training->is(Kind::kConstant) &&
                            training->constant.is_boolean() && training->constant.get<bool>();
@@ -151,6 +226,8 @@ Value apply_model(ScriptReader& reader, const std::shared_ptr<ScriptModel>& mode
 Value call_model_method(ScriptReader& reader, const Value& of, const std::string& method,
                         ScriptArguments& arguments) {
   ScriptModel& model = *of.model;
+  if ((method == "add" || method == "pop") && !model.trained_file.empty())
+    change(reader, model, "layers of a network that has been trained are not changed", true);
   if (method == "add") {
     if (model.form == ScriptModel::Form::kLoaded) {
       reader.unread(reader.line(), "expected Sequential(model.layers[:-1]) before layers are added",
@@ -180,12 +257,7 @@ Value call_model_method(ScriptReader& reader, const Value& of, const std::string
     return ScriptReader::result();
   }
   if (method == "load_weights") {
-    model.weights = text_of(argument_of(arguments, "filepath", 0));
-    if (!model.trained_file.empty()) {
-      model.weights.clear();
-      return ScriptReader::result();
-    }
-    if (model.weights.empty()) reader.unread(reader.line(), "the file is not known");
+    load_weights(reader, model, arguments);
     return constant_value(nullptr);
   }
   if (method == "summary") {
@@ -195,8 +267,12 @@ Value call_model_method(ScriptReader& reader, const Value& of, const std::string
   if (method == "predict")
     for (const ScriptArgument& argument : arguments) reader.is_data(argument.value.lines);
   if (method == "evaluate") evaluated(reader, model, arguments);
-  if (method == "save") save(reader, model, arguments);
+  if (method == "save" || method == "save_weights") save(reader, model, arguments);
   if (method == "get_layer") return layer_by_name(reader, model, arguments);
+  if (!changes_nothing(method))
+    change(reader, model,
+           fmt::format("the method {} of a network is not carried over", printable(method, 60)),
+           false);
   return ScriptReader::result();
 }
 

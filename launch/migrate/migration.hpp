@@ -15,6 +15,8 @@ struct MigratedRun {
   int line = 0;                 ///< of the fit
   std::string import;           ///< the command that makes the dataset; empty: the script makes it
   std::string data;             ///< its file
+  std::size_t data_number = 1;  ///< `data`, if runs have rows of their own: data-2.h5
+  std::set<int> lines = {};     ///< that make its rows
   Settings arrays = {};         ///< its datasets, and the script's expressions for them
   std::set<std::string> names;  ///< that the script has given when fit begins
   Settings settings = {};       ///< an empty key: an empty line
@@ -28,7 +30,8 @@ struct MigratedRun {
 struct Migration {
   struct Unread {
     std::string reason;
-    bool fatal = false;  ///< without it, it would be another network
+    bool fatal = false;     ///< without it, it would be another network
+    std::string text = {};  ///< the line, to be quoted
   };
   std::vector<MigratedRun> runs;
   std::map<int, Unread> unread;    ///< by line
@@ -37,8 +40,5 @@ struct Migration {
 
 /// Reads a Keras script, without running it. Throws Error (65): the line that is not Python 3.
 Migration migrate(const std::string& script, const std::string& name);
-
-/// The text of a line of the script, to be quoted.
-std::string quoted_line(const std::string& script, int line);
 
 }  // namespace lockstep

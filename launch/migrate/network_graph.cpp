@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "src/core/keras_names.hpp"
 
@@ -30,10 +29,12 @@ std::optional<std::vector<LayerPtr>> own_chain(const ScriptModel& model) {
 
 class Graph {
  public:
-  Graph(ScriptReader& reader, std::map<ScriptLayer*, std::string>& names)
+  Graph(ScriptReader& reader, std::map<LayerPtr, std::string>& names)
       : reader_(reader), names_(names) {}
 
-  Json of(const ScriptModel& model, const std::optional<RowsAsTheyAre>& rows, int depth = 0) {
+  Json of(const ScriptModel& model, const std::optional<RowsAsTheyAre>& rows, bool trained = true,
+          int depth = 0) {
+    trained = trained && model.trainable.value_or(true);
     const std::string name =
         !model.name.empty()
             ? model.name
@@ -46,15 +47,16 @@ class Graph {
     }
     const bool functional = model.form == ScriptModel::Form::kFunctional;
     Json config = {{"name", name}, {"layers", Json::array()}};
-    const bool done = functional ? functional_layers(model, rows, config, depth)
-                                 : sequential_layers(model, rows, config["layers"], depth);
+    const bool done = functional ? functional_layers(model, rows, config, trained, depth)
+                                 : sequential_layers(model, rows, config["layers"], trained, depth);
     if (!done) return {};
     return {{"class_name", functional ? "Functional" : "Sequential"}, {"config", config}};
   }
 
  private:
-  std::string name_of(ScriptLayer& layer) {
-    std::string& name = names_[&layer];
+  std::string name_of(const LayerPtr& pointer) {
+    const ScriptLayer& layer = *pointer;
+    std::string& name = names_[pointer];
     if (name.empty() && layer.model) {
       name =
           !layer.model->name.empty()
@@ -68,17 +70,19 @@ class Graph {
     return name;
   }
 
-  Json layer_json(ScriptLayer& layer, int depth) {
-    const std::string name = name_of(layer);
+  Json layer_json(const LayerPtr& pointer, bool trained, int depth) {
+    const ScriptLayer& layer = *pointer;
+    const std::string name = name_of(pointer);
+    trained = trained && layer.trainable.value_or(true);
     if (layer.model) {
-      Json json = of(*layer.model, std::nullopt, depth + 1);
+      Json json = of(*layer.model, std::nullopt, trained, depth + 1);
       if (json.is_null()) return json;
       json["config"]["name"] = name;
       json["name"] = name;
       return json;
     }
     Json config = {{"name", name}};
-    if (layer.trainable && !*layer.trainable) config["trainable"] = false;
+    if (!trained && !layer.is_input()) config["trainable"] = false;
     for (const auto& [key, value] : layer.config.items()) config[key] = value;
     if (layer.input_shape) {
       config["batch_input_shape"] = Json::array({nullptr});
@@ -88,21 +92,18 @@ class Graph {
   }
 
   bool sequential_layers(const ScriptModel& model, const std::optional<RowsAsTheyAre>& rows,
-                         Json& to, int depth) {
+                         Json& to, bool trained, int depth) {
     if (rows) {
-      ScriptLayer input;
-      input.class_name = "InputLayer";
-      input.input_shape = rows->shape;
-      kept_.push_back(std::make_shared<ScriptLayer>(input));
-      to.push_back(layer_json(*kept_.back(), depth));
-      for (const ScriptLayer& change : layers_of_changes(rows->changes)) {
-        kept_.push_back(std::make_shared<ScriptLayer>(change));
-        to.push_back(layer_json(*kept_.back(), depth));
-      }
+      const auto input = std::make_shared<ScriptLayer>();
+      input->class_name = "InputLayer";
+      input->input_shape = rows->shape;
+      to.push_back(layer_json(input, true, depth));
+      for (const ScriptLayer& change : layers_of_changes(rows->changes))
+        to.push_back(layer_json(std::make_shared<ScriptLayer>(change), true, depth));
     }
     for (const LayerPtr& layer : model.layers) {
       if (rows && layer->is_input()) continue;
-      to.push_back(layer_json(*layer, depth));
+      to.push_back(layer_json(layer, trained, depth));
       if (to.back().is_null()) return false;
       if (rows && to.back()["config"].is_object()) to.back()["config"].erase("batch_input_shape");
     }
@@ -123,7 +124,7 @@ class Graph {
   }
 
   bool functional_layers(const ScriptModel& model, const std::optional<RowsAsTheyAre>& rows,
-                         Json& config, int depth) {
+                         Json& config, bool trained, int depth) {
     std::set<const ScriptNode*> seen;
     std::vector<const ScriptNode*> order;
     if (!sort(model.output, seen, order) || !seen.contains(model.input.get())) {
@@ -142,17 +143,15 @@ class Graph {
     for (const ScriptNode* node : order) {
       ScriptLayer& layer = *node->layer;
       if (node == model.input.get()) {
-        ScriptLayer input = layer;
-        if (rows) input.input_shape = rows->shape;
-        names_[&input] = input_name = name_of(layer);
-        layers.push_back(layer_json(input, depth));
-        names_.erase(&input);
+        const auto input = std::make_shared<ScriptLayer>(layer);
+        if (rows) input->input_shape = rows->shape;
+        names_[input] = input_name = name_of(node->layer);
+        layers.push_back(layer_json(input, true, depth));
         layers.back()["inbound_nodes"] = Json::array();
         places[node] = {input_name, 0};
         if (!rows) continue;
         for (const ScriptLayer& change : layers_of_changes(rows->changes)) {
-          kept_.push_back(std::make_shared<ScriptLayer>(change));
-          Json json = layer_json(*kept_.back(), depth);
+          Json json = layer_json(std::make_shared<ScriptLayer>(change), true, depth);
           const Json from = entry(node);
           json["inbound_nodes"] =
               Json::array({Json::array({Json::array({from[0], from[1], 0, Json::object()})})});
@@ -166,7 +165,7 @@ class Graph {
         return false;
       }
       if (!at.contains(&layer)) {
-        Json json = layer_json(layer, depth);
+        Json json = layer_json(node->layer, trained, depth);
         if (json.is_null()) return false;
         json["inbound_nodes"] = Json::array();
         at[&layer] = layers.size();
@@ -192,33 +191,57 @@ class Graph {
   }
 
   ScriptReader& reader_;
-  std::map<ScriptLayer*, std::string>& names_;
+  std::map<LayerPtr, std::string>& names_;
   UniqueNames taken_;
-  std::vector<LayerPtr> kept_;  // whose addresses are keys
 };
 
-bool add_to_chain(const ScriptModel& model, bool trainable, int depth, std::vector<LayerPtr>& to) {
+bool add_to_chain(const ScriptModel& model, int depth, std::vector<LayerPtr>& to) {
   const auto own = own_chain(model);
   if (!own || depth > 10) return false;
   for (const LayerPtr& layer : *own) {
     if (layer->model && layer->model->form != ScriptModel::Form::kLoaded) {
-      const bool trained = trainable && layer->model->trainable.value_or(true);
-      if (!add_to_chain(*layer->model, trained, depth + 1, to)) return false;
+      if (!add_to_chain(*layer->model, depth + 1, to)) return false;
       continue;
     }
     if (layer->is_input() && !to.empty()) continue;  // of a model in it
-    if (!trainable) layer->trainable = false;
     if (std::ranges::find(to, layer) != to.end()) return false;
     to.push_back(layer);
   }
   return true;
 }
 
+void add_frozen(const ScriptModel& model, bool trained, int depth, std::set<LayerPtr>& to) {
+  if (depth > 10) return;
+  trained = trained && model.trainable.value_or(true);
+  std::vector<LayerPtr> layers = model.layers;
+  std::set<const ScriptNode*> seen;
+  std::vector<const ScriptNode*> open = {model.output.get()};
+  while (!open.empty()) {
+    const ScriptNode* node = open.back();
+    open.pop_back();
+    if (node == nullptr || !seen.insert(node).second) continue;
+    layers.push_back(node->layer);
+    for (const auto& input : node->inputs) open.push_back(input.get());
+    for (const auto& [name, value] : node->arguments) open.push_back(value.node.get());
+  }
+  for (const LayerPtr& layer : layers) {
+    const bool layer_trained = trained && layer->trainable.value_or(true);
+    if (!layer_trained && !layer->is_input()) to.insert(layer);
+    if (layer->model) add_frozen(*layer->model, layer_trained, depth + 1, to);
+  }
+}
+
 }  // namespace
+
+std::set<LayerPtr> frozen_layers(const ScriptModel& model) {
+  std::set<LayerPtr> frozen;
+  add_frozen(model, true, 0, frozen);
+  return frozen;
+}
 
 std::optional<std::vector<LayerPtr>> chain_of(const ScriptModel& model) {
   std::vector<LayerPtr> chain;
-  if (model.form == ScriptModel::Form::kLoaded || !add_to_chain(model, true, 0, chain))
+  if (model.form == ScriptModel::Form::kLoaded || !add_to_chain(model, 0, chain))
     return std::nullopt;
   return chain;
 }
@@ -234,8 +257,7 @@ std::vector<ScriptLayer> layers_of_changes(const Json& changes) {
 }
 
 Json graph_json(ScriptReader& reader, const ScriptModel& model,
-                const std::optional<RowsAsTheyAre>& rows,
-                std::map<ScriptLayer*, std::string>& names) {
+                const std::optional<RowsAsTheyAre>& rows, std::map<LayerPtr, std::string>& names) {
   return Graph(reader, names).of(model, rows);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace lockstep {
 /// theirs but for those from files; none: it is no such network.
 std::optional<std::vector<std::shared_ptr<ScriptLayer>>> chain_of(const ScriptModel& model);
 
+/// Its layers, those of models in it among them, that are not trained.
+std::set<std::shared_ptr<ScriptLayer>> frozen_layers(const ScriptModel& model);
+
 /// Layers that do to rows what the script does to them.
 std::vector<ScriptLayer> layers_of_changes(const nlohmann::ordered_json& changes);
 
@@ -23,6 +27,6 @@ std::vector<ScriptLayer> layers_of_changes(const nlohmann::ordered_json& changes
 /// told why. `names`: of the layers in it.
 nlohmann::ordered_json graph_json(ScriptReader& reader, const ScriptModel& model,
                                   const std::optional<RowsAsTheyAre>& rows,
-                                  std::map<ScriptLayer*, std::string>& names);
+                                  std::map<std::shared_ptr<ScriptLayer>, std::string>& names);
 
 }  // namespace lockstep

@@ -69,13 +69,17 @@ bool known_shape(const std::optional<Json>& shape) {
 }
 
 /// As values, the input's shape in front in an InputLayer.
-std::vector<ScriptLayer> with_input(const std::vector<std::shared_ptr<ScriptLayer>>& chain,
+std::vector<ScriptLayer> with_input(const ScriptModel& model,
+                                    const std::vector<std::shared_ptr<ScriptLayer>>& chain,
                                     const std::optional<RowsAsTheyAre>& rows) {
+  const auto frozen = frozen_layers(model);
   std::vector<ScriptLayer> layers;
   std::optional<Json> shape;
   for (const auto& link : chain) {
     if (!shape && layers.empty()) shape = link->input_shape;
-    if (!link->is_input()) layers.push_back(*link);
+    if (link->is_input()) continue;
+    layers.push_back(*link);
+    if (frozen.contains(link)) layers.back().trainable = false;
   }
   std::vector<ScriptLayer> front;
   if (rows) shape = rows->shape;
@@ -103,8 +107,9 @@ bool is_taken(ScriptReader& reader, const ScriptModel& model, Make make) {
 
 std::vector<std::string> frozen_names(const ScriptModel& model) {
   std::vector<std::string> frozen;
+  const auto layers = frozen_layers(model);
   for (const auto& [layer, name] : model.names)
-    if (layer->trainable && !*layer->trainable) frozen.push_back(name);
+    if (!layer->model && layers.contains(layer)) frozen.push_back(name);
   std::ranges::sort(frozen);
   return frozen;
 }
@@ -122,7 +127,9 @@ NetworkText goes_on(ScriptModel& model, const std::vector<std::shared_ptr<Script
     if (name != "*" && !now.contains(name)) unfreeze.push_back(name);
   if (chain != nullptr && model.frozen.contains("*"))
     for (const auto& link : *chain)
-      if (link->model && link->model->trainable.value_or(true)) unfreeze.emplace_back("*");
+      if (link->model && link->model->trainable.value_or(true) &&
+          !frozen_layers(model).contains(link))
+        unfreeze.emplace_back("*");
   if (!unfreeze.empty() && unfreeze.front() == "*") model.frozen.erase("*");
   if (!model.frozen.contains("*") || !now.empty()) {
     const bool file = model.frozen.contains("*");
@@ -140,6 +147,7 @@ std::optional<NetworkText> from_file(ScriptReader& reader, ScriptModel& model,
   std::vector<ScriptLayer> head;
   std::int64_t dropped = 0;
   bool frozen = false;
+  const auto frozen_ones = frozen_layers(model);
   for (const auto& link : chain) {
     if (link->model) {
       if (!text.from.empty() || !head.empty()) {
@@ -149,9 +157,10 @@ std::optional<NetworkText> from_file(ScriptReader& reader, ScriptModel& model,
       }
       text.from = link->model->file;
       dropped = link->dropped;
-      frozen = !link->model->trainable.value_or(true) || !link->trainable.value_or(true);
+      frozen = !link->model->trainable.value_or(true) || frozen_ones.contains(link);
     } else if (!link->is_input()) {
       head.push_back(*link);
+      if (frozen_ones.contains(link)) head.back().trainable = false;
     }
   }
   if (frozen) text.freeze = "*";
@@ -233,7 +242,7 @@ std::optional<NetworkText> network_text(ScriptReader& reader, ScriptModel& model
   if (chain) {
     for (const auto& link : *chain)
       if (link->model) return from_file(reader, model, *chain);
-    const std::vector<ScriptLayer> layers = with_input(*chain, rows);
+    const std::vector<ScriptLayer> layers = with_input(model, *chain, rows);
     if (layers.empty() || (layers.size() == 1 && layers[0].is_input())) {
       reader.unread(model.line, "this network has no layers", true);
       return std::nullopt;
@@ -243,7 +252,7 @@ std::optional<NetworkText> network_text(ScriptReader& reader, ScriptModel& model
       const Network network = model_from_layers_text(text.layers);
       std::size_t at = network.layers().size();
       for (auto link = chain->rbegin(); link != chain->rend() && at > 0; ++link)
-        if (!(*link)->is_input()) model.names[link->get()] = network.layers()[--at]->name();
+        if (!(*link)->is_input()) model.names[*link] = network.layers()[--at]->name();
     });
     if (!taken) return std::nullopt;
     for (const auto& link : *chain) tell_trained(reader, model, *link);

@@ -115,6 +115,11 @@ class Parser {
     return made;
   }
   ExpressionPtr closed(std::shared_ptr<Expression> made) {
+    for (const ExpressionPtr& part : made->parts)
+      if (part) made->depth = std::max(made->depth, part->depth + 1);
+    for (const PythonParameter& argument : made->arguments)
+      if (argument.value) made->depth = std::max(made->depth, argument.value->depth + 1);
+    check_length(made->depth);
     made->end = tokens_[at_ - 1].end;
     return made;
   }
@@ -547,15 +552,16 @@ class Parser {
     if (now().is("def")) return to.push_back(def_statement());
     if (now().is("try")) return to.push_back(try_statement());
     if (now().is("class") || now().is("while")) {
-      Statement made = begin(Statement::Kind::kUnreadable);
+      Statement made =
+          begin(now().is("class") ? Statement::Kind::kUnreadable : Statement::Kind::kWhile);
       if (take().text == "class") {
         made.name = name();
         if (accept("(")) arguments();
       } else {
         expressions();
       }
-      block(made);
-      if (accept("else")) block(made);
+      made.body = block(made);
+      if (accept("else")) std::ranges::move(block(made), std::back_inserter(made.body));
       return to.push_back(std::move(made));
     }
     simple_line(to);
@@ -582,8 +588,19 @@ class Parser {
     } else if (accept("continue")) {
       made.kind = Statement::Kind::kContinue;
     } else if (accept("pass")) {
-    } else if (now().is("del") || now().is("global") || now().is("nonlocal") ||
-               now().is("assert") || now().is("raise")) {
+    } else if (now().is("global") || now().is("nonlocal")) {
+      made.kind = Statement::Kind::kElsewhere;
+      made.name = take().text;
+      do made.imports.emplace_back("", name());
+      while (accept(","));
+    } else if (accept("del")) {
+      made.kind = Statement::Kind::kDelete;
+      const ExpressionPtr all = expressions();
+      if (all->kind == Kind::kTuple)
+        made.targets = all->parts;
+      else
+        made.targets = {all};
+    } else if (now().is("assert") || now().is("raise")) {
       take();
       if (begins_expression()) expressions();
       if (accept("from")) expression();
@@ -740,7 +757,7 @@ class Parser {
         if (accept("as")) name();
       }
       std::vector<Statement> body = block(rest);
-      if (!handler) std::ranges::move(body, std::back_inserter(made.body));
+      std::ranges::move(body, std::back_inserter(handler ? made.otherwise : made.body));
     }
     return made;
   }

@@ -43,6 +43,7 @@ struct Expression {
   Kind kind = Kind::kUnreadable;
   int line = 0;
   std::size_t begin = 0, end = 0;  ///< bytes of the script
+  int depth = 1;                   ///< of expressions in each other
   nlohmann::ordered_json constant = {};
   std::vector<std::string> words = {};
   std::vector<ExpressionPtr> parts = {};
@@ -58,13 +59,16 @@ struct Statement {
     kIf,          ///< `value`, `body`, `otherwise`
     kFor,         ///< `targets[0]` in `value`, `body`
     kWith,        ///< `targets`, `body`
-    kBlock,       ///< of try: `body`
+    kBlock,       ///< of try: `body`; `otherwise`: of its handlers
     kDef,         ///< `name`, `parameters`, `body`
     kReturn,      ///< `value` or null
     kBreak,
     kContinue,
-    kPass,       ///< that changes nothing here: pass, del, global, assert, ...
-    kUnreadable  ///< class, while, ...: with all that is in it
+    kPass,        ///< that changes nothing here: pass, assert, raise
+    kElsewhere,   ///< `name` is global, nonlocal; `imports`: its names
+    kDelete,      ///< `targets`
+    kUnreadable,  ///< class: with all that is in it
+    kWhile        ///< `body`
   };
   Kind kind = Kind::kUnreadable;
   int line = 0;

@@ -25,7 +25,7 @@ ScriptArguments ScriptReader::arguments_of(const Expression& call) {
           arguments.push_back(
               {(*value.items)[i].constant.get<std::string>(), (*value.items)[i + 1], nullptr});
     } else if (parameter.stars > 0) {
-      arguments.push_back({"", opaque({&value}), nullptr});
+      arguments.push_back({"", opaque({&value}), nullptr, true});
     } else {
       arguments.push_back({parameter.name, std::move(value), parameter.value});
     }
@@ -114,6 +114,17 @@ ScriptValue ScriptReader::call_builtin(const std::string& name, ScriptArguments&
       return constant_value(of.constant.dump());
     if (of.is(Kind::kConstant) && name == "bool") return constant_value(python_truth(of.constant));
   }
+  if (name == "isinstance" && count == 2 && at(0).is(Kind::kLayer)) {
+    const std::vector<Value> all =
+        at(1).is(Kind::kTuple) ? *at(1).items : std::vector<Value>{at(1)};
+    bool found = false, known = true;
+    for (const Value& type : all) {
+      const std::string class_name = type.is(Kind::kPath) ? layer_class_of(type.text) : "";
+      known = known && !class_name.empty();
+      found = found || (!class_name.empty() && class_name == at(0).layer->class_name);
+    }
+    if (known) return constant_value(found);
+  }
   if ((name == "list" || name == "dict") && count == 0)
     return sequence_value(name == "list" ? Kind::kList : Kind::kDict, {});
   if (name == "dict") {
@@ -159,16 +170,36 @@ ScriptValue ScriptReader::call_method(const Value& of, const std::string& name,
   };
   if (of.is(Kind::kModel)) return call_model_method(*this, of, name, arguments);
   if (of.is(Kind::kList)) {
-    if (name == "append" && arguments.size() == 1 && of.items->size() < 10'000) {
+    if (name == "append" && arguments.size() == 1) {
       of.items->push_back(arguments[0].value);
       return constant_value(nullptr);
     }
     if (name == "extend" && arguments.size() == 1 && arguments[0].value.is_sequence()) {
       const std::vector<Value> more = *arguments[0].value.items;
+      step(more.size());
       of.items->insert(of.items->end(), more.begin(), more.end());
       return constant_value(nullptr);
     }
   }
+  if (of.is(Kind::kDict) && name == "update" && arguments.size() == 1 &&
+      arguments[0].value.is(Kind::kDict) && elements(arguments[0].value) && elements(of)) {
+    const std::vector<Value> more = *arguments[0].value.items;
+    for (std::size_t i = 0; i + 1 < more.size(); i += 2) {
+      std::size_t at = 0;
+      while (at < of.items->size() && (*of.items)[at].constant != more[i].constant) at += 2;
+      step(at + 1);
+      if (at >= of.items->size()) of.items->insert(of.items->end(), {more[i], Value()});
+      (*of.items)[at + 1] = more[i + 1];
+    }
+    return constant_value(nullptr);
+  }
+  const bool changes = name != "copy" && name != "index" && name != "count" && name != "get" &&
+                       name != "items" && name != "keys" && name != "values";
+  if ((of.is(Kind::kList) || of.is(Kind::kDict)) && changes) {
+    spoil(of);
+    return opaque_of(arguments);
+  }
+  if (of.is(Kind::kDict) && !elements(of)) return opaque({&of});
   if (of.is(Kind::kDict)) {
     std::vector<Value> all;
     for (std::size_t i = 0; i + 1 < of.items->size(); i += 2) {

@@ -6,6 +6,7 @@
 #include "launch/migrate/keras_calls.hpp"
 #include "launch/migrate/python_arithmetic.hpp"
 #include "launch/migrate/script_reader.hpp"
+#include "src/core/error.hpp"
 #include "src/core/printable.hpp"
 
 namespace lockstep {
@@ -13,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Value = ScriptValue;
-
-constexpr std::int64_t kMostElements = 10'000;
 
 Value path_value(const std::string& path) {
   Value value;
@@ -39,17 +38,15 @@ Value node_value(std::shared_ptr<ScriptNode> node) {
 
 /// The layers of a functional model, each behind those that it reads.
 void collect_layers(const std::shared_ptr<ScriptNode>& node, std::set<const ScriptNode*>& seen,
-                    std::vector<Value>& to) {
+                    std::set<const ScriptLayer*>& layers, std::vector<Value>& to) {
   if (!seen.insert(node.get()).second) return;
-  for (const auto& input : node->inputs) collect_layers(input, seen, to);
-  const bool known =
-      std::ranges::any_of(to, [&](const Value& value) { return value.layer == node->layer; });
-  if (!known) to.push_back(layer_value(node->layer));
+  for (const auto& input : node->inputs) collect_layers(input, seen, layers, to);
+  if (layers.insert(node->layer.get()).second) to.push_back(layer_value(node->layer));
 }
 
 }  // namespace
 
-ScriptValue ScriptReader::opaque(const std::vector<const Value*>& from) const {
+ScriptValue ScriptReader::opaque(const std::vector<const Value*>& from) {
   Value value;
   value.lines = {statement_};
   for (const Value* part : from) {
@@ -63,10 +60,11 @@ ScriptValue ScriptReader::opaque(const std::vector<const Value*>& from) const {
         value.is_result = value.is_result || item.is_result;
       }
   }
+  step(value.lines.size() / 10);
   return value;
 }
 
-ScriptValue ScriptReader::opaque_of(const ScriptArguments& from) const {
+ScriptValue ScriptReader::opaque_of(const ScriptArguments& from) {
   std::vector<const Value*> values;
   for (const ScriptArgument& argument : from) values.push_back(&argument.value);
   return opaque(values);
@@ -79,6 +77,14 @@ ScriptValue ScriptReader::result() {
 }
 
 ScriptValue ScriptReader::evaluate(const ExpressionPtr& pointer) {
+  check(++depth_ <= 1200, ExitCode::kBadData, "[{}] line {}: nested too deeply", printable(name_),
+        pointer->line);
+  Value value = evaluate_it(pointer);
+  --depth_;
+  return value;
+}
+
+ScriptValue ScriptReader::evaluate_it(const ExpressionPtr& pointer) {
   step();
   const Expression& expression = *pointer;
   const auto all = [&](Kind kind) {
@@ -135,8 +141,7 @@ ScriptValue ScriptReader::evaluate(const ExpressionPtr& pointer) {
       return evaluate(expression.parts[python_truth(condition.constant) ? 0 : 2]);
     }
     case Expression::Kind::kLambda: {
-      Value function;
-      function.kind = Kind::kFunction;
+      Value function = make_function(expression.arguments);
       function.lambda = pointer;
       return function;
     }
@@ -156,7 +161,10 @@ ScriptValue ScriptReader::evaluate(const ExpressionPtr& pointer) {
 
 ScriptValue ScriptReader::evaluate_name(const std::string& name) {
   if (name == "...") return path_value("Ellipsis");
-  if (const Value* found = find(name)) return *found;
+  if (const Value* found = find(name)) {
+    if (found->is_string()) step(found->constant.get_ref<const std::string&>().size() / 1000);
+    return *found;
+  }
   if (name == "__name__") return constant_value("__main__");
   for (const std::string& module : wildcards_) {
     const std::string path = module + "." + name;
@@ -180,8 +188,11 @@ ScriptValue ScriptReader::layers_of(const Value& model) {
   for (const auto& layer : model.model->layers) layers.push_back(layer_value(layer));
   if (model.model->output) {
     std::set<const ScriptNode*> seen;
-    collect_layers(model.model->output, seen, layers);
+    std::set<const ScriptLayer*> known;
+    collect_layers(model.model->output, seen, known, layers);
+    step(seen.size());
   }
+  step(layers.size());
   return sequence_value(Kind::kList, std::move(layers));
 }
 
@@ -237,8 +248,10 @@ ScriptValue ScriptReader::unary(const Expression& expression) {
 
 ScriptValue ScriptReader::binary(const std::string& op, const Value& left, const Value& right) {
   if (left.is(Kind::kConstant) && right.is(Kind::kConstant)) {
-    if (const auto value = python_binary(op, left.constant, right.constant))
+    if (const auto value = python_binary(op, left.constant, right.constant)) {
+      if (value->is_string()) step(value->get_ref<const std::string&>().size());
       return constant_value(*value);
+    }
     return opaque({&left, &right});
   }
   if (left.is(Kind::kNode) || right.is(Kind::kNode)) {
@@ -258,6 +271,7 @@ ScriptValue ScriptReader::binary(const std::string& op, const Value& left, const
     return opaque({&left, &right});
   }
   if (left.is_sequence() && left.kind == right.kind && op == "+") {
+    step(left.items->size() + right.items->size());
     std::vector<Value> all = *left.items;
     all.insert(all.end(), right.items->begin(), right.items->end());
     return sequence_value(left.kind, std::move(all));
@@ -265,10 +279,13 @@ ScriptValue ScriptReader::binary(const std::string& op, const Value& left, const
   if (left.is_sequence() && right.is(Kind::kConstant) && right.constant.is_number_integer() &&
       op == "*") {
     std::vector<Value> all;
-    for (std::int64_t i = 0; i < right.constant.get<std::int64_t>() &&
-                             static_cast<std::int64_t>(all.size()) < kMostElements;
-         ++i)
+    if (left.items->empty()) return left;
+    for (std::int64_t i = 0; i < right.constant.get<std::int64_t>(); ++i) {
+      step(left.items->size());
+      for (const Value& item : *left.items)
+        if (item.is_string()) step(item.constant.get_ref<const std::string&>().size() / 1000);
       all.insert(all.end(), left.items->begin(), left.items->end());
+    }
     return sequence_value(left.kind, std::move(all));
   }
   if (left.is(Kind::kLoadedLayers) && right.is(Kind::kList) && op == "+") {
@@ -308,8 +325,11 @@ ScriptValue ScriptReader::compare(const Expression& expression) {
 }
 
 std::optional<std::vector<ScriptValue>> ScriptReader::elements(const Value& value) {
+  if (value.items) step(value.items->size());
   if (value.is_sequence()) return *value.items;
   if (value.is(Kind::kDict)) {
+    for (std::size_t i = 0; i + 1 < value.items->size(); i += 2)
+      if (!(*value.items)[i].is(Kind::kConstant)) return std::nullopt;
     std::vector<Value> keys;
     for (std::size_t i = 0; i + 1 < value.items->size(); i += 2) keys.push_back((*value.items)[i]);
     return keys;
@@ -321,16 +341,27 @@ ScriptValue ScriptReader::comprehension(const Expression& expression) {
   const Value over = evaluate(expression.parts[2]);
   const auto values = elements(over);
   if (!values) return opaque({&over});
+  // Its names are its own.
+  auto scope = std::make_unique<ScriptScope>();
+  scope->outer = scope_;
+  scope->elsewhere = scope_->elsewhere;
+  for (const std::string& name : expression.parts[1]->words) scope->elsewhere.erase(name);
+  ScriptScope* const before = std::exchange(scope_, scope.get());
   std::vector<Value> all;
+  std::optional<Value> unknown;
   for (const Value& value : *values) {
     assign(*expression.parts[1], value);
     if (expression.parts[3]) {
       const Value condition = evaluate(expression.parts[3]);
-      if (!condition.is(Kind::kConstant)) return opaque({&condition, &over});
+      if (!condition.is(Kind::kConstant)) unknown = opaque({&condition, &over});
+      if (unknown) break;
       if (!python_truth(condition.constant)) continue;
     }
     all.push_back(evaluate(expression.parts[0]));
   }
+  scope_ = before;
+  if (scope->kept) kept_.push_back(std::move(scope));
+  if (unknown) return *unknown;
   return sequence_value(Kind::kList, std::move(all));
 }
 

@@ -16,6 +16,7 @@
 namespace lockstep {
 
 struct ScriptArray;
+struct ScriptScope;
 struct ScriptModel;
 struct ScriptLayer;
 struct ScriptNode;
@@ -31,7 +32,7 @@ struct ScriptValue {
     kDict,      ///< `items`: key, value, key, value, ...
     kPath,      ///< `text`: something imported, "keras.layers.Dense"; or a name of Python's own
     kMethod,    ///< `text` of `items[0]`
-    kFunction,  ///< `function`, or the lambda `lambda`
+    kFunction,  ///< `function`, or the lambda `lambda`; `scope`, `items`
     kObject,    ///< an optimizer, a loss, a callback, ... of Keras
     kLayer,
     kNode,  ///< a symbolic tensor: the output of a layer
@@ -45,6 +46,7 @@ struct ScriptValue {
   std::shared_ptr<std::vector<ScriptValue>> items = {};
   const Statement* function = nullptr;
   ExpressionPtr lambda = {};
+  ScriptScope* scope = nullptr;  ///< kFunction: in which it was made; `items`: its defaults
   std::shared_ptr<ScriptObject> object = {};
   std::shared_ptr<ScriptLayer> layer = {};
   std::shared_ptr<ScriptNode> node = {};
@@ -68,6 +70,7 @@ struct ScriptArgument {
   std::string keyword;  ///< empty: by position
   ScriptValue value;
   ExpressionPtr expression = {};
+  bool unknown = false;  ///< *rest or **rest of which nobody knows what is in it
 };
 using ScriptArguments = std::vector<ScriptArgument>;
 
@@ -113,6 +116,7 @@ struct ScriptModel {
   std::int64_t dropped = 0;                               ///< kLoaded: by pop()
   std::optional<bool> trainable = {};
   std::string weights = {};
+  bool skip_mismatch = false;  ///< of `weights`: those that do not fit
   std::weak_ptr<ScriptLayer> as_layer = {};
   int line = 0;
 
@@ -122,9 +126,11 @@ struct ScriptModel {
   bool newly_compiled = false;
 
   // fit()
-  std::string trained_file = {};                   ///< what the last run leaves
-  std::map<ScriptLayer*, std::string> names = {};  ///< of its layers there
-  std::set<std::string> frozen = {};               ///< of these then
+  std::string trained_file = {};                                   ///< what the last run leaves
+  std::map<std::shared_ptr<ScriptLayer>, std::string> names = {};  ///< of its layers there
+  std::set<std::string> frozen = {};                               ///< of these then
+  /// What has been done to it since, by line: another fit would not begin with `trained_file`.
+  std::map<int, std::string> changed = {};
 };
 
 /// Rows of a dataset that Keras brings along, and what the script has made of them.

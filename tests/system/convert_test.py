@@ -2,12 +2,13 @@
 import json
 import struct
 import subprocess
+import time
 
 import h5py
 import numpy as np
 
 import export_test
-from export_networks import NETWORKS, OTHERS
+from export_networks import NETWORKS, OTHERS, functional
 from support import BAD_DATA, CANNOT_CREATE, MISSING, USAGE, SystemTest, main, python_with
 
 # As torch_modules.py has them.
@@ -19,11 +20,61 @@ LAYERS = {
     "steps": "Input((5, 4)), GRU(7, return_sequences=True), Flatten(), Dense(2)",
 }
 
+#: What is between images and features: (PyTorch's modules, input shape with channels last, layers, what a note says).
+FEATURES = {
+    "names_of_layers": ("conv1=nn.Conv2d(1, 2, 3), flat=nn.Flatten(), fc1=nn.Linear(32, 3)", (6, 6, 1),
+                        "Conv2D(2, 3, name=conv1), Flatten(), Dense(3, name=fc1)", "fc1 is behind a Flatten"),
+    "features": ("a=nn.Conv2d(1, 2, 3), b=nn.Flatten(), c=nn.BatchNorm1d(32), d=nn.PReLU(32), e=nn.LayerNorm(32), "
+                 "f=nn.Linear(32, 3)", (6, 6, 1),
+                 "Conv2D(2, 3), Flatten(), BatchNormalization(epsilon=1e-5, name=bn), PReLU(name=act), "
+                 "LayerNormalization(epsilon=1e-5), Dense(3)", "bn has features of images"),
+    "noises": ("a=nn.Conv1d(1, 2, 3), b=nn.Dropout1d(), c=nn.AlphaDropout(), d=nn.Flatten(), e=nn.Linear(8, 3)", (6, 1),
+               "Conv1D(2, 3), SpatialDropout1D(0.5), AlphaDropout(0.5), GaussianNoise(0.1), ActivityRegularization(0.1), "
+               "Flatten(), Dense(3, name=e)", "e is behind a Flatten"),
+    "input": ("a=nn.Flatten(), b=nn.Linear(24, 3)", (2, 4, 3), "Flatten(), Dense(3)", "is behind a Flatten"),
+    "reshape": ("a=nn.Conv2d(1, 2, 3), b=nn.Flatten(), c=nn.Linear(32, 3)", (6, 6, 1), "Conv2D(2, 3), Reshape((-1,)), Dense(3)",
+                "is behind a Flatten"),
+    "first": ("a=nn.Conv2d(1, 2, 3), b=nn.Flatten(), c=nn.Linear(24, 3)", (1, 6, 5),
+              "Conv2D(2, 3, data_format='channels_first'), Flatten(), Dense(3)", "by order and shape"),
+    "first_behind": ("a=nn.Conv2d(1, 2, 3), b=nn.Flatten(), c=nn.Linear(24, 3)", (1, 6, 5),
+                     "Conv2D(2, 3, data_format='channels_first'), Flatten(data_format='channels_first'), Dense(3)",
+                     "is behind a Flatten"),
+    "generator": ("a=nn.Linear(5, 24), b=nn.BatchNorm1d(24), c=nn.ReLU(), d=nn.Unflatten(1, (4, 2, 3)), "
+                  "e=nn.ConvTranspose2d(4, 2, 2, stride=2), f=nn.Flatten(), g=nn.Linear(48, 3)", (5,),
+                  "Dense(24, name=a), BatchNormalization(epsilon=1e-5), ReLU(), Reshape((2, 3, 4)), "
+                  "Conv2DTranspose(2, 2, strides=2), Flatten(), Dense(3)", "a is in front of a Reshape"),
+    "rows": ("a=nn.Flatten(), b=nn.Linear(35, 3)", (5, 7), "Flatten(name=f), Dense(3)", "f is of (5, 7), which are"),
+    "steps": ("a=nn.Linear(4, 6), b=nn.Flatten(), c=nn.Linear(30, 3)", (5, 4), "Dense(6), Flatten(), Dense(3)", "is of (5, 6), which are"),
+}
+
+#: Run by a Python with PyTorch, with FEATURES as JSON.
+PYTORCH = """
+import json, pathlib, sys
+directory = pathlib.Path(sys.argv[1])
+from collections import OrderedDict
+import numpy as np, torch
+from torch import nn
+torch.manual_seed(1)
+for name, (modules, shape, last) in json.loads(sys.argv[2]).items():
+    network = nn.Sequential(eval(f"OrderedDict({modules})"))
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    rows = torch.randn(9, *shape)
+    x = rows.movedim(-1, 1) if last else rows
+    network.train()
+    network(x)
+    network.eval()
+    np.savez(directory / f"{name}.npz", **{key: value.numpy() for key, value in network.state_dict().items()})
+    np.save(directory / f"{name}.rows.npy", rows.numpy())
+    with torch.no_grad():
+        np.save(directory / f"{name}.out.npy", network(x).numpy())
+"""
+
 
 def safetensors(**tensors):
-    header, data = {}, b""
+    header, data = {}, bytearray()
     for name, numbers in tensors.items():
-        name, dtype = name.replace("__", "."), {"float32": "F32", "float64": "F64", "float16": "F16"}[str(numbers.dtype)]
+        name, dtype = name.replace("__", "."), {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}[str(numbers.dtype)]
         header[name] = {"dtype": dtype, "shape": list(numbers.shape),
                         "data_offsets": [len(data), len(data) + numbers.nbytes]}
         data += numbers.tobytes()
@@ -34,8 +85,6 @@ def safetensors(**tensors):
 class RoundTrips(export_test.ExportTest):
     def test_come_back_bit_for_bit(self):
         for name in (*NETWORKS, *OTHERS):
-            if name in export_test.FilesForPyTorch.LACKS:
-                continue
             with self.subTest(name):
                 directory = self.make(name)
                 final = directory / "run" / "final.h5"
@@ -64,6 +113,53 @@ class FilesOfPyTorch(SystemTest):
                 self.done(1, "predict", directory / "m.h5", "--data", directory / "d.h5", "--out", directory / "p.npy")
                 difference = np.abs(np.load(directory / "p.npy") - np.load(directory / "out.npy")).max()
                 self.assertLess(difference, 1e-5)
+
+
+class FeaturesOfImages(SystemTest):
+    def test_are_put_in_the_order_of_keras(self):
+        python = python_with("LOCKSTEP_TORCH_PYTHON", "torch", "numpy")
+        in_front = lambda name, shape: not (name.startswith("first") or name in ("rows", "steps") or len(shape) == 1)
+        modules = {name: (modules, shape, in_front(name, shape)) for name, (modules, shape, _, _) in FEATURES.items()}
+        result = subprocess.run([python, "-c", PYTORCH, self.dir, json.dumps(modules)], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr[-3000:])
+        for name, (_, shape, layers, words) in FEATURES.items():
+            with self.subTest(name):
+                with np.load(self.dir / f"{name}.npz") as tensors:
+                    (self.dir / f"{name}.safetensors").write_bytes(safetensors(**tensors))
+                result = self.done(1, "convert", f"{name}.safetensors", "--layers", f"Input({shape}), {layers}", "--out",
+                                   f"{name}.h5")
+                self.assertIn(words, result.stderr)
+                with h5py.File(self.dir / "d.h5", "w") as file:
+                    file["x_test"] = np.load(self.dir / f"{name}.rows.npy")
+                self.done(1, "predict", f"{name}.h5", "--data", "d.h5", "--out", "p.npy", "--overwrite")
+                wanted = np.load(self.dir / f"{name}.out.npy")
+                np.testing.assert_allclose(np.load(self.dir / "p.npy"), wanted, rtol=1e-4, atol=1e-4)
+
+    def test_of_several_branches_are_put_in_order_each(self):
+        network = functional("two", (4, 3), [
+            ("a", "Conv1D", {"filters": 2, "kernel_size": [1]}, ["input"]),
+            ("sum", "Add", {}, ["a", "a"]), ("flat", "Flatten", {}, ["sum"]),
+            ("pool", "GlobalAveragePooling1D", {}, ["a"]), ("all", "Concatenate", {"axis": -1}, ["pool", "flat"]),
+            ("out", "Dense", {"units": 5}, ["all"])])
+        (self.dir / "net.json").write_text(json.dumps(network))
+        weight = np.arange(50).reshape(5, 10).astype("f4")
+        tensors = {"a__weight": np.ones((2, 3, 1), "f4"), "a__bias": np.zeros(2, "f4"),
+                   "out__weight": weight, "out__bias": np.zeros(5, "f4")}
+        (self.dir / "n.safetensors").write_bytes(safetensors(**tensors))
+        self.done(1, "convert", "n.safetensors", "--model", "net.json", "--out", "m.h5")
+        with h5py.File(self.dir / "m.h5") as file:
+            kernel = file["model_weights/out/out/kernel:0"][()]
+        np.testing.assert_array_equal(kernel, weight[:, [0, 1, *(2 + channel * 4 + step for step in range(4)
+                                                                 for channel in range(2))]].T)
+
+    def test_that_a_layer_mixes_are_refused(self):
+        tensors = {"a__weight": np.ones((2, 1, 3, 3), "f4"), "a__bias": np.zeros(2, "f4"),
+                   "b__weight": np.ones(32, "f4"), "b__bias": np.zeros(32, "f4")}
+        (self.dir / "n.safetensors").write_bytes(safetensors(**tensors))
+        self.refused(BAD_DATA, ["[b]", "in another order", "GroupNormalization"], "convert", "n.safetensors", "--layers",
+                     "Input((6, 6, 1)), Conv2D(2, 3, name=a), Flatten(), GroupNormalization(4, name=b)", "--out", "m.h5",
+                     ranks=(1,))
+        self.assertFalse((self.dir / "m.h5").exists())
 
 
 class Tensors(SystemTest):
@@ -111,10 +207,51 @@ class Tensors(SystemTest):
         self.write(norm__weight=zeros + 2, **tensors)
         self.refused_file(["norm.weight", "expected 1", "got 2"], layers)
 
+    def test_of_a_model_without_an_input_layer(self):
+        layers = [{"class_name": "Dense", "config": {"name": "one", "batch_input_shape": [None, 3], "units": 2}},
+                  {"class_name": "Dense", "config": {"name": "two", "units": 4}}]
+        (self.dir / "net.json").write_text(json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}))
+        good = self.good()
+        self.write(**{name.replace("one", "0").replace("two", "2"): numbers for name, numbers in good.items()})
+        self.done(1, "convert", "n.safetensors", "--model", "net.json", "--out", "m.h5")
+        with h5py.File(self.dir / "m.h5") as file:
+            np.testing.assert_array_equal(file["model_weights/two/two/kernel:0"][()], good["two__weight"].T)
+
+    def test_of_equal_modules_need_numbers_or_names_of_layers(self):
+        layer = lambda number: {"weight": np.full((3, 3), number, "f4"), "bias": np.full(3, number, "f4")}
+        def write(*names):
+            self.write(**{f"{name}__{part}": numbers for number, name in enumerate(names)
+                          for part, numbers in layer(number).items()})
+        def kernels():
+            with h5py.File(self.dir / "m.h5") as file:
+                weights = file["model_weights"]
+                return [int(weights[f"{name}/{name}/kernel:0"][0, 0]) for name in weights.attrs["layer_names"].astype(str)
+                        if "input_" not in name]
+        unnamed = "Input((3,)), Dense(3), Dense(3)"
+        write("input", "hidden")
+        self.refused_file(["dense, dense_1", "hidden, input", "3, 3", "name=hidden"], unnamed)
+        self.done(1, "convert", "n.safetensors", "--layers", "Input((3,)), Dense(3, name=input), Dense(3)", "--out", "m.h5")
+        self.assertEqual(kernels(), [0, 1])
+        write("net__input", "net__hidden")
+        self.done(1, "convert", "n.safetensors", "--layers", "Input((3,)), Dense(3, name=net_input), Dense(3)", "--out", "m.h5",
+                  "--overwrite")
+        self.assertEqual(kernels(), [0, 1])
+        write("fc2", "fc10")
+        self.done(1, "convert", "n.safetensors", "--layers", unnamed, "--out", "m.h5", "--overwrite")
+        self.assertEqual(kernels(), [0, 1])
+
+    def test_of_many_modules_take_no_time(self):
+        self.write(**{f"m{i}__weight": np.zeros((1, i % 5 + 1), "f4") for i in range(60000)})
+        before = time.monotonic()
+        self.refused(BAD_DATA, ["60001 problems"], "convert", "n.safetensors", "--layers", "Input((3,)), Dense(2, use_bias=False)",
+                     "--out", "m.h5", ranks=(1,))
+        self.assertLess(time.monotonic() - before, 6)
+
     def test_of_damaged_files(self):
         whole = safetensors(**self.good())
         for bytes, words in ((b"", "less than 8"), (b"PK\3\4" + b"x" * 50, "longer than the file"), (whole[:-1], "bytes"),
                              (struct.pack("<Q", 3) + b"{x}", "no JSON"), (struct.pack("<Q", 4) + b"[[]]", "no JSON"),
+                             (struct.pack("<Q", 25) + b'{"a": {"shape": [[2, 3]]}}'[:25], "nested"),
                              (whole.replace(b'"F32"', b'"X32"'), "F32, F64"), (whole.replace(b"[2, 3]", b"[2,-3]"), "whole"),
                              (whole.replace(b"[0, 24]", b"[9, 24]"), "bytes"), (whole.replace(b"[2, 3]", b"[2,99]"), "bytes")):
             with self.subTest(words):

@@ -292,6 +292,166 @@ model.fit(x, y, {fit})
         self.assertIn("its function cannot be said in an expression", errors)
 
 
+NETWORK = """import keras, tensorflow as tf, argparse, os
+from keras import layers
+args = argparse.ArgumentParser().parse_args()
+"""
+TRAINED = "\nmodel.compile('sgd', 'mse')\nmodel.fit(x, y, epochs=2)\n"
+AGAIN = "\nmodel.compile('sgd', 'mse')\nmodel.fit(x, y, epochs=3)\n"
+BASE = """inp = keras.Input((4,))
+{}
+base = keras.Model(inp, h, name="base")
+model = keras.Sequential([keras.Input((4,)), base, layers.Dense(1)])
+"""
+CHAIN = BASE.format("h = layers.Dense(8, activation='relu')(inp)")
+
+
+class NothingIsDropped(MigrateTest):
+    """What a script says in other ways than the plainest: carried over, or told."""
+
+    def write(self, text):
+        (self.dir / "s.py").write_text(NETWORK + text)
+
+    def configs(self, text, count=1):
+        self.write(text)
+        result = self.done(1, "migrate", "s.py", "--out", "s.cfg", "--overwrite")
+        names = ["s.cfg"] + [f"s-{i}.cfg" for i in range(2, count + 1)]
+        return [read_config(self.dir / name) for name in names], result.stderr
+
+    def layers(self, text):
+        (config,), errors = self.configs(text + TRAINED)
+        self.assertNotIn("warning", errors)
+        return config["layers"].removeprefix("Input((4,)), ")
+
+    def refused_script(self, text, *words):
+        self.write(text)
+        self.refused(BAD_DATA, list(words), "migrate", "s.py", ranks=(1,))
+
+    def sequential(self, layers, before=""):
+        return f"{before}\nmodel = keras.Sequential([keras.Input((4,)), {layers}])\n"
+
+    def test_layers_that_the_reader_makes(self):
+        text = BASE.format("a = layers.Dense(4)(inp)\nh = layers.add([a, inp], name='sum')")
+        text += "base.trainable = False"
+        self.configs(text + TRAINED)
+        written = json.loads((self.dir / "s.json").read_text())
+        base = next(layer for layer in written["config"]["layers"] if layer["name"] == "base")
+        inner = {layer["name"]: layer["config"].get("trainable", True) for layer in base["config"]["layers"]}
+        self.assertEqual(inner, {"input_layer_1": True, "dense": False, "sum": False})
+
+    def test_functions_with_stars(self):
+        self.assertEqual(self.layers(
+            "def mlp(first, *hidden, last=1, **rest):\n"
+            "    return [layers.Dense(n, **rest) for n in (first, *hidden)] + [layers.Dense(last)]\n"
+            "model = keras.Sequential([keras.Input((4,)), *mlp(5, 6, activation='relu', last=2)])"),
+            "Dense(5, activation=relu), Dense(6, activation=relu), Dense(2)")
+        self.refused_script("def f(a):\n    return a\nu = f(1, 2)\n" + self.sequential("layers.Dense(1)"),
+                            "line 6", "the function does not have")
+        self.refused_script("def f(**k):\n    return layers.Dense(4, **k)\n"
+                            + self.sequential("f(**args.more)") + TRAINED, "arguments of Dense are not understood")
+
+    def test_what_depends_on_options(self):
+        model = self.sequential("layers.Dense(1)")
+        for text in ("if args.deep:\n    model.add(layers.Dense(1))\n",
+                     "for n in args.sizes:\n    model.add(layers.Dense(n))\n",
+                     "def more():\n    model.add(layers.Dense(2))\nif args.deep:\n    more()\n",
+                     "while args.deep():\n    model.add(layers.Dense(1))\n"):
+            with self.subTest(text):
+                self.refused_script(model + text + TRAINED, "is not known")
+        self.refused_script("units = 3\nif args.deep:\n    units = 4\n" + self.sequential("layers.Dense(units)"),
+                            "units of Dense is not understood")
+        _, errors = self.configs("if not os.path.exists('out'):\n    os.makedirs('out')\n" + model
+                                 + "if args.show:\n    model.summary()\n    print(model.count_params())\n" + TRAINED)
+        self.assertNotIn("warning", errors)
+
+    def test_elements_that_are_set(self):
+        self.assertEqual(self.layers(self.sequential(
+            "layers.Dense(p['units']), layers.Dense(s[-1])",
+            "p = {'units': 1}\np['units'] = 128\np['new'] = 2\np['new'] *= 3\ns = [1, 2]\ns[1] = p['new']")),
+            "Dense(128), Dense(6)")
+        self.refused_script(self.sequential("layers.Dense(s[0])", "s = [1, 2]\nt = s\nt[args.n] = 3") + TRAINED,
+                            "units of Dense is not understood")
+        self.refused_script(self.sequential("layers.Dense(s[0])", "s = [1, 2]\ns.reverse()") + TRAINED,
+                            "units of Dense is not understood")
+
+    def test_scopes(self):
+        self.assertEqual(self.layers(
+            "units = 10\ndef make(units):\n    def block():\n        return layers.Dense(units)\n"
+            "    return block()\n"
+            + self.sequential("make(256)")), "Dense(256)")
+        self.assertEqual(self.layers(
+            "model = None\ndef build():\n    global model\n"
+            "    model = keras.Sequential([keras.Input((4,)), layers.Dense(7)])\n"
+            "model = keras.Sequential([layers.Dense(1)])\nbuild()\n"), "Dense(7)")
+        text = self.sequential("layers.Dense(units)", "units = 64\nn = [units for units in [1, 2]]")
+        self.assertEqual(self.layers(text), "Dense(64)")
+
+    def test_reductions_of_the_loss(self):
+        text = self.sequential("layers.Dense(1)")
+        text += "model.compile('sgd', keras.losses.MeanSquaredError({}))\nmodel.fit(x, y)\n"
+        for reduction in ("reduction='sum'", "reduction=keras.losses.Reduction.SUM"):
+            self.refused_script(text.format(reduction), "its reduction is not carried over")
+        for reduction in ("reduction='sum_over_batch_size'", "reduction=tf.keras.losses.Reduction.AUTO",
+                          "reduction=None"):
+            (config,), _ = self.configs(text.format(reduction))
+            self.assertEqual(config["loss"], "MeanSquaredError")
+
+    def test_activations_with_settings(self):
+        text = "i = keras.Input((4,))\nh = layers.Dense(8)(i)\nh = {}\nmodel = keras.Model(i, layers.Dense(1)(h))\n"
+        for call, layer in {"tf.nn.leaky_relu(h, alpha=0.01)": "LeakyReLU(0.01)",
+                            "keras.activations.relu(h, max_value=6.0)": "ReLU(6.0)",
+                            "tf.nn.relu(h, name='r')": "Activation(relu, name=r)"}.items():
+            self.assertEqual(self.layers(text.format(call)), f"Dense(8), {layer}, Dense(1)")
+        self.refused_script(text.format("keras.activations.softmax(h, axis=0)") + TRAINED, "settings of softmax")
+
+    def test_frozen_and_trained_again(self):
+        (first, second), _ = self.configs(
+            CHAIN + "base.trainable = False" + TRAINED + "base.trainable = True" + AGAIN, 2)
+        self.assertIn("Dense(8, activation=relu, trainable=False)", first["layers"])
+        self.assertEqual((second["from"], second["unfreeze"]), ("run/final.h5", "dense"))
+        text = self.sequential("layers.Dense(3), layers.BatchNormalization(), layers.Dense(1)") \
+            + "for layer in model.layers:\n    if isinstance(layer, layers.BatchNormalization):\n" \
+              "        layer.trainable = False\n"
+        self.assertEqual(self.layers(text), "Dense(3), BatchNormalization(trainable=False), Dense(1)")
+
+    def test_what_is_done_between_two_fits(self):
+        model = self.sequential("layers.Dense(2, name='a'), layers.Dense(1)")
+        best = "\nmodel.compile('sgd', 'mse')\nmodel.fit(x, y, validation_split=0.2, callbacks=" \
+            "[keras.callbacks.ModelCheckpoint('best.keras', save_best_only=True)])\n"
+        for load in ("model.load_weights('best.keras')", "model = keras.models.load_model('best.keras')"):
+            (_, second), _ = self.configs(model + best + load + AGAIN, 2)
+            self.assertEqual(second["from"], "run/best.keras")
+        for change in ("model.set_weights(w)", "model.load_weights('other.h5')", "model.pop()"):
+            self.refused_script(model + TRAINED + change + AGAIN, change)
+            _, errors = self.configs(model + TRAINED + change + "\nmodel.evaluate(x, y)\n")
+            self.assertNotIn("warning", errors)
+        _, errors = self.configs(model + TRAINED + "model.optimizer.learning_rate = 1e-5\nmodel.fit(x, y)\n")
+        self.assertIn("the attribute learning_rate is not carried over", errors)
+        (config,), _ = self.configs(model + "o = keras.optimizers.SGD(1.0)\no.learning_rate = 0.5\n"
+                                    "model.compile(o, 'mse')\nmodel.fit(x, y)\n")
+        self.assertEqual(config["learning-rate"], "0.5")
+        (first, second), _ = self.configs(model + TRAINED + "model.fit(x2, y2)\n", 2)
+        self.assertEqual((first["data"], second["data"]), ("data.h5", "data-2.h5"))
+        (config,), _ = self.configs(model + "model.load_weights('o.h5', by_name=True, skip_mismatch=True)" + TRAINED)
+        self.assertEqual((config["weights"], config["skip-mismatch"]), ("o.h5", "true"))
+        _, errors = self.configs(model + "model.set_weights(w)" + TRAINED)
+        self.assertIn("the method set_weights of a network is not carried over", errors)
+
+    def test_what_the_data_tell(self):
+        self.assertEqual(self.layers(
+            "model = keras.Sequential([layers.Dense(2, input_shape=(x.shape[1],), name=f'd{x}'), layers.Dense(1)])"),
+            "Dense(2), Dense(1)")
+        text = "i = keras.Input((4,))\na = keras.Sequential([layers.RandomFlip()])\nh = a(i)\n" \
+            "model = keras.Model(i, layers.add([layers.Dense(4)(h), h]))\n"
+        self.assertIn("left out", self.configs(text + TRAINED)[1])
+        (config,), errors = self.configs(
+            "try:\n    import fast\nexcept ImportError:\n    pass\n"
+            "try:\n    model = keras.models.load_model('m.keras')\n"
+            "except OSError:\n    model = keras.Sequential([layers.Dense(1)])\n" + TRAINED)
+        self.assertEqual(config["from"], "m.keras")
+        self.assertEqual(errors.count("if the lines before fail"), 1)
+
+
 class WrongInputs(MigrateTest):
     def refused_script(self, text, words, code=BAD_DATA):
         (self.dir / "s.py").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -306,6 +466,7 @@ class WrongInputs(MigrateTest):
         self.refused_script("(" * 5000, ["s.py"])
         self.refused_script("x = " + "-" * 5000 + "1\n", ["nested too deeply"])
         self.refused_script("x = " + "1+" * 5000 + "1\n", ["too long"])
+        self.refused_script("x = " + "(" * 95 + "a" + ("+a" * 990 + ")") * 95 + "\n", ["too long"])
         self.refused_script("while_ = 1\n" * 200_000, ["at most"])
 
     def test_what_lockstep_train_would_not_take(self):
@@ -319,6 +480,17 @@ class WrongInputs(MigrateTest):
         self.refused_script("print('hello')\nx = 3\n", ["found none"])
         self.refused_script("for i in range(9999):\n    for j in range(9999):\n        x = i\n", ["does much else"])
         self.refused_script("def f(x):\n    return f(x)\nf(1)\n", ["found none"])
+
+    def test_work_without_end(self):
+        for text in ("s = 'ab'\nfor i in range(36):\n    s = s + s\n",
+                     "l = [1]\nfor i in range(36):\n    l = l + l\n",
+                     "l = [1]\nfor i in range(36):\n    l += l\n", "l = [1]\nfor i in range(36):\n    l.extend(l)\n",
+                     "x = g()\n" + "x = f(x)\n" * 10_000):
+            self.refused_script(text, ["does much else"])
+        self.refused_script("import keras\nx = keras.Input((4,))\nd = keras.layers.Dense(4)\nfor j in range(20):\n"
+                            "    for i in range(9000):\n        x = d(x)\n", ["10000 uses of layers"])
+        self.refused_script("def f(x):\n" + "".join(" " * d + "if 1:\n" for d in range(1, 90)) + " " * 90
+                            + "f(x)\nf(1)\n", ["nested too deeply"])
 
     def test_files_and_options(self):
         self.refused(MISSING, ["none.py"], "migrate", "none.py", ranks=(1,))
