@@ -89,30 +89,29 @@ NetworkSource from_file(const TrainSettings& settings, const Shape& row_shape) {
   return network;
 }
 
-/// The network's layers and those of the file with weights.
-std::vector<TransferredLayer> transferred(const Network& model, const MatchedLayers& matched) {
-  using Weights = TransferredLayer::Weights;
+/// The network's layers with weights, all of them kept.
+std::vector<TransferredLayer> kept_layers(const Network& model) {
   std::vector<TransferredLayer> layers;
   for (const auto& layer : model.layers()) {
     std::int64_t weights = 0;
     for (const Parameter& parameter : layer->parameters())
       weights += element_count(parameter.shape);
-    const bool drawn = std::ranges::find(matched.drawn, layer->name()) != matched.drawn.end();
     if (weights > 0)
       layers.push_back({layer->name(), layer->class_name(), weights, !layer->trainable(),
-                        drawn ? Weights::kNew : Weights::kKept});
+                        TransferredLayer::Weights::kKept});
   }
-  for (const std::string& name : matched.left)
-    layers.push_back({name, "of the file", 0, false, Weights::kLeftBehind});
   return layers;
 }
 
-/// What was drawn anew because the file did not fit, transfer_by() takes for kept.
-void mark_drawn(const MatchedLayers& matched, std::vector<TransferredLayer>& layers) {
+/// What of them is not kept, since the file with weights did not fit; and what that has left over.
+void note_mismatch(const MatchedLayers& matched, std::vector<TransferredLayer>& layers) {
+  using Weights = TransferredLayer::Weights;
   for (TransferredLayer& layer : layers)
-    if (layer.from == TransferredLayer::Weights::kKept &&
+    if (layer.from == Weights::kKept &&
         std::ranges::find(matched.drawn, layer.name) != matched.drawn.end())
-      layer.from = TransferredLayer::Weights::kNew;
+      layer.from = Weights::kNew;
+  for (const std::string& name : matched.left)
+    layers.push_back({name, "in the file", 0, false, Weights::kLeftBehind});
 }
 
 NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) {
@@ -128,9 +127,9 @@ NetworkSource from_words(const TrainSettings& settings, const Shape& row_shape) 
   for (std::string& note : network.notes)
     note = fmt::format("{}: {}", printable(settings.model), note);
   check_trainable(read.remarks, settings.model);
-  if (settings.skip_mismatch) network.transferred = transferred(network.model, matched);
+  if (settings.skip_mismatch) network.transferred = kept_layers(network.model);
   transfer_by(settings, network);
-  mark_drawn(matched, network.transferred);
+  note_mismatch(matched, network.transferred);
   compile_by_options(settings, Json(), network.model);
   return network;
 }

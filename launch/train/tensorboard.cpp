@@ -22,15 +22,19 @@ TensorBoard::TensorBoard(Options options)
       train_(options_.directory / "train"),
       validation_(options_.directory / "validation") {}
 
+void TensorBoard::check_free(const std::filesystem::path& directory) {
+  for (const char* const part : {"train", "validation"}) {
+    const EventFile file(directory / part);
+    check(!file.has_from(0), ExitCode::kCannotCreate,
+          "[{}] holds epochs of another run: choose another --tensorboard, or --overwrite",
+          printable(file.path().string()));
+  }
+}
+
 void TensorBoard::on_train_begin(Trainer& trainer) {
   on_root(trainer.communicator(), [&] {
     const History& history = trainer.history();
     const auto done = static_cast<std::int64_t>(history.size());
-    if (done == 0 && !options_.overwrite)
-      for (const EventFile* file : {&train_, &validation_})
-        check(!file->has_from(0), ExitCode::kCannotCreate,
-              "[{}] holds epochs of another run: choose another --tensorboard, or --overwrite",
-              printable(file->path().string()));
     // What is there must be of the epochs that are done, up to the last of them.
     const bool whole = train_.take_back(done) == done - 1;
     validation_.take_back(whole ? done : 0);

@@ -16,12 +16,13 @@ class TensorBoard final : public Callback {
   struct Options {
     std::filesystem::path directory;
     std::int64_t histogram_freq = 0;  ///< epochs; 0: none
-    bool overwrite = false;
   };
   explicit TensorBoard(Options options);
 
   bool reads_weights_in_steps() const override { return false; }
-  /// Throws CollectiveError: 73 for the epochs of another run.
+  /// Throws Error (73) if there are epochs, which are another run's. Not collective.
+  static void check_free(const std::filesystem::path& directory);
+
   void on_train_begin(Trainer& trainer) override;
   void on_epoch_end(Trainer& trainer, const EpochReport& report) override;
 

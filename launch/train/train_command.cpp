@@ -134,7 +134,6 @@ class TrainRun {
   RunDirectory directory_;
   RunIdentity identity_;
   bool resumes_ = false;
-  bool begun_before_ = false;  ///< on rank 0: the run directory is that of this run
 };
 
 ExitCode TrainRun::run() {
@@ -194,7 +193,9 @@ void TrainRun::begin(const RunData& data) {
   on_root(world_, [&] {
     directory_.create();
     directory_.take_lock();
-    begun_before_ = directory_.holds_results();
+    // A run that has been here goes on with its own epochs, also before its first checkpoint.
+    if (!settings_.tensorboard.empty() && !settings_.overwrite && !directory_.holds_results())
+      TensorBoard::check_free(settings_.tensorboard);
   });
   decide();  // once more: until the lock, somebody else may have been at work here
   identify(data);
@@ -314,10 +315,8 @@ std::shared_ptr<RunRecorder> TrainRun::add_callbacks(Trainer& trainer) const {
     trainer.add_callback(std::make_shared<RecordedCallback>(best, recorder));
   }
   if (!settings_.tensorboard.empty()) {
-    const auto board = std::make_shared<TensorBoard>(
-        TensorBoard::Options{.directory = settings_.tensorboard,
-                             .histogram_freq = settings_.tensorboard_histograms,
-                             .overwrite = settings_.overwrite || begun_before_});
+    const auto board = std::make_shared<TensorBoard>(TensorBoard::Options{
+        .directory = settings_.tensorboard, .histogram_freq = settings_.tensorboard_histograms});
     trainer.add_callback(std::make_shared<RecordedCallback>(board, recorder));
   }
   trainer.add_callback(recorder);  // last: a checkpoint holds what the others made of the epoch

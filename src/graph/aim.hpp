@@ -23,7 +23,7 @@ class Aim {
   void begin_at(std::optional<std::size_t> value) { begin_ = value; }
   /// The values that whoever runs a pass fills in.
   std::vector<std::size_t> inputs(const Graph& graph) const;
-  std::size_t input(const Graph& graph) const { return inputs(graph).front(); }
+  std::size_t input(const Graph& graph) const { return begin_.value_or(graph.input()); }
   std::int64_t input_columns(const Graph& graph) const {
     return element_count(graph.shape(input(graph)));
   }

@@ -2,7 +2,6 @@
 import json
 import struct
 import subprocess
-import time
 
 import h5py
 import numpy as np
@@ -240,12 +239,10 @@ class Tensors(SystemTest):
         self.done(1, "convert", "n.safetensors", "--layers", unnamed, "--out", "m.h5", "--overwrite")
         self.assertEqual(kernels(), [0, 1])
 
-    def test_of_many_modules_take_no_time(self):
+    def test_of_many_modules(self):
         self.write(**{f"m{i}__weight": np.zeros((1, i % 5 + 1), "f4") for i in range(60000)})
-        before = time.monotonic()
         self.refused(BAD_DATA, ["60001 problems"], "convert", "n.safetensors", "--layers", "Input((3,)), Dense(2, use_bias=False)",
                      "--out", "m.h5", ranks=(1,))
-        self.assertLess(time.monotonic() - before, 6)
 
     def test_of_damaged_files(self):
         whole = safetensors(**self.good())
