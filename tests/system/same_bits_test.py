@@ -88,6 +88,25 @@ class Settings(SameBitsTest):
         self.assertEqual(len(set(digests)), 1, digests)
 
 
+class LargeTable(SameBitsTest):
+    """A language model of 50,000 words, ten steps: word 7 is in every row, 49,999 in the first of a batch alone."""
+    LAYERS = "Input((12,)), TokenAndPositionEmbedding(50000, 12, 8), TransformerDecoder(16, 2, dropout=0.1), Dense(20, softmax)"
+    OPTIONS = ("--batch-size", "16", "--grain", "2", "--epochs", "2", "--no-shuffle", "--learning-rate", "0.02", "--x-test", "")
+
+    def test_do_not_change_a_bit(self):
+        random = np.random.default_rng(5)
+        words = random.integers(0, 49_000, (80, 12))
+        words[:, 3] = 7
+        words[::16, 5] = 49_999
+        write_file(self.dir / "d.h5", x_train=words.astype(np.int32), y_train=random.integers(0, 20, (80, 12)))
+        expected = self.bits(1, predict=False)
+        for ranks in (2, 3, 4, 5, 8):
+            with self.subTest(ranks=ranks):
+                self.assertEqual(self.bits(ranks, predict=False), expected)
+        self.assertEqual(self.bits(3, "--sync", "allreduce", name="allreduce", predict=False), expected)
+        self.assertEqual(self.bits(2, "--threads", "2", name="threads", predict=False), expected)
+
+
 class KernelVariants(SameBitsTest):
     def test_do_not_change_a_bit(self):
         write_data(self.dir / "d.h5")
