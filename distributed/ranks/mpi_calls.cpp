@@ -2,6 +2,8 @@
 
 #include "distributed/ranks/communicator.hpp"
 #include "src/core/error.hpp"
+#include "src/core/system_files.hpp"
+#include "src/core/words.hpp"
 
 namespace lockstep {
 
@@ -10,7 +12,9 @@ void check_mpi(int code, const char* call) {
   char text[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  fail(ExitCode::kInputOutput, "[mpi] {} failed: {}", call, text);
+  const bool memory = lower_case(text).find("memory") != std::string::npos;
+  fail(ExitCode::kInputOutput, "[mpi] {} failed: {}{}", call, text,
+       memory ? address_space_in_words() : "");
 }
 
 }  // namespace lockstep

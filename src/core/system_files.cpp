@@ -1,8 +1,14 @@
 #include "src/core/system_files.hpp"
 
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+
+#include "src/core/memory.hpp"
 
 namespace lockstep {
 
@@ -60,6 +66,18 @@ std::optional<std::int64_t> available_memory() {
   const std::optional<std::int64_t> limited = left_in_cgroup();
   if (!kilobytes) return limited;
   return std::min(*kilobytes * 1024, limited.value_or(*kilobytes * 1024));
+}
+
+std::string address_space_in_words() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  if (pages == 0) return "";
+  std::string text =
+      "; this process has " + mebibytes(pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    text += fmt::format(" of the {} that ulimit -v allows", mebibytes(limit.rlim_cur));
+  return text;
 }
 
 std::int64_t resident_memory() {
